@@ -1,0 +1,82 @@
+#!/usr/bin/env bash
+# Installs what the tests need: Debian packages where we are root, and a Python environment.
+#
+# What cannot be installed is named at the end, with what is not tested without it.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+# shellcheck source=.ci/places.sh
+. .ci/places.sh
+
+# Each line: the command or file that must exist, its Debian package, and what it is for.
+packages() {
+  cat <<'LIST'
+cc build-essential the bundled SQLite and the cryptography library
+make build-essential make test itself
+/usr/include/stdio.h build-essential the bundled SQLite and the cryptography library
+pkg-config pkg-config the build
+openssl openssl independent views on keys and certificates
+jq jq the acceptance suite of the AWS CLI
+curl curl looking at the server by hand
+psql postgresql-client the store on PostgreSQL
+/usr/lib/postgresql/*/bin/initdb postgresql the store on PostgreSQL
+/usr/bin/aws awscli the AWS CLI v2
+python3 python3 the acceptance suite
+LIST
+}
+
+is_present() {
+  case $1 in
+    /*) compgen -G "$1" >/dev/null ;;
+    *) command -v "$1" >/dev/null ;;
+  esac
+}
+
+missing_packages() {
+  local probe package purpose
+  while read -r probe package purpose; do
+    is_present "$probe" || echo "$package"
+  done < <(packages)
+  python3 -c 'import ensurepip, venv' 2>/dev/null || echo python3-venv
+}
+
+install_packages() {
+  local missing
+  mapfile -t missing < <(missing_packages | sort -u)
+  [ ${#missing[@]} -gt 0 ] || return 0
+  if [ "$(id -u)" != 0 ] || ! command -v apt-get >/dev/null; then
+    return 0
+  fi
+  echo "installing ${missing[*]}"
+  export DEBIAN_FRONTEND=noninteractive
+  apt-get update -qq || true
+  apt-get install -y -qq --no-install-recommends "${missing[@]}" >/dev/null || true
+}
+
+make_python_environment() {
+  local stamp="$VENV/requirements.txt"
+  cmp -s acceptance/requirements.txt "$stamp" && return 0
+  echo "making the Python environment in $VENV"
+  python3 -m venv "$VENV"
+  "$VENV/bin/python" -m pip install --quiet --disable-pip-version-check \
+    -r acceptance/requirements.txt
+  cp acceptance/requirements.txt "$stamp"
+}
+
+report_missing() {
+  local probe package purpose
+  while read -r probe package purpose; do
+    is_present "$probe" ||
+      echo "missing: $probe ($purpose is not tested); install it with: apt-get install $package"
+  done < <(packages)
+  command -v cargo-nextest >/dev/null ||
+    echo "missing: cargo-nextest (cargo test is used instead, more slowly); cargo install cargo-nextest"
+}
+
+install_packages
+if ! python3 -c 'import ensurepip, venv' 2>/dev/null; then
+  echo "missing: Python 3 with venv, which the acceptance suite runs in;" \
+    "install it with: apt-get install python3 python3-venv" >&2
+  exit 1
+fi
+make_python_environment
+report_missing
