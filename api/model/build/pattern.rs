@@ -48,6 +48,10 @@ fn translate(pattern: &str) -> String {
                 out.push('\\');
                 out.push(c);
             }
+            // After a class such as `\w` a hyphen stands for itself.
+            '-' if class_depth > 0 && out.ends_with('_') && chars.peek() == Some(&' ') => {
+                out.push_str(r"\-");
+            }
             _ => out.push(c),
         }
     }
