@@ -1,0 +1,207 @@
+//! Ferrite's own certificate authority.
+
+use std::fmt;
+
+use aws_lc_rs::encoding::{AsDer, Pkcs8V1Der};
+use aws_lc_rs::rsa::{KeyPair, KeySize};
+use aws_lc_rs::signature::KeyPair as _;
+use env::Env;
+use types::Timestamp;
+use x509_parser::prelude::{ParsedExtension, X509Certificate};
+
+use crate::certificate::{Certificate, parse, parse_pem_certificate};
+use crate::device_key::{DeviceKey, public_key_info};
+use crate::profile::{
+    AUTHORITY_SUBJECT, BACKDATED, DEVICE_SUBJECT, Role, Unsigned, encode_name, key_digest, key_id,
+    random_serial,
+};
+use crate::request::Request;
+use crate::{PkiError, pem_block};
+
+/// The PEM labels of an authority's private key: PKCS#8, which is written, and PKCS#1.
+const PRIVATE_KEY_LABELS: [&str; 2] = ["PRIVATE KEY", "RSA PRIVATE KEY"];
+
+/// An authority that signs device certificates with an RSA key.
+pub struct Authority {
+    key: KeyPair,
+    certificate_pem: String,
+    /// Its name, as its certificate has it.
+    subject: Vec<u8>,
+    /// The identifier of its key, as its certificate has it.
+    key_id: Vec<u8>,
+}
+
+/// A certificate that was just issued.
+#[derive(Clone, Debug)]
+pub struct Issued {
+    /// The certificate.
+    pub certificate_pem: String,
+    /// Its id.
+    pub certificate_id: String,
+    /// The first moment of its validity.
+    pub not_before: Timestamp,
+    /// The last moment of its validity.
+    pub not_after: Timestamp,
+}
+
+/// A certificate that was just issued, with the keys that were made for it.
+#[derive(Clone)]
+pub struct IssuedKeys {
+    /// The certificate.
+    pub certificate_pem: String,
+    /// Its id.
+    pub certificate_id: String,
+    /// The first moment of its validity.
+    pub not_before: Timestamp,
+    /// The last moment of its validity.
+    pub not_after: Timestamp,
+    /// The private key in PKCS#1 form. Nothing keeps another copy.
+    pub private_key_pem: String,
+    /// The public key as subjectPublicKeyInfo.
+    pub public_key_pem: String,
+}
+
+impl Authority {
+    /// Makes an authority with a new RSA-2048 key. Blocks while the key is made.
+    pub fn create(env: &Env) -> Result<Self, PkiError> {
+        let key = KeyPair::generate(KeySize::Rsa2048)?;
+        let subject = encode_name(AUTHORITY_SUBJECT);
+        let digest = key_digest(key.public_key().as_ref());
+        let certificate = Unsigned {
+            role: Role::Authority,
+            serial: random_serial(&env.random),
+            not_before: not_before(env),
+            issuer: &subject,
+            subject: &subject,
+            public_key: &public_key_info(&key)?,
+            subject_key_id: key_id(&digest),
+            authority_key_id: key_id(&digest),
+        };
+        let certificate = Certificate::from_der(certificate.sign(&key)?)?;
+        let key_id = key_id(&digest).to_vec();
+        Ok(Self { key, certificate_pem: certificate.to_pem(), subject, key_id })
+    }
+
+    /// The authority of a stored certificate and its RSA private key.
+    pub fn load(certificate_pem: &str, private_key_pem: &str) -> Result<Self, PkiError> {
+        let certificate = parse_pem_certificate(certificate_pem)?;
+        if !certificate.is_ca {
+            return Err(PkiError::NotAnAuthority);
+        }
+        let key = read_private_key(private_key_pem)?;
+        let x509 = parse(&certificate.der)?;
+        let public_key = x509.public_key();
+        if *public_key.subject_public_key.data != *key.public_key().as_ref() {
+            return Err(PkiError::KeyMismatch);
+        }
+        let digest = key_digest(&public_key.subject_public_key.data);
+        let key_id = stated_key_id(&x509).unwrap_or_else(|| key_id(&digest).to_vec());
+        let subject = x509.subject().as_raw().to_vec();
+        Ok(Self { key, certificate_pem: certificate.to_pem(), subject, key_id })
+    }
+
+    /// The authority's certificate: what devices trust.
+    pub fn certificate_pem(&self) -> &str {
+        &self.certificate_pem
+    }
+
+    /// The private key in PKCS#8 form, to be sealed before it is stored.
+    pub fn to_secret_pem(&self) -> Result<String, PkiError> {
+        let pkcs8: Pkcs8V1Der<'_> = self.key.as_der()?;
+        Ok(pem_block::encode("PRIVATE KEY", pkcs8.as_ref()))
+    }
+
+    /// Makes a key and issues a certificate for it. Blocks while the key is made; a server takes
+    /// the key from a [`KeyPool`](crate::KeyPool) and calls [`Authority::issue_with_key`].
+    pub fn issue_with_new_key(&self, env: &Env) -> Result<IssuedKeys, PkiError> {
+        self.issue_with_key(&DeviceKey::generate()?, env)
+    }
+
+    /// Issues a certificate for a key that was made for a device.
+    pub fn issue_with_key(&self, key: &DeviceKey, env: &Env) -> Result<IssuedKeys, PkiError> {
+        let subject = encode_name(DEVICE_SUBJECT);
+        let digest = key_digest(key.public_key());
+        let issued = self.issue(&subject, &key.public_key_info()?, key_id(&digest), env)?;
+        Ok(IssuedKeys {
+            certificate_pem: issued.certificate_pem,
+            certificate_id: issued.certificate_id,
+            not_before: issued.not_before,
+            not_after: issued.not_after,
+            private_key_pem: key.private_key_pem()?,
+            public_key_pem: key.public_key_pem()?,
+        })
+    }
+
+    /// Issues a certificate for the subject and the key of a signing request, another one each
+    /// time. The request's signature must verify; the extensions it asks for are left out.
+    pub fn issue_from_csr(&self, csr_pem: &str, env: &Env) -> Result<Issued, PkiError> {
+        let request = Request::from_pem(csr_pem)?;
+        self.issue(&request.subject, &request.public_key, key_id(&request.key_digest), env)
+    }
+
+    /// Whether `ca` is named as the issuer of `certificate` and its key made the signature.
+    /// Neither dates nor what `ca` may do are asked.
+    pub fn check_signed_by(certificate: &Certificate, ca: &Certificate) -> bool {
+        certificate.is_signed_by(ca)
+    }
+
+    fn issue(
+        &self,
+        subject: &[u8],
+        public_key: &[u8],
+        subject_key_id: &[u8],
+        env: &Env,
+    ) -> Result<Issued, PkiError> {
+        let certificate = Unsigned {
+            role: Role::Device,
+            serial: random_serial(&env.random),
+            not_before: not_before(env),
+            issuer: &self.subject,
+            subject,
+            public_key,
+            subject_key_id,
+            authority_key_id: &self.key_id,
+        };
+        let certificate = Certificate::from_der(certificate.sign(&self.key)?)?;
+        Ok(Issued {
+            certificate_pem: certificate.to_pem(),
+            certificate_id: certificate.id(),
+            not_before: certificate.not_before,
+            not_after: certificate.not_after,
+        })
+    }
+}
+
+impl fmt::Debug for Authority {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut shown = f.debug_struct("Authority");
+        shown.field("certificate_pem", &self.certificate_pem).finish_non_exhaustive()
+    }
+}
+
+impl fmt::Debug for IssuedKeys {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut shown = f.debug_struct("IssuedKeys");
+        shown.field("certificate_id", &self.certificate_id).finish_non_exhaustive()
+    }
+}
+
+fn not_before(env: &Env) -> Timestamp {
+    let backdated_ms = i64::try_from(BACKDATED.as_millis()).unwrap_or_default();
+    Timestamp::from_millis(env.clock.now().millis().saturating_sub(backdated_ms))
+}
+
+fn read_private_key(pem: &str) -> Result<KeyPair, PkiError> {
+    let der = pem_block::decode_one(pem, &PRIVATE_KEY_LABELS)?;
+    KeyPair::from_pkcs8(&der)
+        .or_else(|_| KeyPair::from_der(&der))
+        .map_err(|_| PkiError::MalformedPrivateKey)
+}
+
+/// The subjectKeyIdentifier of an authority's certificate, which is what its children point at.
+fn stated_key_id(x509: &X509Certificate<'_>) -> Option<Vec<u8>> {
+    x509.iter_extensions().find_map(|extension| match extension.parsed_extension() {
+        ParsedExtension::SubjectKeyIdentifier(id) => Some(id.0.to_vec()),
+        _ => None,
+    })
+}
