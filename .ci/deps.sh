@@ -7,19 +7,18 @@ cd "$(dirname "$0")/.."
 # shellcheck source=.ci/places.sh
 . .ci/places.sh
 
-# Each line: the command or file that must exist, its Debian package, and what it is for.
+# Each line: what must exist (a command, or a file), its Debian package, and what it is for.
 packages() {
   cat <<'LIST'
-cc build-essential the bundled SQLite and the cryptography library
-make build-essential make test itself
-/usr/include/stdio.h build-essential the bundled SQLite and the cryptography library
-pkg-config pkg-config the build
-openssl openssl independent views on keys and certificates
-jq jq the acceptance suite of the AWS CLI
+cc build-essential building SQLite and the cryptography library
+/usr/include/stdio.h build-essential building SQLite and the cryptography library
+pkg-config pkg-config building
+openssl openssl checking keys and certificates with an independent tool
+jq jq the scripted AWS CLI story
 curl curl looking at the server by hand
 psql postgresql-client the store on PostgreSQL
 /usr/lib/postgresql/*/bin/initdb postgresql the store on PostgreSQL
-/usr/bin/aws awscli the AWS CLI v2
+/usr/bin/aws awscli the story with the AWS CLI v2
 python3 python3 the acceptance suite
 LIST
 }
@@ -66,15 +65,15 @@ report_missing() {
   local probe package purpose
   while read -r probe package purpose; do
     is_present "$probe" ||
-      echo "missing: $probe ($purpose is not tested); install it with: apt-get install $package"
+      echo "missing: $probe, for $purpose; install it with: apt-get install $package"
   done < <(packages)
   command -v cargo-nextest >/dev/null ||
-    echo "missing: cargo-nextest (cargo test is used instead, more slowly); cargo install cargo-nextest"
+    echo "missing: cargo-nextest; cargo test is used instead (cargo install cargo-nextest --locked)"
 }
 
 install_packages
 if ! python3 -c 'import ensurepip, venv' 2>/dev/null; then
-  echo "missing: Python 3 with venv, which the acceptance suite runs in;" \
+  echo "missing: Python 3 with venv, for the acceptance suite;" \
     "install it with: apt-get install python3 python3-venv" >&2
   exit 1
 fi
