@@ -1,0 +1,63 @@
+"""Servers for the tests, and their logs beside every failure."""
+
+import uuid
+
+import pytest
+
+from harness import Server
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory):
+    """A server that the tests of one file share."""
+    yield from serving(tmp_path_factory.mktemp("ferrite") / "data")
+
+
+@pytest.fixture
+def fresh(tmp_path):
+    """A server of the test's own, empty at first."""
+    yield from serving(tmp_path / "data")
+
+
+def serving(data_dir):
+    server = Server(data_dir).start()
+    yield server
+    if server.process.poll() is None:
+        assert server.stop() == 0, "the server ends cleanly"
+
+
+@pytest.fixture
+def iot(server):
+    return server.client()
+
+
+@pytest.fixture
+def raw_iot(server):
+    """As `iot`, but sends what boto3 would refuse by itself."""
+    return server.client(validate=False)
+
+
+@pytest.fixture
+def name():
+    """A name that no other test uses."""
+    return f"n-{uuid.uuid4().hex[:12]}"
+
+
+@pytest.fixture
+def certificate(iot):
+    """An active certificate with its keys."""
+    return iot.create_keys_and_certificate(setAsActive=True)
+
+
+@pytest.hookimpl(hookwrapper=True)
+def pytest_runtest_makereport(item, call):
+    outcome = yield
+    report = outcome.get_result()
+    if report.failed:
+        for server in Server.running:
+            report.sections.append((f"log of the server on {server.port}", server.log()))
+
+
+def pytest_sessionfinish():
+    for server in list(Server.running):
+        server.kill()

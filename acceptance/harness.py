@@ -1,0 +1,204 @@
+"""A real Ferrite server in a directory of its own, and clients to talk to it.
+
+`FERRITE_BIN` names the binary; without it the debug build is used.
+"""
+
+import configparser
+import os
+import re
+import signal
+import socket
+import subprocess
+import time
+from contextlib import contextmanager
+from pathlib import Path
+
+import boto3
+import pytest
+import requests
+from botocore.config import Config
+from botocore.exceptions import ClientError
+
+import sigv4
+
+ROOT = Path(__file__).resolve().parent.parent
+ACCOUNT = "000000000000"
+REGION = "us-east-1"
+READY_WITHIN_S = 20
+STOPPED_WITHIN_S = 10
+
+# The statuses that AWS documents for the errors of its IoT control plane.
+STATUS = {
+    "AccessDeniedException": 403,
+    "CertificateConflictException": 409,
+    "CertificateStateException": 406,
+    "CertificateValidationException": 400,
+    "DeleteConflictException": 409,
+    "InvalidRequestException": 400,
+    "InvalidSignatureException": 403,
+    "LimitExceededException": 410,
+    "MalformedPolicyException": 400,
+    "MissingAuthenticationTokenException": 403,
+    "ResourceAlreadyExistsException": 409,
+    "ResourceNotFoundException": 404,
+    "UnrecognizedClientException": 403,
+    "VersionConflictException": 409,
+    "VersionsLimitExceededException": 409,
+}
+
+
+def binary():
+    """The binary under test."""
+    target = Path(os.environ.get("CARGO_TARGET_DIR", ROOT / "target"))
+    path = Path(os.environ.get("FERRITE_BIN", target / "debug" / "ferrite"))
+    if not path.exists():
+        pytest.exit(f"{path} does not exist: cargo build -p ferrite", returncode=2)
+    return str(path)
+
+
+def free_port():
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+def clean_environment(**extra):
+    """The environment without settings that a developer's shell may carry."""
+    kept = {k: v for k, v in os.environ.items() if not k.startswith(("AWS_", "FERRITE_"))}
+    return kept | {"AWS_EC2_METADATA_DISABLED": "true", "AWS_PAGER": ""} | extra
+
+
+class Server:
+    """`ferrite serve` with one data directory. It may be started again after it ended."""
+
+    running = []
+
+    def __init__(self, data_dir, *arguments):
+        self.data_dir = Path(data_dir)
+        self.arguments = arguments
+        self.port = free_port()
+        self.log_path = self.data_dir.with_name(self.data_dir.name + ".log")
+        self.process = None
+
+    @property
+    def url(self):
+        return f"http://127.0.0.1:{self.port}"
+
+    def start(self):
+        command = [binary(), "serve", "--data-dir", str(self.data_dir)]
+        command += ["--set", f"listen.http=127.0.0.1:{self.port}", *self.arguments]
+        with open(self.log_path, "ab") as log:
+            self.process = subprocess.Popen(
+                command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=clean_environment()
+            )
+        Server.running.append(self)
+        self.wait_until_ready()
+        return self
+
+    def wait_until_ready(self):
+        deadline = time.monotonic() + READY_WITHIN_S
+        while time.monotonic() < deadline:
+            if self.process.poll() is not None:
+                pytest.fail(f"the server ended with {self.process.returncode}:\n{self.log()}")
+            try:
+                if requests.get(self.url + "/_ferrite/ready", timeout=2).status_code == 200:
+                    return
+            except requests.RequestException:
+                pass
+            time.sleep(0.02)
+        pytest.fail(f"not ready within {READY_WITHIN_S} s:\n{self.log()}")
+
+    def stop(self):
+        """Asks the server to end, and returns its exit status."""
+        self.process.send_signal(signal.SIGTERM)
+        return self.wait()
+
+    def kill(self):
+        self.process.kill()
+        return self.wait()
+
+    def wait(self):
+        try:
+            return self.process.wait(STOPPED_WITHIN_S)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.wait()
+            raise
+        finally:
+            if self in Server.running:
+                Server.running.remove(self)
+
+    def log(self, lines=100):
+        if not self.log_path.exists():
+            return ""
+        return "\n".join(self.log_path.read_text(errors="replace").splitlines()[-lines:])
+
+    def keys(self):
+        """The root access key, from the AWS shared file that the server writes."""
+        return read_keys(self.data_dir / "credentials")
+
+    def client(self, service="iot", region=REGION, keys=None, validate=True):
+        """A boto3 client; `validate=False` lets it send what it would refuse itself."""
+        key_id, secret = keys or self.keys()
+        return boto3.session.Session().client(
+            service,
+            region_name=region,
+            endpoint_url=self.url,
+            aws_access_key_id=key_id,
+            aws_secret_access_key=secret,
+            config=Config(retries={"total_max_attempts": 1}, parameter_validation=validate),
+        )
+
+    def call(self, method, path, body=b"", **signing):
+        """One signed request as bytes on the wire: (status, headers, body)."""
+        signing.setdefault("keys", self.keys())
+        request = sigv4.sign(method, f"127.0.0.1:{self.port}", path, body, **signing)
+        return sigv4.send(self.port, request)
+
+    def command(self, *arguments, check=True):
+        """Another command of the same binary, on this server's data directory."""
+        return run(*arguments, "--data-dir", str(self.data_dir), check=check)
+
+    def create_access_key(self, account=ACCOUNT, policy=None):
+        arguments = ["access-key", "create", "--account", account]
+        if policy is not None:
+            arguments += ["--policy", str(policy)]
+        return parse_keys(self.command(*arguments).stdout)
+
+
+def run(*arguments, check=True):
+    result = subprocess.run(
+        [binary(), *arguments], capture_output=True, text=True, timeout=60, env=clean_environment()
+    )
+    if check and result.returncode != 0:
+        pytest.fail(f"ferrite {' '.join(arguments)}: {result.stdout}{result.stderr}")
+    return result
+
+
+def read_keys(path):
+    credentials = configparser.ConfigParser()
+    credentials.read(path)
+    profile = credentials["default"]
+    return profile["aws_access_key_id"], profile["aws_secret_access_key"]
+
+
+def parse_keys(text):
+    """An access key as a command prints it, however it lays it out."""
+    key_id = re.search(r"\b[A-Z0-9]{20}\b", text)
+    secret = re.search(r"(?<![A-Za-z0-9+/])[A-Za-z0-9+/]{40}(?![A-Za-z0-9+/])", text)
+    assert key_id and secret, f"no access key in: {text}"
+    return key_id.group(), secret.group()
+
+
+@contextmanager
+def refused(*codes, saying=""):
+    """The calls inside are refused with one of `codes`, its status, and a message with `saying`."""
+    with pytest.raises(ClientError) as caught:
+        yield caught
+    response = caught.value.response
+    error = response["Error"]
+    assert error["Code"] in codes, error
+    assert saying in error["Message"], error
+    status = response["ResponseMetadata"]["HTTPStatusCode"]
+    assert status == STATUS[error["Code"]], response
+    assert response["ResponseMetadata"].get("RequestId"), "an error names its request"

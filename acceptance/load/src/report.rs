@@ -1,0 +1,44 @@
+//! What a run measured.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::time::Duration;
+
+/// Requests per second, latencies and statuses.
+pub(crate) struct Report {
+    latencies: Vec<Duration>,
+    statuses: BTreeMap<u16, u64>,
+    elapsed: Duration,
+}
+
+impl Report {
+    pub(crate) fn new(
+        mut latencies: Vec<Duration>,
+        statuses: BTreeMap<u16, u64>,
+        elapsed: Duration,
+    ) -> Self {
+        latencies.sort_unstable();
+        Self { latencies, statuses, elapsed }
+    }
+
+    fn percentile(&self, share: f64) -> Duration {
+        let last = self.latencies.len().saturating_sub(1);
+        let index = (last as f64 * share).round() as usize;
+        self.latencies.get(index).copied().unwrap_or_default()
+    }
+}
+
+impl fmt::Display for Report {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let requests = self.latencies.len();
+        let rate = requests as f64 / self.elapsed.as_secs_f64().max(f64::EPSILON);
+        write!(f, "{rate:.0} requests/s ({requests} in {:.1} s)", self.elapsed.as_secs_f64())?;
+        for (name, share) in [("p50", 0.5), ("p99", 0.99), ("p99.9", 0.999)] {
+            write!(f, ", {name} {:.2} ms", self.percentile(share).as_secs_f64() * 1000.0)?;
+        }
+        for (status, count) in &self.statuses {
+            write!(f, ", {status}: {count}")?;
+        }
+        Ok(())
+    }
+}
