@@ -4,7 +4,7 @@ import json
 import re
 from functools import cache
 from pathlib import Path
-from urllib.parse import quote
+from urllib.parse import quote, urlencode
 
 from botocore.model import ServiceModel
 from botocore.serialize import create_serializer
@@ -102,7 +102,7 @@ def value(shape):
         case "structure":
             return {name: value(shape.members[name]) for name in shape.required_members}
         case "list":
-            return [value(shape.member)] * shape.metadata.get("min", 0)
+            return [value(shape.member)] * max(shape.metadata.get("min", 1), 1)
         case "map":
             return {text(shape.key): value(shape.value)} if shape.metadata.get("min", 0) else {}
         case "string":
@@ -126,8 +126,7 @@ def request(model, name):
     serializer = create_serializer(protocol, include_validation=False)
     parameters = value(operation.input_shape) if operation.input_shape else {}
     made = serializer.serialize_to_request(parameters, operation)
-    pairs = (made["query_string"] or {}).items()
-    query = "&".join(f"{name}={quote(str(text), safe='-_.~')}" for name, text in pairs)
+    query = urlencode(made["query_string"] or {}, doseq=True, quote_via=quote, safe="-_.~")
     target = made["url_path"] + ("?" + query if query else "")
     body = made["body"]
     body = body.encode() if isinstance(body, str) else bytes(body or b"")
