@@ -2,6 +2,8 @@
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
+mod few_files;
+
 use std::net::SocketAddr;
 
 use env::{Env, TaskKind};
