@@ -6,7 +6,7 @@ use super::Problem;
 use crate::workspace::{self, DependencyKind, Member};
 
 /// The layer of each folder, from the bottom. A new crate is added here on purpose.
-const LAYERS: [(u8, &str, &[&str]); 8] = [
+const LAYERS: [(u8, &str, &[&str]); 9] = [
     (1, "base", &["types"]),
     (2, "base", &["mqtt", "policy", "sql", "sigv4", "lorawan"]),
     (
@@ -30,6 +30,7 @@ const LAYERS: [(u8, &str, &[&str]); 8] = [
     (5, "api", &["gateway"]),
     (5, "", &["broker", "console"]),
     (6, "", &["ferrite", "testing", "sim"]),
+    (6, "acceptance", &["load"]),
 ];
 
 /// Every folder in `features/` is a sibling of the gateway and the broker.
