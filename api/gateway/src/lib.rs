@@ -1,1 +1,83 @@
-//! gateway.
+//! The HTTPS API of all ten services: authenticate, route, bind, validate, authorize, dispatch,
+//! respond.
+//!
+//! The tables of `model` say what each operation looks like; the features' endpoints say what it
+//! does. An operation without an endpoint answers 501 and names itself.
+
+mod answer;
+mod authenticate;
+mod authorize;
+mod bind;
+pub mod compatibility;
+pub mod hostile;
+mod resources;
+mod respond;
+mod route;
+mod select;
+mod server;
+mod validate;
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use model::{SERVICES, ServiceId};
+use service::{AccessKeys, App, Endpoint, Feature, RawRoute};
+use tokio::sync::Semaphore;
+
+use crate::authenticate::SigningKeys;
+use crate::route::Routes;
+
+/// Writes the metrics of the server in Prometheus' text form.
+pub type MetricsText = Box<dyn Fn() -> String + Send + Sync>;
+
+/// The API's engine, shared by every connection.
+pub struct Gateway {
+    app: Arc<App>,
+    keys: Arc<dyn AccessKeys>,
+    routes: Vec<Routes>,
+    endpoints: HashMap<(ServiceId, &'static str), Endpoint>,
+    raw_routes: Vec<RawRoute>,
+    signing_keys: SigningKeys,
+    /// One permit per request that runs or whose body is being read.
+    requests: Semaphore,
+    is_ready: AtomicBool,
+    metrics: MetricsText,
+}
+
+impl Gateway {
+    /// An engine that serves what `features` bring, to whom `keys` knows.
+    pub fn new(
+        app: Arc<App>,
+        features: Vec<Feature>,
+        keys: Arc<dyn AccessKeys>,
+        metrics: MetricsText,
+    ) -> Arc<Self> {
+        let (mut endpoints, mut raw_routes) = (HashMap::new(), Vec::new());
+        for feature in features {
+            raw_routes.extend(feature.raw_routes);
+            for endpoint in feature.endpoints {
+                let operation = (endpoint.spec.service, endpoint.spec.name);
+                let other = endpoints.insert(operation, endpoint);
+                assert!(other.is_none(), "two endpoints for {operation:?}");
+            }
+        }
+        let requests = Semaphore::new(app.limits.http_requests_max);
+        Arc::new(Self {
+            app,
+            keys,
+            routes: SERVICES.iter().map(|service| Routes::new(service)).collect(),
+            endpoints,
+            raw_routes,
+            signing_keys: SigningKeys::default(),
+            requests,
+            is_ready: AtomicBool::new(false),
+            metrics,
+        })
+    }
+
+    /// What `/_ferrite/ready` answers from now on.
+    pub fn set_ready(&self, is_ready: bool) {
+        self.is_ready.store(is_ready, Ordering::Release);
+    }
+}

@@ -65,6 +65,10 @@ fn escape(chars: &mut std::iter::Peekable<std::str::Chars<'_>>, in_class: bool) 
         Some('d') => bracket("0-9"),
         Some('w') => bracket("a-zA-Z0-9_"),
         Some('s') => bracket(r" \t\n\x0B\x0C\r"),
+        // A negated class is a class of its own, inside another one as well.
+        Some('D') => "[^0-9]".to_owned(),
+        Some('W') => "[^a-zA-Z0-9_]".to_owned(),
+        Some('S') => r"[^ \t\n\x0B\x0C\r]".to_owned(),
         Some('u') => format!(r"\x{{{}}}", chars.by_ref().take(4).collect::<String>()),
         Some('p') if chars.peek() == Some(&'{') => {
             let name: String = chars.by_ref().take_while(|c| *c != '}').skip(1).collect();

@@ -164,7 +164,9 @@ fn string(shape: &Value) -> String {
     let regex = pattern.map(pattern::rewrite);
     let pattern = match (pattern, regex) {
         (Some(shown), Some(regex)) => {
-            format!("Some(&Pattern {{ shown: {shown:?}, regex: {regex:?} }})")
+            format!(
+                "Some({{ static PATTERN: Pattern = Pattern::new({shown:?}, {regex:?}); &PATTERN }})"
+            )
         }
         _ => "None".into(),
     };

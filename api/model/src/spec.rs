@@ -1,5 +1,9 @@
 //! The form of the generated tables.
 
+use std::sync::OnceLock;
+
+use regex::Regex;
+
 /// Which service an operation belongs to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[allow(missing_docs, reason = "each is the service of its name")]
@@ -239,13 +243,26 @@ pub struct DoubleRange {
     pub max: Option<f64>,
 }
 
-/// A pattern as the model writes it, and as the `regex` crate understands it.
+/// A pattern as the model writes it, compiled when it is first used.
 #[derive(Debug)]
 pub struct Pattern {
     /// For messages.
     pub shown: &'static str,
-    /// Anchored at both ends.
+    /// As the `regex` crate understands it, anchored at both ends.
     pub regex: &'static str,
+    compiled: OnceLock<Regex>,
+}
+
+impl Pattern {
+    pub(crate) const fn new(shown: &'static str, regex: &'static str) -> Self {
+        Self { shown, regex, compiled: OnceLock::new() }
+    }
+
+    /// Whether the whole of `text` matches.
+    pub fn is_match(&self, text: &str) -> bool {
+        let compile = || Regex::new(self.regex).expect("a test compiles every pattern");
+        self.compiled.get_or_init(compile).is_match(text)
+    }
 }
 
 /// An error's name and status.

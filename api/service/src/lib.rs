@@ -1,1 +1,32 @@
-//! service.
+//! What every feature is written against: the request's context, endpoints, errors, paging.
+//!
+//! A feature names nothing else of the outside: not the gateway that calls it, not the broker,
+//! not its siblings.
+
+mod access;
+mod app;
+mod audit;
+mod cx;
+mod endpoint;
+mod error;
+pub mod kinds;
+mod limits;
+mod paging;
+mod raw;
+mod record;
+mod tenants;
+
+pub use access::{AccessKey, AccessKeys};
+pub use app::{App, Settings};
+pub use audit::{Audit, AuditRecord};
+pub use cx::{Caller, Cx};
+pub use endpoint::{Endpoint, Feature, Output};
+pub use error::ApiError;
+pub use limits::Limits;
+pub use paging::{Listing, PageRequest};
+pub use raw::{Access, RawRequest, RawResponse, RawRoute, RouteMatch};
+pub use record::{decode, encode};
+pub use tenants::Tenants;
+
+/// A future that a table of endpoints can hold.
+pub type BoxFuture<'a, T> = std::pin::Pin<Box<dyn Future<Output = T> + Send + 'a>>;

@@ -1,0 +1,334 @@
+//! The life of a request, from its head to its response.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use http::Response;
+use http::request::Parts;
+use model::spec::{OperationSpec, Protocol, Service};
+use serde_json::Value;
+use service::{Access, AccessKey, ApiError, Caller, Cx, RawRequest, RawRoute, RouteMatch};
+use sigv4::Payload;
+use types::{Region, Tenant};
+use uuid::Uuid;
+
+use crate::bind::{Parts as Bindable, Unbindable, bind, bind_json11};
+use crate::route::{Match, NoRoute};
+use crate::validate::{Refusal, validate};
+use crate::{Gateway, authenticate, authorize, resources, respond, select};
+
+/// A request on its way, as far as it is known.
+pub(crate) struct Request<'r> {
+    pub(crate) head: &'r Parts,
+    pub(crate) source_ip: IpAddr,
+    pub(crate) id: Uuid,
+}
+
+/// What is known of a request when it fails, so that the failure can be worded.
+#[derive(Default)]
+struct Trace {
+    service: Option<&'static Service>,
+    operation: Option<&'static OperationSpec>,
+    cx: Option<Cx>,
+}
+
+impl Gateway {
+    /// Answers one request. The body is read only once the access key is known.
+    pub(crate) async fn answer<B>(&self, request: Request<'_>, body: B) -> Response<Bytes>
+    where
+        B: Future<Output = Result<Bytes, ApiError>> + Send,
+    {
+        let mut trace = Trace::default();
+        let response = match self.serve(&request, body, &mut trace).await {
+            Ok(response) => response,
+            Err(error) => {
+                self.log_failure(&trace, &error, request.id);
+                respond::failure(trace.service, trace.operation, &error, request.id)
+            }
+        };
+        self.count(&trace, &response);
+        response
+    }
+
+    async fn serve<B>(
+        &self,
+        request: &Request<'_>,
+        body: B,
+        trace: &mut Trace,
+    ) -> Result<Response<Bytes>, ApiError>
+    where
+        B: Future<Output = Result<Bytes, ApiError>> + Send,
+    {
+        if let Some(route) = self.open_route(request) {
+            return self.serve_open(route, request, body.await?, trace).await;
+        }
+        let headers = authenticate::signed_form(request.head);
+        let unsigned = authenticate::request(request.head, &headers, Payload::Unsigned);
+        let (authorization, key) = self.identify(&unsigned).await?;
+        let body = body.await?;
+        let whole = authenticate::request(request.head, &headers, Payload::Bytes(&body));
+        self.verify(&whole, &authorization, &key)?;
+        let region = authorization.region.parse::<Region>().map_err(|error| {
+            ApiError::new(
+                "InvalidSignatureException",
+                format!("The credential scope's region: {error}."),
+            )
+        })?;
+        let tenant = self.app.tenants.find(key.account, region).await?;
+        let caller = caller(&key, request.source_ip);
+        let cx = |operation| self.cx(request, tenant.clone(), Arc::clone(&caller), operation);
+
+        if let Some(route) = self.signed_route(request, &authorization.service) {
+            let cx = cx(route.operation);
+            trace.cx = Some(cx.clone());
+            return self.serve_raw(route, cx, &key, request, body).await;
+        }
+        let service = named_service(request.head, &authorization.service)?;
+        trace.service = Some(service);
+        let found = self.route(service, request.head)?;
+        trace.operation = Some(found.operation);
+        let cx = cx(found.operation.name);
+        trace.cx = Some(cx.clone());
+        self.dispatch(cx, &found, &key, (request, &body), trace).await
+    }
+
+    async fn dispatch(
+        &self,
+        mut cx: Cx,
+        found: &Match<'_>,
+        key: &AccessKey,
+        (request, body): (&Request<'_>, &Bytes),
+        trace: &mut Trace,
+    ) -> Result<Response<Bytes>, ApiError> {
+        let operation = found.operation;
+        let endpoint = self.endpoints.get(&(operation.service, operation.name));
+        let endpoint = endpoint.ok_or_else(|| not_built(operation))?;
+        let input = read_input(found, request.head, body)?;
+        cx.resource = resources::arn(operation, &cx.tenant, &input).into();
+        trace.cx = Some(cx.clone());
+        authorize::check(key, &cx, operation)?;
+        let output = endpoint.call(cx.clone(), input).await?;
+        if is_change(operation.name) {
+            self.app.audit.log(&cx, "success");
+        }
+        Ok(respond::success(operation, output, request.id))
+    }
+
+    fn cx(
+        &self,
+        request: &Request<'_>,
+        tenant: Tenant,
+        caller: Arc<Caller>,
+        operation: &'static str,
+    ) -> Cx {
+        let app = Arc::clone(&self.app);
+        Cx { app, tenant, caller, request_id: request.id, operation, resource: "*".into() }
+    }
+
+    fn route<'p>(&self, service: &'static Service, head: &'p Parts) -> Result<Match<'p>, ApiError> {
+        let path = head.uri.path();
+        if service.protocol == Protocol::Json11 {
+            return by_target(service, head);
+        }
+        let found =
+            self.routes.get(service.id as usize).map(|r| r.find(head.method.as_str(), path));
+        match found.unwrap_or(Err(NoRoute::Path)) {
+            Ok(found) => Ok(found),
+            Err(NoRoute::Path) => Err(unknown_operation(format!(
+                "{} has no operation at {} {path}.",
+                service.name, head.method
+            ))),
+            Err(NoRoute::Method(allowed)) => Err(unknown_operation(format!(
+                "{} has no operation at {} {path}, only {}.",
+                service.name,
+                head.method,
+                allowed.join(", ")
+            ))),
+            Err(NoRoute::Encoding) => {
+                Err(ApiError::new("SerializationException", "The path is not valid UTF-8."))
+            }
+        }
+    }
+
+    fn open_route(&self, request: &Request<'_>) -> Option<&RawRoute> {
+        let path = request.head.uri.path();
+        if !path.starts_with("/_ferrite/") {
+            return None;
+        }
+        let mut routes = self.raw_routes.iter().filter(|r| r.access == Access::Open);
+        routes.find(|route| is_match(route.matches, request.head, ""))
+    }
+
+    fn signed_route(&self, request: &Request<'_>, scope: &str) -> Option<&RawRoute> {
+        let mut routes = self.raw_routes.iter().filter(|r| r.access != Access::Open);
+        routes.find(|route| is_match(route.matches, request.head, scope))
+    }
+
+    async fn serve_open(
+        &self,
+        route: &RawRoute,
+        request: &Request<'_>,
+        body: Bytes,
+        trace: &mut Trace,
+    ) -> Result<Response<Bytes>, ApiError> {
+        let settings = &self.app.settings;
+        let tenant = self.app.tenants.find(settings.account, settings.region.clone()).await?;
+        let caller = Caller {
+            access_key_id: String::new(),
+            account: settings.account,
+            arn: "anonymous".into(),
+            user_id: "anonymous".into(),
+            source_ip: request.source_ip,
+            is_root: false,
+        };
+        let cx = self.cx(request, tenant, Arc::new(caller), route.operation);
+        trace.cx = Some(cx.clone());
+        let answer = route.call(cx, raw_request(request, body)).await?;
+        Ok(respond::raw(answer, request.id))
+    }
+
+    async fn serve_raw(
+        &self,
+        route: &RawRoute,
+        cx: Cx,
+        key: &AccessKey,
+        request: &Request<'_>,
+        body: Bytes,
+    ) -> Result<Response<Bytes>, ApiError> {
+        let is_own_root = cx.caller.is_root && key.account == self.app.settings.account;
+        if route.access == Access::Administrator && !is_own_root {
+            let message = format!(
+                "User: {} is not authorized to perform: {}. Only the root key of the server's own \
+                 account may.",
+                cx.caller.arn, route.operation
+            );
+            return Err(ApiError::new("AccessDeniedException", message));
+        }
+        let answer = route.call(cx, raw_request(request, body)).await?;
+        Ok(respond::raw(answer, request.id))
+    }
+
+    fn log_failure(&self, trace: &Trace, error: &ApiError, request_id: Uuid) {
+        let operation = trace.operation.map_or("-", |o| o.name);
+        if error.source.is_some() {
+            tracing::error!(%request_id, operation, ?error, "request failed");
+        } else {
+            tracing::debug!(%request_id, operation, code = error.code, message = %error.message, "request refused");
+        }
+        let Some(spec) = trace.operation else { return };
+        let code = respond::modelled(spec, error.code);
+        debug_assert!(respond::is_listed(spec, code), "{} does not list {code}", spec.name);
+        if let Some(cx) = trace.cx.as_ref().filter(|_| is_change(spec.name)) {
+            self.app.audit.refused(cx, code);
+            self.app.audit.log(cx, code);
+        }
+    }
+
+    fn count(&self, trace: &Trace, response: &Response<Bytes>) {
+        let operation = match (trace.operation, &trace.cx) {
+            (Some(spec), _) => spec.name,
+            (None, Some(cx)) => cx.operation,
+            (None, None) => "none",
+        };
+        let status = match response.status().as_u16() {
+            200..=299 => "2xx",
+            400..=499 => "4xx",
+            501 => "501",
+            _ => "5xx",
+        };
+        metrics::counter!("ferrite_api_requests_total", "operation" => operation, "status" => status)
+            .increment(1);
+    }
+}
+
+fn caller(key: &AccessKey, source_ip: IpAddr) -> Arc<Caller> {
+    Arc::new(Caller {
+        access_key_id: key.id.clone(),
+        account: key.account,
+        arn: key.arn.clone(),
+        user_id: key.user_id.clone(),
+        source_ip,
+        is_root: key.policy.is_none(),
+    })
+}
+
+fn is_match(matches: RouteMatch, head: &Parts, scope: &str) -> bool {
+    let (method, path) = (head.method.as_str(), head.uri.path());
+    match matches {
+        RouteMatch::Path(m, p) => m == method && p == path,
+        RouteMatch::Prefix(m, p) => m == method && path.starts_with(p),
+        RouteMatch::SigningService(service) => service == scope,
+    }
+}
+
+fn raw_request(request: &Request<'_>, body: Bytes) -> RawRequest {
+    RawRequest {
+        method: request.head.method.as_str().to_owned(),
+        path: request.head.uri.path().to_owned(),
+        query: request.head.uri.query().unwrap_or_default().to_owned(),
+        headers: request.head.headers.clone(),
+        body,
+        source_ip: request.source_ip,
+    }
+}
+
+/// The operation that `X-Amz-Target` names.
+fn by_target<'p>(service: &'static Service, head: &Parts) -> Result<Match<'p>, ApiError> {
+    let target = head.headers.get("x-amz-target").and_then(|t| t.to_str().ok()).unwrap_or_default();
+    let name = target.strip_prefix(service.target_prefix).and_then(|n| n.strip_prefix('.'));
+    let operation = service.operations.iter().find(|o| Some(o.name) == name);
+    let operation = operation.ok_or_else(|| {
+        unknown_operation(format!("{} has no operation '{target}'.", service.name))
+    })?;
+    Ok(Match { operation, labels: Vec::new() })
+}
+
+/// Binds and validates the input of an operation.
+pub(crate) fn read_input(found: &Match<'_>, head: &Parts, body: &Bytes) -> Result<Value, ApiError> {
+    let service = found.operation.service.service();
+    let bound = match service.protocol {
+        Protocol::Json11 => bind_json11(body),
+        Protocol::RestJson => {
+            let query = head.uri.query().unwrap_or_default();
+            bind(found, &Bindable { query, headers: &head.headers, body })
+        }
+    };
+    let unreadable = |text: String| ApiError::new("SerializationException", text);
+    let mut input = bound.map_err(|Unbindable(text)| unreadable(text))?;
+    let Some(shape) = found.operation.input else { return Ok(input) };
+    match validate(service, shape, &mut input) {
+        Ok(()) => Ok(input),
+        Err(Refusal::Type(text)) => Err(unreadable(text)),
+        Err(Refusal::Constraints(text)) => Err(ApiError::invalid(text)),
+    }
+}
+
+/// The service that the signature's scope names.
+fn named_service(head: &Parts, scope: &str) -> Result<&'static Service, ApiError> {
+    let host = head.headers.get("host").and_then(|h| h.to_str().ok()).unwrap_or_default();
+    select::by_scope(scope, host).ok_or_else(|| {
+        let message = format!(
+            "Credential should be scoped to a correct service: '{scope}' is none of Ferrite's."
+        );
+        ApiError::new("InvalidSignatureException", message)
+    })
+}
+
+fn unknown_operation(message: String) -> ApiError {
+    ApiError::new("UnknownOperationException", message)
+}
+
+fn not_built(operation: &OperationSpec) -> ApiError {
+    let message = format!(
+        "{} is not implemented by this version of Ferrite; docs/compatibility.md lists what is.",
+        operation.name
+    );
+    ApiError::new("NotImplementedException", message)
+}
+
+/// Whether an operation changes something, by AWS's way of naming the ones that do not.
+fn is_change(operation: &str) -> bool {
+    const READS: [&str; 6] = ["Describe", "Get", "List", "Search", "Test", "Validate"];
+    !READS.iter().any(|verb| operation.starts_with(verb))
+}

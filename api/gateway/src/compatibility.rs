@@ -1,0 +1,34 @@
+//! Which of the modelled operations a server does, as a page for `docs/`.
+
+use std::collections::BTreeSet;
+use std::fmt::Write as _;
+
+use model::{SERVICES, ServiceId};
+use service::Feature;
+
+/// The page: a line that counts, then every operation of every service with its true state.
+pub fn page(features: &[Feature]) -> String {
+    let built: BTreeSet<(ServiceId, &str)> = features
+        .iter()
+        .flat_map(|feature| &feature.endpoints)
+        .map(|endpoint| (endpoint.spec.service, endpoint.spec.name))
+        .collect();
+    let mut out = String::new();
+    let _ = writeln!(out, "{} of {} operations\n", built.len(), model::operations().count());
+    out.push_str(
+        "An operation that is `built` does what AWS documents, but for the differences that its \
+         feature's README names. `501` answers with that status and names itself.\n",
+    );
+    for service in SERVICES {
+        let has = |name: &str| built.contains(&(service.id, name));
+        let count = service.operations.iter().filter(|o| has(o.name)).count();
+        let all = service.operations.len();
+        let _ = writeln!(out, "\n## {} (`{}`): {count} of {all}\n", service.name, service.model);
+        out.push_str("| Operation | State |\n|---|---|\n");
+        for operation in service.operations {
+            let state = if has(operation.name) { "built" } else { "501" };
+            let _ = writeln!(out, "| {} | {state} |", operation.name);
+        }
+    }
+    out
+}

@@ -1,0 +1,113 @@
+//! The ARN that an operation is about, for IAM policies and the audit trail.
+
+use model::ServiceId;
+use model::spec::OperationSpec;
+use serde_json::Value;
+use types::Tenant;
+
+/// The prefix of the service's actions in IAM policies.
+pub(crate) fn action_prefix(service: ServiceId) -> &'static str {
+    match service {
+        ServiceId::Iot | ServiceId::IotData | ServiceId::Tunneling => "iot",
+        ServiceId::IotJobsData => "iotjobsdata",
+        ServiceId::Wireless => "iotwireless",
+        ServiceId::Greengrass => "greengrass",
+        ServiceId::IotEvents | ServiceId::IotEventsData => "iotevents",
+        ServiceId::Analytics => "iotanalytics",
+        ServiceId::DeviceAdvisor => "iotdeviceadvisor",
+    }
+}
+
+/// Input members that name a resource, with the ARN's resource type. The first that an input has
+/// decides, so that `(thingName, shadowName)` is the thing's.
+const IOT_NAMES: [(&str, &str); 27] = [
+    ("policyName", "policy/"),
+    ("certificateId", "cert/"),
+    ("caCertificateId", "cacert/"),
+    ("ruleName", "rule/"),
+    ("jobId", "job/"),
+    ("jobTemplateId", "jobtemplate/"),
+    ("thingName", "thing/"),
+    ("thingTypeName", "thingtype/"),
+    ("thingGroupName", "thinggroup/"),
+    ("billingGroupName", "billinggroup/"),
+    ("roleAlias", "rolealias/"),
+    ("authorizerName", "authorizer/"),
+    ("domainConfigurationName", "domainconfiguration/"),
+    ("templateName", "provisioningtemplate/"),
+    ("securityProfileName", "securityprofile/"),
+    ("scheduledAuditName", "scheduledaudit/"),
+    ("actionName", "mitigationaction/"),
+    ("metricName", "fleetmetric/"),
+    ("otaUpdateId", "otaupdate/"),
+    ("streamId", "stream/"),
+    ("packageName", "package/"),
+    ("commandId", "command/"),
+    ("indexName", "index/"),
+    ("certificateProviderName", "certificateprovider:"),
+    ("topic", "topic/"),
+    ("clientId", "client/"),
+    ("tunnelId", "tunnel/"),
+];
+
+/// Members that are ARNs themselves.
+const ARNS: [&str; 4] = ["resourceArn", "principal", "target", "arn"];
+
+/// Creations that policies name by the certificate or key they make, which has no ARN yet.
+const WITHOUT_RESOURCE: [&str; 5] = [
+    "ListThings",
+    "ListThingTypes",
+    "RegisterThing",
+    "CreateKeysAndCertificate",
+    "CreateCertificateFromCsr",
+];
+
+/// The ARN of what `input` is about, or `*` where the operation names no one resource.
+pub(crate) fn arn(operation: &OperationSpec, tenant: &Tenant, input: &Value) -> String {
+    if WITHOUT_RESOURCE.contains(&operation.name) {
+        return "*".to_owned();
+    }
+    let text = |name: &str| input.get(name).and_then(Value::as_str);
+    let is_iot = matches!(
+        operation.service,
+        ServiceId::Iot | ServiceId::IotData | ServiceId::IotJobsData | ServiceId::Tunneling
+    );
+    if is_iot {
+        for (member, prefix) in IOT_NAMES {
+            if let Some(name) = text(member) {
+                return tenant.arn("iot", &format!("{prefix}{name}"));
+            }
+        }
+    }
+    let arn = ARNS.iter().filter_map(|name| text(name)).find(|value| value.starts_with("arn:"));
+    arn.unwrap_or("*").to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+    use types::TenantId;
+
+    use super::*;
+
+    #[test]
+    fn a_request_is_about_the_resource_that_it_names() {
+        let tenant = Tenant {
+            id: TenantId(1),
+            account: "123456789012".parse().unwrap(),
+            region: "eu-west-1".parse().unwrap(),
+        };
+        let arn = |name: &str, input: Value| {
+            let operation = model::operations().find(|o| o.name == name).unwrap();
+            super::arn(operation, &tenant, &input)
+        };
+        let prefix = "arn:aws:iot:eu-west-1:123456789012:";
+        assert_eq!(arn("CreateThing", json!({"thingName": "a"})), format!("{prefix}thing/a"));
+        assert_eq!(
+            arn("AttachPolicy", json!({"policyName": "p", "target": "arn:aws:x"})),
+            format!("{prefix}policy/p")
+        );
+        assert_eq!(arn("TagResource", json!({"resourceArn": "arn:aws:y"})), "arn:aws:y");
+        assert_eq!(arn("ListThings", json!({"thingTypeName": "t"})), "*");
+    }
+}

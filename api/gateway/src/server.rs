@@ -1,0 +1,136 @@
+//! HTTP/1.1 on one connection: bounded heads and bodies, deadlines, a graceful end.
+
+use std::convert::Infallible;
+use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use bytes::{Bytes, BytesMut};
+use http::header::{CONTENT_TYPE, HeaderValue};
+use http::{Method, Request, Response, StatusCode};
+use http_body_util::{BodyExt as _, Full};
+use hyper::body::{Body as _, Incoming};
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use service::ApiError;
+use tokio::net::TcpStream;
+
+use crate::{Gateway, answer, respond};
+
+impl Gateway {
+    /// Serves requests on `stream` until either side closes it, or shutdown begins and the
+    /// request at hand is answered.
+    pub async fn serve_connection(self: &Arc<Self>, stream: TcpStream, peer: SocketAddr) {
+        let limits = &self.app.limits;
+        let service = service_fn(|request| self.respond_to(request, peer.ip()));
+        let connection = http1::Builder::new()
+            .timer(TokioTimer::new())
+            .header_read_timeout(Duration::from_secs(limits.http_idle_s))
+            .max_buf_size(limits.http_header_bytes_max)
+            .serve_connection(TokioIo::new(stream), service);
+        let mut connection = std::pin::pin!(connection);
+        let mut shutdown = self.app.env.tasks.shutdown_signal();
+        let ended = tokio::select! {
+            ended = connection.as_mut() => ended,
+            () = shutdown.begun() => {
+                connection.as_mut().graceful_shutdown();
+                connection.await
+            }
+        };
+        if let Err(error) = ended {
+            tracing::debug!(%peer, %error, "connection ended early");
+        }
+    }
+
+    async fn respond_to(
+        &self,
+        request: Request<Incoming>,
+        source_ip: IpAddr,
+    ) -> Result<Response<Full<Bytes>>, Infallible> {
+        let response = match self.status_page(&request) {
+            Some(response) => response,
+            None => self.within_deadline(request, source_ip).await,
+        };
+        Ok(response.map(Full::new))
+    }
+
+    /// Health, readiness and metrics, which answer whatever else happens.
+    fn status_page(&self, request: &Request<Incoming>) -> Option<Response<Bytes>> {
+        if request.method() != Method::GET {
+            return None;
+        }
+        match request.uri().path() {
+            "/_ferrite/health" => Some(text(StatusCode::OK, "alive\n".into())),
+            "/_ferrite/ready" if self.is_ready.load(Ordering::Acquire) => {
+                Some(text(StatusCode::OK, "ready\n".into()))
+            }
+            "/_ferrite/ready" => Some(text(StatusCode::SERVICE_UNAVAILABLE, "starting\n".into())),
+            "/metrics" => Some(text(StatusCode::OK, (self.metrics)())),
+            _ => None,
+        }
+    }
+
+    async fn within_deadline(
+        &self,
+        request: Request<Incoming>,
+        source_ip: IpAddr,
+    ) -> Response<Bytes> {
+        let id = uuid::Builder::from_random_bytes(self.app.env.random.bytes()).into_uuid();
+        let Ok(_permit) = self.requests.acquire().await else {
+            let error = ApiError::unavailable("The server is shutting down.");
+            return respond::failure(None, None, &error, id);
+        };
+        let (head, body) = request.into_parts();
+        let body = self.read_body(body);
+        self.answer(answer::Request { head: &head, source_ip, id }, body).await
+    }
+
+    async fn read_body(&self, mut body: Incoming) -> Result<Bytes, ApiError> {
+        let limits = &self.app.limits;
+        let deadline = Duration::from_secs(limits.http_request_s);
+        let read = collect(&mut body, limits.http_body_bytes_max);
+        tokio::time::timeout(deadline, read).await.unwrap_or_else(|_| {
+            let message = format!("The request was not complete within {} s.", deadline.as_secs());
+            Err(ApiError::new("RequestTimeoutException", message))
+        })
+    }
+}
+
+async fn collect(body: &mut Incoming, bytes_max: usize) -> Result<Bytes, ApiError> {
+    let too_large = || {
+        let message = format!("A request body may have {bytes_max} bytes.");
+        ApiError::new("RequestEntityTooLargeException", message)
+    };
+    if body.size_hint().lower() > bytes_max as u64 {
+        return Err(too_large());
+    }
+    let mut whole: Option<Bytes> = None;
+    let mut pieces = BytesMut::new();
+    while let Some(frame) = body.frame().await {
+        let frame = frame.map_err(|error| {
+            ApiError::new("SerializationException", format!("The request body broke off: {error}."))
+        })?;
+        let Ok(data) = frame.into_data() else { continue };
+        if pieces.len() + whole.as_ref().map_or(0, Bytes::len) + data.len() > bytes_max {
+            return Err(too_large());
+        }
+        match whole.take() {
+            None if pieces.is_empty() => whole = Some(data),
+            first => {
+                pieces.extend_from_slice(&first.unwrap_or_default());
+                pieces.extend_from_slice(&data);
+            }
+        }
+    }
+    Ok(whole.unwrap_or_else(|| pieces.freeze()))
+}
+
+fn text(status: StatusCode, body: String) -> Response<Bytes> {
+    let mut response = Response::new(Bytes::from(body));
+    *response.status_mut() = status;
+    let content_type = HeaderValue::from_static("text/plain; version=0.0.4; charset=utf-8");
+    response.headers_mut().insert(CONTENT_TYPE, content_type);
+    response
+}

@@ -1,0 +1,370 @@
+//! Checks a bound input against the model: all failures at once, in AWS's wording.
+
+use std::fmt::Write as _;
+
+use model::spec::{
+    DoubleRange, IntegerRange, Kind, Length, Member, Pattern, Service, Shape, TimestampForm,
+};
+use serde_json::{Map, Value};
+use types::Timestamp;
+
+/// Failures that one answer names; a client mends these before it sees the next.
+const FAILURES_MAX: usize = 32;
+/// Characters of a refused value that the answer repeats.
+const SHOWN_CHARS_MAX: usize = 1024;
+
+/// Why an input is refused.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Refusal {
+    /// A JSON value has the wrong type: AWS's `SerializationException`.
+    Type(String),
+    /// Constraints that do not hold: AWS's validation error.
+    Constraints(String),
+}
+
+/// Checks `input` against the shape, and brings it into the form that the generated types read:
+/// nulls are removed, timestamps become what their shape says.
+pub(crate) fn validate(service: &Service, shape: u16, input: &mut Value) -> Result<(), Refusal> {
+    let mut check = Check { service, failures: Vec::new(), path: Path::default() };
+    check.shape(service.shape(shape), input).map_err(Refusal::Type)?;
+    check.finish()
+}
+
+struct Check<'m> {
+    service: &'m Service,
+    failures: Vec<String>,
+    path: Path,
+}
+
+/// Where in the input the check stands: `tags.1.member.key`.
+#[derive(Default)]
+struct Path(String);
+
+impl Path {
+    fn enter(&mut self, name: &str) -> usize {
+        let before = self.0.len();
+        if before > 0 {
+            self.0.push('.');
+        }
+        self.0.push_str(name);
+        before
+    }
+
+    fn leave(&mut self, before: usize) {
+        self.0.truncate(before);
+    }
+}
+
+impl Check<'_> {
+    fn finish(self) -> Result<(), Refusal> {
+        if self.failures.is_empty() {
+            return Ok(());
+        }
+        let count = self.failures.len();
+        let noun = if count == 1 { "error" } else { "errors" };
+        let list = self.failures.join("; ");
+        Err(Refusal::Constraints(format!("{count} validation {noun} detected: {list}")))
+    }
+
+    fn shape(&mut self, shape: &Shape, value: &mut Value) -> Result<(), String> {
+        match shape.kind {
+            Kind::Structure { members, .. } => self.structure(members, value),
+            Kind::List { member, length } => self.list(shape, member, length, value),
+            Kind::Map { key, value: item, length } => self.map(shape, key, item, length, value),
+            Kind::Timestamp(form) => timestamp(form, value),
+            Kind::Boolean if value.is_boolean() => Ok(()),
+            Kind::Boolean => Err(mistyped(value, "a Boolean")),
+            Kind::String { .. } | Kind::Blob(_) if !value.is_string() => {
+                Err(mistyped(value, "a String"))
+            }
+            Kind::Integer(_) | Kind::Long(_) if value.as_i64().is_none() => {
+                self.whole(shape, value)
+            }
+            Kind::Double(_) if !value.is_number() => Err(mistyped(value, "a Double")),
+            _ => {
+                self.scalar(shape, value);
+                Ok(())
+            }
+        }
+    }
+
+    fn structure(&mut self, members: &'static [Member], value: &mut Value) -> Result<(), String> {
+        let Value::Object(object) = value else {
+            return Err(mistyped(value, "an Object"));
+        };
+        for member in members {
+            if object.get(member.wire).is_some_and(Value::is_null) {
+                object.remove(member.wire);
+            }
+            let before = self.path.enter(member.name);
+            match object.get_mut(member.wire) {
+                Some(value) => self.shape(self.service.shape(member.shape), value)?,
+                None if member.is_required => self.fail("null", "Member must not be null"),
+                None => {}
+            }
+            self.path.leave(before);
+        }
+        Ok(())
+    }
+
+    fn list(
+        &mut self,
+        shape: &Shape,
+        member: u16,
+        length: Length,
+        value: &mut Value,
+    ) -> Result<(), String> {
+        let Value::Array(items) = value else {
+            return Err(mistyped(value, "a List"));
+        };
+        items.retain(|item| !item.is_null());
+        let member = self.service.shape(member);
+        for (i, item) in items.iter_mut().enumerate() {
+            let before = self.path.enter(&(i + 1).to_string());
+            self.path.0.push_str(".member");
+            self.shape(member, item)?;
+            self.path.leave(before);
+        }
+        if let Some(constraint) = outside(length, items.len()) {
+            let shown = show(shape, &Value::Array(std::mem::take(items)));
+            self.fail(&shown, &constraint);
+        }
+        Ok(())
+    }
+
+    fn map(
+        &mut self,
+        shape: &Shape,
+        key: u16,
+        item: u16,
+        length: Length,
+        value: &mut Value,
+    ) -> Result<(), String> {
+        let Value::Object(entries) = value else {
+            return Err(mistyped(value, "a Map"));
+        };
+        entries.retain(|_, value| !value.is_null());
+        let (key, item) = (self.service.shape(key), self.service.shape(item));
+        self.map_entries(shape, key, item, entries)?;
+        if let Some(constraint) = outside(length, entries.len()) {
+            let shown = show(shape, &Value::Object(std::mem::take(entries)));
+            self.fail(&shown, &constraint);
+        }
+        Ok(())
+    }
+
+    /// AWS names the map, not the entry, and puts the entry's constraints in brackets.
+    fn map_entries(
+        &mut self,
+        shape: &Shape,
+        key: &Shape,
+        item: &Shape,
+        entries: &mut Map<String, Value>,
+    ) -> Result<(), String> {
+        let (mut keys_failed, mut values_failed) = (Vec::new(), Vec::new());
+        for (name, value) in entries.iter_mut() {
+            text_failures(key, name, &mut keys_failed);
+            match (item.kind, &*value) {
+                (Kind::String { .. }, Value::String(text)) => {
+                    text_failures(item, text, &mut values_failed);
+                }
+                _ => {
+                    let before = self.path.enter(name);
+                    self.path.0.push_str(".member");
+                    self.shape(item, value)?;
+                    self.path.leave(before);
+                }
+            }
+        }
+        for (what, mut failed) in [("Map keys", keys_failed), ("Map value", values_failed)] {
+            failed.sort();
+            failed.dedup();
+            if !failed.is_empty() {
+                let shown = show(shape, &Value::Object(entries.clone()));
+                self.fail(
+                    &shown,
+                    &format!("{what} must satisfy constraint: [{}]", failed.join(", ")),
+                );
+            }
+        }
+        Ok(())
+    }
+
+    /// A whole number that JSON does not carry as one, such as `5.0`.
+    fn whole(&mut self, shape: &Shape, value: &mut Value) -> Result<(), String> {
+        let whole = value.as_f64().filter(|n| n.fract() == 0.0 && n.abs() < 9e15);
+        let Some(number) = whole else {
+            return Err(mistyped(value, "an Integer"));
+        };
+        *value = Value::from(number as i64);
+        self.scalar(shape, value);
+        Ok(())
+    }
+
+    fn scalar(&mut self, shape: &Shape, value: &Value) {
+        let mut failed = Vec::new();
+        match (shape.kind, value) {
+            (_, Value::String(text)) => text_failures(shape, text, &mut failed),
+            (Kind::Integer(range), _) => {
+                let number = value.as_i64().unwrap_or_default();
+                let range = IntegerRange {
+                    min: range.min.or(Some(i64::from(i32::MIN))),
+                    max: range.max.or(Some(i64::from(i32::MAX))),
+                };
+                failed.extend(integer_failure(range, number));
+            }
+            (Kind::Long(range), _) => {
+                failed.extend(integer_failure(range, value.as_i64().unwrap_or_default()));
+            }
+            (Kind::Double(range), _) => {
+                failed.extend(double_failure(range, value.as_f64().unwrap_or_default()));
+            }
+            _ => {}
+        }
+        if failed.is_empty() {
+            return;
+        }
+        let shown = show(shape, value);
+        for constraint in failed {
+            self.fail(&shown, &constraint);
+        }
+    }
+
+    fn fail(&mut self, shown: &str, constraint: &str) {
+        if self.failures.len() < FAILURES_MAX {
+            let value =
+                if shown.is_empty() { "Value".to_owned() } else { format!("Value {shown}") };
+            let path = &self.path.0;
+            self.failures
+                .push(format!("{value} at '{path}' failed to satisfy constraint: {constraint}"));
+        }
+    }
+}
+
+fn text_failures(shape: &Shape, text: &str, failed: &mut Vec<String>) {
+    match shape.kind {
+        Kind::String { length, pattern, values } => {
+            failed.extend(pattern.and_then(|p| pattern_failure(p, length, text)));
+            // A text has at most as many characters as bytes, and mostly as many: count only
+            // where it matters.
+            failed.extend(
+                outside(length, text.len()).and_then(|_| outside(length, text.chars().count())),
+            );
+            if !values.is_empty() && !values.contains(&text) {
+                failed.push(format!("Member must satisfy enum value set: [{}]", values.join(", ")));
+            }
+        }
+        Kind::Blob(length) => failed.extend(outside(length, text.len() / 4 * 3)),
+        _ => {}
+    }
+}
+
+/// A text that is far too long is not matched: its length says enough.
+fn pattern_failure(pattern: &Pattern, length: Length, text: &str) -> Option<String> {
+    let is_far_too_long = length.max.is_some_and(|max| text.len() as u64 > max.saturating_mul(8));
+    (!is_far_too_long && !pattern.is_match(text))
+        .then(|| format!("Member must satisfy regular expression pattern: {}", pattern.shown))
+}
+
+fn outside(length: Length, actual: usize) -> Option<String> {
+    let actual = actual as u64;
+    if let Some(min) = length.min.filter(|min| actual < *min) {
+        return Some(format!("Member must have length greater than or equal to {min}"));
+    }
+    let max = length.max.filter(|max| actual > *max)?;
+    Some(format!("Member must have length less than or equal to {max}"))
+}
+
+fn integer_failure(range: IntegerRange, number: i64) -> Option<String> {
+    if let Some(min) = range.min.filter(|min| number < *min) {
+        return Some(format!("Member must have value greater than or equal to {min}"));
+    }
+    let max = range.max.filter(|max| number > *max)?;
+    Some(format!("Member must have value less than or equal to {max}"))
+}
+
+fn double_failure(range: DoubleRange, number: f64) -> Option<String> {
+    if let Some(min) = range.min.filter(|min| number < *min) {
+        return Some(format!("Member must have value greater than or equal to {min}"));
+    }
+    let max = range.max.filter(|max| number > *max)?;
+    Some(format!("Member must have value less than or equal to {max}"))
+}
+
+/// Bodies carry seconds or RFC 3339 text, paths and queries the text; types read their shape's form.
+fn timestamp(form: TimestampForm, value: &mut Value) -> Result<(), String> {
+    let point = match &*value {
+        Value::Number(secs) => secs.as_f64().and_then(|s| Timestamp::from_secs_f64(s).ok()),
+        Value::String(text) => Timestamp::from_rfc3339(text)
+            .ok()
+            .or_else(|| text.parse().ok().and_then(|s| Timestamp::from_secs_f64(s).ok())),
+        _ => None,
+    };
+    let Some(point) = point else {
+        return Err(mistyped(value, "a Timestamp"));
+    };
+    *value = match form {
+        TimestampForm::Epoch => serde_json::to_value(point).unwrap_or_default(),
+        TimestampForm::Iso8601 => Value::String(point.to_rfc3339()),
+    };
+    Ok(())
+}
+
+/// The value in quotes, cut, or nothing if it must not be shown.
+fn show(shape: &Shape, value: &Value) -> String {
+    if shape.is_sensitive {
+        return String::new();
+    }
+    let mut text = String::new();
+    write_plain(value, &mut text);
+    let cut = text.char_indices().nth(SHOWN_CHARS_MAX).map(|(at, _)| at);
+    if let Some(at) = cut {
+        text.truncate(at);
+        text.push('…');
+    }
+    format!("'{text}'")
+}
+
+/// The form that AWS's messages show values in: `[a, b]`, `{k=v}`.
+fn write_plain(value: &Value, out: &mut String) {
+    match value {
+        Value::String(text) => out.push_str(text),
+        Value::Array(items) => {
+            out.push('[');
+            for (i, item) in items.iter().enumerate() {
+                out.push_str(if i > 0 { ", " } else { "" });
+                write_plain(item, out);
+            }
+            out.push(']');
+        }
+        Value::Object(entries) => {
+            out.push('{');
+            for (i, (key, item)) in entries.iter().enumerate() {
+                out.push_str(if i > 0 { ", " } else { "" });
+                out.push_str(key);
+                out.push('=');
+                write_plain(item, out);
+            }
+            out.push('}');
+        }
+        other => {
+            // Writing to a String cannot fail.
+            let _ = write!(out, "{other}");
+        }
+    }
+}
+
+fn mistyped(value: &Value, wanted: &str) -> String {
+    let kind = match value {
+        Value::Null => "NULL_VALUE",
+        Value::Bool(_) => "BOOLEAN_VALUE",
+        Value::Number(_) => "NUMBER_VALUE",
+        Value::String(_) => "STRING_VALUE",
+        Value::Array(_) => "START_ARRAY",
+        Value::Object(_) => "START_OBJECT",
+    };
+    format!("{kind} can not be converted to {wanted}")
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,3 @@
+//! The engine against hostile bytes.
+
+mod hostile;

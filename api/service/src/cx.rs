@@ -1,0 +1,97 @@
+//! The context of one request: who asks, for which tenant, and the server that answers.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use store::{Batch, CommitError, Key, Kind, Sequence, Store};
+use types::{AccountId, Tenant, Timestamp};
+use uuid::Uuid;
+
+use crate::{App, AuditRecord};
+
+/// Who sends a request.
+#[derive(Clone, Debug)]
+pub struct Caller {
+    /// The access key that signed it.
+    pub access_key_id: String,
+    /// The key's account.
+    pub account: AccountId,
+    /// The key's principal.
+    pub arn: String,
+    /// The principal's unique id.
+    pub user_id: String,
+    /// Where it came from.
+    pub source_ip: IpAddr,
+    /// Whether no policy binds it.
+    pub is_root: bool,
+}
+
+/// What an operation is called with. Cheap to clone.
+#[derive(Clone)]
+pub struct Cx {
+    /// The server.
+    pub app: Arc<App>,
+    /// Whose resources.
+    pub tenant: Tenant,
+    /// Who asks.
+    pub caller: Arc<Caller>,
+    /// Answered as `x-amzn-RequestId`.
+    pub request_id: Uuid,
+    /// The operation's name, for the audit trail.
+    pub operation: &'static str,
+    /// The ARN that the operation is about, or `*`.
+    pub resource: Arc<str>,
+}
+
+impl Cx {
+    /// The documents of the server.
+    pub fn store(&self) -> &Store {
+        &self.app.store
+    }
+
+    /// The time now.
+    pub fn now(&self) -> Timestamp {
+        self.app.env.clock.now()
+    }
+
+    /// A new random UUID (version 4).
+    pub fn new_uuid(&self) -> Uuid {
+        uuid::Builder::from_random_bytes(self.app.env.random.bytes()).into_uuid()
+    }
+
+    /// The key of this tenant's records of `kind`, to which the rest is appended.
+    pub fn key(&self, kind: Kind) -> Key {
+        Key::new(self.tenant.id, kind)
+    }
+
+    /// `arn:aws:iot:<region>:<account>:<resource>`.
+    pub fn arn(&self, resource: &str) -> String {
+        self.tenant.arn("iot", resource)
+    }
+
+    /// Commits `batch` with a record of who did it in the audit trail, all or nothing.
+    pub async fn commit(&self, mut batch: Batch) -> Result<Sequence, CommitError> {
+        let (key, value) = self.audit_entry("success");
+        batch.put(key, value);
+        let sequence = self.app.store.commit(batch).await?;
+        self.app.audit.counted();
+        Ok(sequence)
+    }
+
+    /// What the audit trail keeps of this request, with `outcome` as `success` or an error's code.
+    pub fn audit_entry(&self, outcome: &str) -> (Key, Vec<u8>) {
+        let record = AuditRecord {
+            time: self.now(),
+            request_id: self.request_id.to_string(),
+            account: self.caller.account,
+            region: self.tenant.region.to_string(),
+            principal: self.caller.arn.clone(),
+            access_key_id: self.caller.access_key_id.clone(),
+            source_ip: self.caller.source_ip.to_string(),
+            operation: self.operation.to_owned(),
+            resource: self.resource.to_string(),
+            outcome: outcome.to_owned(),
+        };
+        record.entry(self.request_id.as_u128())
+    }
+}

@@ -1,0 +1,54 @@
+//! The kinds of record: the second field of every key. A number is never used again.
+
+use store::Kind;
+
+/// Accounts, by id (global).
+pub const ACCOUNT: Kind = Kind(1);
+/// Access keys, by id (global).
+pub const ACCESS_KEY: Kind = Kind(2);
+/// Access keys of an account, by (account, id) (global).
+pub const ACCOUNT_ACCESS_KEY: Kind = Kind(3);
+/// Numbers of tenants, by (account, region) (global).
+pub const TENANT: Kind = Kind(4);
+/// The next tenant's number (global).
+pub const TENANT_COUNTER: Kind = Kind(5);
+/// The audit trail, by (time, request) (global).
+pub const AUDIT: Kind = Kind(6);
+/// The server's own keys and certificates, by name (global).
+pub const SERVER_KEY: Kind = Kind(7);
+
+/// Things, by name.
+pub const THING: Kind = Kind(16);
+/// Things of a type, by (type, name).
+pub const THING_BY_TYPE: Kind = Kind(17);
+/// Things by attribute, by (attribute, value, name).
+pub const THING_BY_ATTRIBUTE: Kind = Kind(18);
+/// Things of a type by attribute, by (type, attribute, value, name).
+pub const THING_BY_TYPE_ATTRIBUTE: Kind = Kind(19);
+/// Principals of a thing, by (thing, principal).
+pub const THING_PRINCIPAL: Kind = Kind(20);
+/// Things of a principal, by (principal, thing).
+pub const PRINCIPAL_THING: Kind = Kind(21);
+/// Thing types, by name.
+pub const THING_TYPE: Kind = Kind(22);
+/// What binds a principal as a whole (the thing it belongs to exclusively), by principal.
+pub const PRINCIPAL: Kind = Kind(23);
+
+/// Certificates, by id.
+pub const CERTIFICATE: Kind = Kind(32);
+/// Certificates by creation, by (time, id).
+pub const CERTIFICATE_BY_TIME: Kind = Kind(33);
+/// In which tenants a certificate is registered, by (certificate id, tenant) (global).
+pub const CERTIFICATE_TENANT: Kind = Kind(34);
+
+/// Policies, by name.
+pub const POLICY: Kind = Kind(48);
+/// Versions of a policy, by (policy, number).
+pub const POLICY_VERSION: Kind = Kind(49);
+/// The policies of a target, all in one record, by target.
+pub const TARGET_POLICY: Kind = Kind(50);
+/// Targets of a policy, by (policy, target).
+pub const POLICY_TARGET: Kind = Kind(51);
+
+/// Tags, by resource ARN.
+pub const TAGS: Kind = Kind(64);

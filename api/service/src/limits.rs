@@ -1,0 +1,61 @@
+//! Every bound, by name.
+//!
+//! What a message or resource may be has AWS's bounds; rates and quotas are generous.
+
+/// The bounds of one server.
+#[derive(Clone, Debug)]
+#[allow(missing_docs, reason = "the fields say it")]
+pub struct Limits {
+    pub attributes_without_type_max: usize,
+    pub attributes_max: usize,
+    pub attributes_bytes_max: usize,
+    /// Characters of a policy document, white space not counted.
+    pub policy_chars_max: usize,
+    pub policy_versions_max: usize,
+    pub policies_per_target_max: usize,
+    pub tags_max: usize,
+    pub http_body_bytes_max: usize,
+    pub http_header_bytes_max: usize,
+    /// From the first byte of a request to its last.
+    pub http_request_s: u64,
+    /// Between two requests of a connection.
+    pub http_idle_s: u64,
+    pub http_connections_max: usize,
+    /// Requests that may run at once.
+    pub http_requests_max: usize,
+    pub signature_skew_s: u64,
+    pub access_keys_per_account_max: usize,
+    pub accounts_max: usize,
+    pub regions_per_account_max: usize,
+    pub audit_records_max: u64,
+    /// Entries of a list's page where the request names no number.
+    pub page_default: u32,
+    pub page_max: u32,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            attributes_without_type_max: 3,
+            attributes_max: 50,
+            attributes_bytes_max: 47 * 1024,
+            policy_chars_max: 2048,
+            policy_versions_max: 5,
+            policies_per_target_max: 10,
+            tags_max: 50,
+            http_body_bytes_max: 2 * 1024 * 1024,
+            http_header_bytes_max: 64 * 1024,
+            http_request_s: 30,
+            http_idle_s: 300,
+            http_connections_max: 20_000,
+            http_requests_max: 1024,
+            signature_skew_s: 300,
+            access_keys_per_account_max: 100,
+            accounts_max: 1000,
+            regions_per_account_max: 64,
+            audit_records_max: 100_000,
+            page_default: 25,
+            page_max: 250,
+        }
+    }
+}

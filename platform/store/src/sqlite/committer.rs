@@ -1,0 +1,267 @@
+//! One thread that commits what waits, many batches in one transaction.
+//!
+//! A batch whose condition fails is left out; the others go on. A commit that fails for any other
+//! reason than a full disk stops the server: what is on the disk is then unknown, and only a
+//! restart recovers it.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
+
+use env::Tasks;
+use rusqlite::{Connection, ErrorCode, OptionalExtension as _, params};
+use tokio::sync::{mpsc, oneshot};
+
+use crate::batch::Operation;
+use crate::feed::Feed;
+use crate::{Batch, CommitError, Condition, Key, KeyRange, Sequence, StoreError};
+
+/// Batches that wait for the committer; a further one makes its caller wait.
+const WAITING_MAX: usize = 4096;
+/// Batches in one transaction.
+const GROUP_MAX: usize = 512;
+
+type Answer = oneshot::Sender<Result<Sequence, CommitError>>;
+
+enum Work {
+    Commit(Batch, Answer),
+    Wipe(Answer),
+    Close(oneshot::Sender<()>),
+}
+
+/// Hands batches to the committer thread.
+pub(crate) struct Committer {
+    queue: mpsc::Sender<Work>,
+    is_stopped: Arc<AtomicBool>,
+}
+
+impl Committer {
+    pub(crate) fn start(
+        connection: Connection,
+        sequence: Sequence,
+        feed: Arc<Feed>,
+        tasks: Tasks,
+    ) -> Result<Self, StoreError> {
+        let (queue, waiting) = mpsc::channel(WAITING_MAX);
+        let is_stopped = Arc::new(AtomicBool::new(false));
+        let stopped = Arc::clone(&is_stopped);
+        let mut writer = Writer { connection, sequence: sequence.0, feed, tasks, stopped };
+        let thread = thread::Builder::new().name("store-committer".into());
+        let spawned = thread.spawn(move || writer.run(waiting));
+        spawned.map_err(|source| StoreError::File {
+            act: "could not start the committer's thread".into(),
+            source,
+        })?;
+        Ok(Self { queue, is_stopped })
+    }
+
+    pub(crate) async fn commit(&self, batch: Batch) -> Result<Sequence, CommitError> {
+        self.ask(|answer| Work::Commit(batch, answer)).await
+    }
+
+    pub(crate) async fn wipe(&self) -> Result<(), CommitError> {
+        self.ask(Work::Wipe).await.map(|_| ())
+    }
+
+    async fn ask(&self, work: impl FnOnce(Answer) -> Work) -> Result<Sequence, CommitError> {
+        let stopped = || CommitError::Store(StoreError::Stopped);
+        if self.is_stopped.load(Ordering::Acquire) {
+            return Err(stopped());
+        }
+        let (answer, answered) = oneshot::channel();
+        self.queue.send(work(answer)).await.map_err(|_| stopped())?;
+        answered.await.unwrap_or_else(|_| Err(stopped()))
+    }
+
+    /// Waits for all that was handed over, folds the log into the file, and ends the thread.
+    pub(crate) async fn close(&self) {
+        let (done, closed) = oneshot::channel();
+        if self.queue.send(Work::Close(done)).await.is_ok() {
+            drop(closed.await);
+        }
+    }
+}
+
+struct Writer {
+    connection: Connection,
+    sequence: u64,
+    feed: Arc<Feed>,
+    tasks: Tasks,
+    stopped: Arc<AtomicBool>,
+}
+
+/// What became of one batch within a transaction that is not yet committed.
+type Outcome = Result<(Sequence, Vec<Key>), Condition>;
+
+impl Writer {
+    fn run(&mut self, mut waiting: mpsc::Receiver<Work>) {
+        let mut group = Vec::with_capacity(GROUP_MAX);
+        while let Some(first) = waiting.blocking_recv() {
+            let mut next = Some(first);
+            while let Some(work) = next.take() {
+                match work {
+                    Work::Commit(batch, answer) => {
+                        group.push((batch, answer));
+                        if group.len() < GROUP_MAX {
+                            next = waiting.try_recv().ok();
+                        }
+                    }
+                    Work::Wipe(answer) => {
+                        self.commit_group(&mut group);
+                        self.wipe(answer);
+                    }
+                    Work::Close(done) => {
+                        self.commit_group(&mut group);
+                        self.checkpoint();
+                        done.send(()).unwrap_or(());
+                        return;
+                    }
+                }
+            }
+            self.commit_group(&mut group);
+        }
+        self.checkpoint();
+    }
+
+    fn commit_group(&mut self, group: &mut Vec<(Batch, Answer)>) {
+        if group.is_empty() {
+            return;
+        }
+        let (batches, answers): (Vec<Batch>, Vec<Answer>) = group.drain(..).unzip();
+        let before = self.sequence;
+        match self.transaction(&batches) {
+            Ok(outcomes) => self.answer(outcomes, answers),
+            Err(error) => {
+                self.sequence = before;
+                self.refuse(&error, answers);
+            }
+        }
+    }
+
+    fn transaction(&mut self, batches: &[Batch]) -> Result<Vec<Outcome>, rusqlite::Error> {
+        self.connection.execute_batch("BEGIN IMMEDIATE")?;
+        let mut outcomes = Vec::with_capacity(batches.len());
+        for batch in batches {
+            outcomes.push(self.batch(batch)?);
+        }
+        let sql = "UPDATE meta SET value = ?1 WHERE name = 'sequence'";
+        self.connection.prepare_cached(sql)?.execute([self.sequence as i64])?;
+        self.connection.execute_batch("COMMIT")?;
+        Ok(outcomes)
+    }
+
+    fn batch(&mut self, batch: &Batch) -> Result<Outcome, rusqlite::Error> {
+        for condition in &batch.conditions {
+            if !self.holds(condition)? {
+                return Ok(Err(condition.clone()));
+            }
+        }
+        self.sequence += 1;
+        let sequence = Sequence(self.sequence);
+        let mut changed = Vec::with_capacity(batch.operations.len());
+        for operation in &batch.operations {
+            changed.push(self.apply(operation, sequence)?);
+        }
+        Ok(Ok((sequence, changed)))
+    }
+
+    fn holds(&self, condition: &Condition) -> Result<bool, rusqlite::Error> {
+        Ok(match condition {
+            Condition::Absent(key) => self.version(key)?.is_none(),
+            Condition::Exists(key) => self.version(key)?.is_some(),
+            Condition::Version(key, version) => self.version(key)? == Some(*version),
+            Condition::Empty(range) => self.is_empty(range)?,
+        })
+    }
+
+    fn version(&self, key: &Key) -> Result<Option<Sequence>, rusqlite::Error> {
+        let sql = "SELECT version FROM records WHERE key = ?1";
+        let mut statement = self.connection.prepare_cached(sql)?;
+        let version = statement.query_row([key.as_bytes()], |row| row.get::<_, i64>(0));
+        Ok(version.optional()?.map(|number| Sequence(number as u64)))
+    }
+
+    fn is_empty(&self, range: &KeyRange) -> Result<bool, rusqlite::Error> {
+        let sql = "SELECT 1 FROM records WHERE key >= ?1 AND key < ?2 LIMIT 1";
+        let mut statement = self.connection.prepare_cached(sql)?;
+        statement.exists(params![range.start.as_bytes(), range.end.as_bytes()]).map(|found| !found)
+    }
+
+    fn apply(&self, operation: &Operation, version: Sequence) -> Result<Key, rusqlite::Error> {
+        match operation {
+            Operation::Put(key, value) => {
+                let sql = "INSERT INTO records (key, version, value) VALUES (?1, ?2, ?3) \
+                           ON CONFLICT (key) DO UPDATE SET version = ?2, value = ?3";
+                let mut statement = self.connection.prepare_cached(sql)?;
+                statement.execute(params![key.as_bytes(), version.0 as i64, &value[..]])?;
+                Ok(key.clone())
+            }
+            Operation::Delete(key) => {
+                let sql = "DELETE FROM records WHERE key = ?1";
+                self.connection.prepare_cached(sql)?.execute([key.as_bytes()])?;
+                Ok(key.clone())
+            }
+            Operation::DeleteRange(range) => {
+                let sql = "DELETE FROM records WHERE key >= ?1 AND key < ?2";
+                let (start, end) = (range.start.as_bytes(), range.end.as_bytes());
+                self.connection.prepare_cached(sql)?.execute(params![start, end])?;
+                Ok(range.start.clone())
+            }
+        }
+    }
+
+    fn answer(&self, outcomes: Vec<Outcome>, answers: Vec<Answer>) {
+        for (outcome, answer) in outcomes.into_iter().zip(answers) {
+            let result = match outcome {
+                Ok((sequence, changed)) => {
+                    self.feed.push(sequence, changed);
+                    Ok(sequence)
+                }
+                Err(condition) => Err(CommitError::Conflict(condition)),
+            };
+            // A caller that went away does not want to know.
+            drop(answer.send(result));
+        }
+    }
+
+    fn refuse(&self, error: &rusqlite::Error, answers: Vec<Answer>) {
+        let is_full = error.sqlite_error_code() == Some(ErrorCode::DiskFull);
+        if !self.connection.is_autocommit() && self.connection.execute_batch("ROLLBACK").is_err() {
+            tracing::error!("a failed transaction could not be rolled back");
+        }
+        if is_full {
+            tracing::error!("the disk is full: writes are refused until there is room");
+        } else {
+            self.stopped.store(true, Ordering::Release);
+            tracing::error!(%error, "a commit failed: the server stops, and recovers at restart");
+            self.tasks.begin_shutdown("the store failed to commit");
+        }
+        for answer in answers {
+            let error = if is_full { CommitError::Full } else { StoreError::Stopped.into() };
+            drop(answer.send(Err(error)));
+        }
+    }
+
+    fn wipe(&mut self, answer: Answer) {
+        self.sequence += 1;
+        let sql = format!(
+            "BEGIN IMMEDIATE; DELETE FROM records; \
+             UPDATE meta SET value = {} WHERE name = 'sequence'; COMMIT",
+            self.sequence
+        );
+        match self.connection.execute_batch(&sql) {
+            Ok(()) => {
+                self.feed.lose(Sequence(self.sequence));
+                drop(answer.send(Ok(Sequence(self.sequence))));
+            }
+            Err(error) => self.refuse(&error, vec![answer]),
+        }
+    }
+
+    fn checkpoint(&self) {
+        let folded = self.connection.execute_batch("PRAGMA wal_checkpoint(TRUNCATE)");
+        if let Err(error) = folded {
+            tracing::warn!(%error, "the log was not folded into the store; the next start does it");
+        }
+    }
+}

@@ -1,0 +1,198 @@
+//! The store that callers see, whichever engine it runs on.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use env::Env;
+
+use crate::memory::{Faults, Memory};
+use crate::sqlite::{self, Sqlite};
+use crate::{
+    BackupReport, Batch, Changes, CommitError, Direction, Key, KeyRange, Page, Sequence,
+    StoreError, TransactError, Versioned,
+};
+
+/// Tries of a transaction that meets conflicts.
+const TRANSACT_TRIES_MAX: u32 = 64;
+/// The longest scan that runs where it is asked for; a longer one goes to a thread of its own.
+const INLINE_SCAN_MAX: u32 = 1000;
+
+/// Where a store is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum StoreUrl {
+    /// A data directory of this machine.
+    Sqlite {
+        /// The directory.
+        directory: PathBuf,
+    },
+    /// Nowhere: gone with the process.
+    Memory,
+}
+
+/// How to open a store.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Options {
+    /// Where it is.
+    pub url: StoreUrl,
+}
+
+/// An open store. Clones are the same store.
+#[derive(Clone)]
+pub struct Store(Engine);
+
+#[derive(Clone)]
+enum Engine {
+    Sqlite(Arc<Sqlite>),
+    Memory(Arc<Memory>),
+}
+
+impl Store {
+    /// Opens the store, making it if it is not there, and bringing an older format up to date.
+    pub async fn open(options: Options, env: &Env) -> Result<Self, StoreError> {
+        let engine = match options.url {
+            StoreUrl::Sqlite { directory } => {
+                Engine::Sqlite(Arc::new(Sqlite::open(&directory, env)?))
+            }
+            StoreUrl::Memory => Engine::Memory(Arc::new(Memory::new())),
+        };
+        Ok(Self(engine))
+    }
+
+    /// The record at `key`.
+    pub async fn get(&self, key: &Key) -> Result<Option<Versioned>, StoreError> {
+        let found = self.get_many(std::slice::from_ref(key)).await?;
+        Ok(found.into_iter().next().flatten())
+    }
+
+    /// The records at `keys`, in their order, as they are at one moment.
+    pub async fn get_many(&self, keys: &[Key]) -> Result<Vec<Option<Versioned>>, StoreError> {
+        match &self.0 {
+            Engine::Sqlite(sqlite) => sqlite.get_many(keys),
+            Engine::Memory(memory) => Ok(memory.get_many(keys)),
+        }
+    }
+
+    /// At most `limit` records of `range`, beginning behind `after`.
+    pub async fn scan(
+        &self,
+        range: KeyRange,
+        after: Option<Key>,
+        limit: u32,
+        direction: Direction,
+    ) -> Result<Page, StoreError> {
+        let rows = limit as usize;
+        match &self.0 {
+            Engine::Memory(memory) => Ok(memory.scan(&range, after.as_ref(), rows, direction)),
+            Engine::Sqlite(sqlite) if limit <= INLINE_SCAN_MAX => {
+                sqlite.scan(&range, after.as_ref(), rows, direction)
+            }
+            Engine::Sqlite(sqlite) => {
+                let sqlite = Arc::clone(sqlite);
+                let scan = move || sqlite.scan(&range, after.as_ref(), rows, direction);
+                tokio::task::spawn_blocking(scan).await.map_err(|_| StoreError::Stopped)?
+            }
+        }
+    }
+
+    /// Writes `batch` whole and durably, or nothing of it.
+    pub async fn commit(&self, batch: Batch) -> Result<Sequence, CommitError> {
+        match &self.0 {
+            Engine::Sqlite(sqlite) => sqlite.commit(batch).await,
+            Engine::Memory(memory) => memory.commit(batch),
+        }
+    }
+
+    /// Reads `keys`, lets `pure` decide on a batch, and commits it if nothing read has changed;
+    /// otherwise all is tried again, a bounded number of times.
+    pub async fn transact<T, E>(
+        &self,
+        keys: &[Key],
+        mut pure: impl FnMut(&[Option<Versioned>]) -> Result<(Batch, T), E>,
+    ) -> Result<T, TransactError<E>> {
+        let failed = |error: StoreError| TransactError::Commit(error.into());
+        let mut tries = 0;
+        loop {
+            tries += 1;
+            let found = self.get_many(keys).await.map_err(failed)?;
+            let (mut batch, value) = pure(&found).map_err(TransactError::Refused)?;
+            if batch.is_empty() {
+                return Ok(value);
+            }
+            for (key, read) in keys.iter().zip(&found) {
+                match read {
+                    Some(read) => batch.require_version(key.clone(), read.version),
+                    None => batch.require_absent(key.clone()),
+                };
+            }
+            match self.commit(batch).await {
+                Ok(_) => return Ok(value),
+                Err(CommitError::Conflict(_)) if tries < TRANSACT_TRIES_MAX => {}
+                Err(error) => return Err(TransactError::Commit(error)),
+            }
+        }
+    }
+
+    /// What has changed since `after`, in commit order.
+    pub async fn changes(&self, after: Sequence) -> Result<Changes, StoreError> {
+        Ok(match &self.0 {
+            Engine::Sqlite(sqlite) => sqlite.feed.since(after),
+            Engine::Memory(memory) => memory.feed.since(after),
+        })
+    }
+
+    /// Resolves when there may be changes after `after`.
+    pub async fn changed(&self, after: Sequence) {
+        match &self.0 {
+            Engine::Sqlite(sqlite) => sqlite.feed.changed(after).await,
+            Engine::Memory(memory) => memory.feed.changed(after).await,
+        }
+    }
+
+    /// The newest commit: where a new reader of the changes begins.
+    pub async fn current(&self) -> Result<Sequence, StoreError> {
+        Ok(match &self.0 {
+            Engine::Sqlite(sqlite) => sqlite.feed.newest(),
+            Engine::Memory(memory) => memory.feed.newest(),
+        })
+    }
+
+    /// Copies the store as it is at one moment into `directory`, while it is used.
+    pub async fn backup(&self, directory: &Path) -> Result<BackupReport, StoreError> {
+        match &self.0 {
+            Engine::Sqlite(store) => {
+                let (path, directory) = (store.path().to_owned(), directory.to_owned());
+                let copy = move || sqlite::backup(&path, &directory);
+                tokio::task::spawn_blocking(copy).await.map_err(|_| StoreError::Stopped)?
+            }
+            Engine::Memory(_) => {
+                Err(StoreError::Unsupported("a store in memory has no backup".into()))
+            }
+        }
+    }
+
+    /// Removes everything; readers of the changes are told to reload.
+    pub async fn wipe(&self) -> Result<(), CommitError> {
+        match &self.0 {
+            Engine::Sqlite(sqlite) => sqlite.wipe().await,
+            Engine::Memory(memory) => {
+                memory.wipe();
+                Ok(())
+            }
+        }
+    }
+
+    /// Finishes what was committed and folds the log into the file. Later commits are refused.
+    pub async fn close(&self) {
+        if let Engine::Sqlite(sqlite) = &self.0 {
+            sqlite.close().await;
+        }
+    }
+
+    /// The faults of a store in memory.
+    pub fn faults(&self) -> Option<&Faults> {
+        match &self.0 {
+            Engine::Memory(memory) => Some(&memory.faults),
+            Engine::Sqlite(_) => None,
+        }
+    }
+}
