@@ -1,0 +1,53 @@
+//! The parts of a test server: a store of the chosen kind, and everything else made up.
+
+use std::sync::Arc;
+
+use env::Env;
+use secrets::Keyring;
+use service::{App, Audit, Limits, Settings, Tenants};
+use store::Store;
+use tempfile::TempDir;
+use types::{AccountId, Region, Timestamp};
+
+use crate::authority::authority;
+
+/// Where the simulated clock begins: 2026-01-02T03:04:05Z.
+const START: Timestamp = Timestamp::from_secs(1_767_323_045);
+
+pub(crate) struct Parts {
+    pub(crate) app: Arc<App>,
+    /// Removed with the server.
+    _data_dir: TempDir,
+}
+
+impl Parts {
+    pub(crate) async fn open() -> Self {
+        let data_dir = tempfile::tempdir().expect("a temporary directory can be made");
+        let env = Env::simulated(START, 7);
+        let store = open_store(&data_dir, &env).await;
+        let limits = Limits::default();
+        let app = App {
+            keyring: Keyring::ephemeral(&env.random),
+            authority: authority(),
+            keys: pki::KeyPool::new(0, &env.tasks),
+            settings: settings(&data_dir),
+            tenants: Tenants::new(store.clone(), limits.regions_per_account_max),
+            audit: Audit::start(store.clone(), &env, limits.audit_records_max),
+            limits,
+            store,
+            env,
+        };
+        Self { app: Arc::new(app), _data_dir: data_dir }
+    }
+}
+
+fn settings(data_dir: &TempDir) -> Settings {
+    let region: Region = "us-east-1".parse().expect("us-east-1 is a region");
+    Settings {
+        account: AccountId::DEFAULT,
+        region,
+        endpoint_domain: None,
+        data_dir: data_dir.path().to_owned(),
+        is_dev: false,
+    }
+}
