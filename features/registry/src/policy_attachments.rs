@@ -1,0 +1,242 @@
+//! Policies and their targets: attach, detach, list from either side.
+
+use model::iot::{
+    AttachPolicyRequest, AttachPrincipalPolicyRequest, DetachPolicyRequest,
+    DetachPrincipalPolicyRequest, ListAttachedPoliciesRequest, ListAttachedPoliciesResponse,
+    ListPolicyPrincipalsRequest, ListPolicyPrincipalsResponse, ListPrincipalPoliciesRequest,
+    ListPrincipalPoliciesResponse, ListTargetsForPolicyRequest, ListTargetsForPolicyResponse,
+    Policy as ListedPolicy,
+};
+use service::{ApiError, Cx, PageRequest, operations};
+use store::{Batch, Direction};
+
+use crate::certificates::check_registered;
+use crate::policies::{direction, find, listed};
+use crate::principal::Principal;
+use crate::retry::{Setback, retry};
+use crate::store::{certificates, policies, policy_attachments};
+
+operations! { iot:
+    AttachPolicy => attach_policy,
+    DetachPolicy => detach_policy,
+    AttachPrincipalPolicy => attach_principal_policy,
+    DetachPrincipalPolicy => detach_principal_policy,
+    ListAttachedPolicies => list_attached_policies,
+    ListPrincipalPolicies => list_principal_policies,
+    ListTargetsForPolicy => list_targets_for_policy,
+    ListPolicyPrincipals => list_policy_principals,
+}
+
+/// Attaches a policy to a target. Attaching it again is not an error, as in AWS.
+async fn attach_policy(cx: &Cx, request: AttachPolicyRequest) -> Result<(), ApiError> {
+    attach(cx, &request.policy_name, &request.target).await
+}
+
+/// The form of [`attach_policy`] that older clients use.
+async fn attach_principal_policy(
+    cx: &Cx,
+    request: AttachPrincipalPolicyRequest,
+) -> Result<(), ApiError> {
+    attach(cx, &request.policy_name, &request.principal).await
+}
+
+/// Detaches a policy from a target. Detaching what is not attached is not an error, as in AWS;
+/// a target that is not there is an invalid one.
+async fn detach_policy(cx: &Cx, request: DetachPolicyRequest) -> Result<(), ApiError> {
+    let detached = detach(cx, &request.policy_name, &request.target).await;
+    detached.map_err(|error| {
+        if error.code == "ResourceNotFoundException" {
+            return ApiError::invalid(format!("Invalid Target: {}", error.message));
+        }
+        error
+    })
+}
+
+/// The form of [`detach_policy`] that older clients use.
+async fn detach_principal_policy(
+    cx: &Cx,
+    request: DetachPrincipalPolicyRequest,
+) -> Result<(), ApiError> {
+    detach(cx, &request.policy_name, &request.principal).await
+}
+
+async fn list_attached_policies(
+    cx: &Cx,
+    request: ListAttachedPoliciesRequest,
+) -> Result<ListAttachedPoliciesResponse, ApiError> {
+    let page = PageRequest::forward(&request.marker, request.page_size);
+    let (policies, next_marker) = policies_of(cx, &request.target, page).await?;
+    Ok(ListAttachedPoliciesResponse { policies: Some(policies), next_marker })
+}
+
+/// The form of [`list_attached_policies`] that older clients use.
+async fn list_principal_policies(
+    cx: &Cx,
+    request: ListPrincipalPoliciesRequest,
+) -> Result<ListPrincipalPoliciesResponse, ApiError> {
+    let page = PageRequest {
+        token: request.marker.as_deref(),
+        limit: request.page_size,
+        direction: direction(request.ascending_order),
+    };
+    let (policies, next_marker) = policies_of(cx, &request.principal, page).await?;
+    Ok(ListPrincipalPoliciesResponse { policies: Some(policies), next_marker })
+}
+
+async fn list_targets_for_policy(
+    cx: &Cx,
+    request: ListTargetsForPolicyRequest,
+) -> Result<ListTargetsForPolicyResponse, ApiError> {
+    find(cx, &request.policy_name).await?;
+    let page = PageRequest::forward(&request.marker, request.page_size);
+    let found = policy_attachments::page_of_policy(cx, &request.policy_name, page).await?;
+    let (targets, next_marker) = found;
+    Ok(ListTargetsForPolicyResponse { targets: Some(targets), next_marker })
+}
+
+/// The form of [`list_targets_for_policy`] that older clients use.
+async fn list_policy_principals(
+    cx: &Cx,
+    request: ListPolicyPrincipalsRequest,
+) -> Result<ListPolicyPrincipalsResponse, ApiError> {
+    find(cx, &request.policy_name).await?;
+    let page = PageRequest {
+        token: request.marker.as_deref(),
+        limit: request.page_size,
+        direction: direction(request.ascending_order),
+    };
+    let found = policy_attachments::page_of_policy(cx, &request.policy_name, page).await?;
+    let (principals, next_marker) = found;
+    Ok(ListPolicyPrincipalsResponse { principals: Some(principals), next_marker })
+}
+
+async fn attach(cx: &Cx, policy: &str, target: &str) -> Result<(), ApiError> {
+    let target = Principal::parse(target, &cx.tenant)?;
+    retry(|| try_attach(cx, policy, &target)).await
+}
+
+async fn try_attach(cx: &Cx, policy: &str, target: &Principal) -> Result<(), Setback> {
+    find(cx, policy).await?;
+    check_registered(cx, target).await?;
+    let before = policy_attachments::find(cx, target).await?;
+    let names = policy_attachments::names(before.as_ref());
+    if names.iter().any(|name| name == policy) {
+        return Ok(());
+    }
+    let max = cx.app.limits.policies_per_target_max;
+    if names.len() >= max {
+        return Err(ApiError::limit_exceeded(format!(
+            "The target {} already has the maximum number of policies ({max})",
+            target.as_str()
+        ))
+        .into());
+    }
+    let mut batch = Batch::new();
+    policies::require(cx, &mut batch, policy);
+    if let Principal::Certificate { id, .. } = target {
+        certificates::require(cx, &mut batch, id);
+    }
+    policy_attachments::attach(cx, &mut batch, target, before.as_ref(), policy);
+    cx.commit(batch).await?;
+    Ok(())
+}
+
+async fn detach(cx: &Cx, policy: &str, target: &str) -> Result<(), ApiError> {
+    let target = Principal::parse(target, &cx.tenant)?;
+    retry(|| try_detach(cx, policy, &target)).await
+}
+
+async fn try_detach(cx: &Cx, policy: &str, target: &Principal) -> Result<(), Setback> {
+    let before = policy_attachments::find(cx, target).await?;
+    let attached = policy_attachments::names(before.as_ref()).iter().any(|name| name == policy);
+    let Some(before) = before.filter(|_| attached) else {
+        return Ok(check_registered(cx, target).await?);
+    };
+    let mut batch = Batch::new();
+    policy_attachments::detach(cx, &mut batch, target, &before, policy);
+    cx.commit(batch).await?;
+    Ok(())
+}
+
+async fn policies_of(
+    cx: &Cx,
+    target: &str,
+    page: PageRequest<'_>,
+) -> Result<(Vec<ListedPolicy>, Option<String>), ApiError> {
+    let target = Principal::parse(target, &cx.tenant)?;
+    check_registered(cx, &target).await?;
+    let stored = policy_attachments::find(cx, &target).await?;
+    let names = policy_attachments::names(stored.as_ref());
+    let (names, next) = page_of_names(cx, target.as_str(), names, page)?;
+    Ok((names.into_iter().map(|name| listed(cx, name)).collect(), next))
+}
+
+/// One page of the few sorted `names` of `target`. The token seals the last name that was given.
+fn page_of_names(
+    cx: &Cx,
+    target: &str,
+    names: &[String],
+    page: PageRequest<'_>,
+) -> Result<(Vec<String>, Option<String>), ApiError> {
+    let scope = format!("{} {:?} {} {target}", cx.operation, page.direction, cx.tenant.id.0);
+    let after = match page.token {
+        None => None,
+        Some(token) => {
+            let opened = cx.app.keyring.open_page_token(scope.as_bytes(), token);
+            let name = opened.and_then(|bytes| String::from_utf8(bytes).ok());
+            Some(name.ok_or_else(|| {
+                ApiError::invalid("The marker is invalid: pass one that this list returned.")
+            })?)
+        }
+    };
+    let (listed, has_more) = slice(names, after.as_deref(), page.limit, page.direction);
+    let last = listed.last().filter(|_| has_more);
+    let next = last.map(|name| cx.app.keyring.page_token(scope.as_bytes(), name.as_bytes()));
+    Ok((listed, next))
+}
+
+/// At most `limit` of the sorted `names` that follow `after`, and whether there are more.
+fn slice(
+    names: &[String],
+    after: Option<&str>,
+    limit: Option<i32>,
+    direction: Direction,
+) -> (Vec<String>, bool) {
+    let limit = limit.and_then(|n| usize::try_from(n).ok()).unwrap_or(names.len()).max(1);
+    let mut left: Vec<String> = match direction {
+        Direction::Forward => names.to_vec(),
+        Direction::Backward => names.iter().rev().cloned().collect(),
+    };
+    if let Some(after) = after {
+        left.retain(|name| match direction {
+            Direction::Forward => name.as_str() > after,
+            Direction::Backward => name.as_str() < after,
+        });
+    }
+    let has_more = left.len() > limit;
+    left.truncate(limit);
+    (left, has_more)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_page_goes_on_after_the_last_name() {
+        let names = ["a", "b", "c"].map(str::to_owned);
+        let check = |after, limit, direction, expected: &[&str], has_more| {
+            let (listed, more) = slice(&names, after, limit, direction);
+            assert_eq!(
+                (listed.as_slice(), more),
+                (&*expected.iter().map(|s| (*s).to_owned()).collect::<Vec<_>>(), has_more)
+            );
+        };
+        check(None, None, Direction::Forward, &["a", "b", "c"], false);
+        check(None, Some(2), Direction::Forward, &["a", "b"], true);
+        check(Some("b"), Some(2), Direction::Forward, &["c"], false);
+        check(Some("bb"), Some(2), Direction::Forward, &["c"], false);
+        check(None, Some(2), Direction::Backward, &["c", "b"], true);
+        check(Some("b"), Some(2), Direction::Backward, &["a"], false);
+    }
+}

@@ -1,0 +1,63 @@
+//! The registry's records. The files below this one are all that knows keys.
+//!
+//! An index entry holds the name it stands for; the document behind it is the truth.
+
+pub(crate) mod certificates;
+pub(crate) mod policies;
+pub(crate) mod policy_attachments;
+pub(crate) mod tags;
+pub(crate) mod thing_principals;
+pub(crate) mod thing_types;
+pub(crate) mod things;
+
+use serde::de::DeserializeOwned;
+use service::{ApiError, Cx};
+use store::{Batch, Entry, Key, KeyRange, Sequence};
+
+/// The format of the documents that this crate writes.
+const FORMAT: u32 = 1;
+
+/// A document as it was read: a change can require that it is still so.
+#[derive(Debug)]
+pub(crate) struct Stored<T> {
+    /// What the record says.
+    pub(crate) document: T,
+    key: Key,
+    version: Sequence,
+}
+
+impl<T> Stored<T> {
+    /// Makes the batch fail if the record changed since it was read.
+    pub(crate) fn require_unchanged(&self, batch: &mut Batch) {
+        batch.require_version(self.key.clone(), self.version);
+    }
+}
+
+async fn load<T: DeserializeOwned>(cx: &Cx, key: Key) -> Result<Option<Stored<T>>, ApiError> {
+    let Some(found) = cx.store().get(&key).await? else {
+        return Ok(None);
+    };
+    let document = service::decode(&found)?;
+    Ok(Some(Stored { document, key, version: found.version }))
+}
+
+async fn exists(cx: &Cx, key: &Key) -> Result<bool, ApiError> {
+    Ok(cx.store().get(key).await?.is_some())
+}
+
+/// The documents under `keys` that are there.
+async fn load_many<T: DeserializeOwned>(cx: &Cx, keys: &[Key]) -> Result<Vec<T>, ApiError> {
+    let found = cx.store().get_many(keys).await?;
+    found.iter().flatten().map(service::decode).collect()
+}
+
+/// What a list's page holds.
+fn decode_entries<T: DeserializeOwned>(entries: &[Entry]) -> Result<Vec<T>, ApiError> {
+    let decode = |entry: &Entry| serde_json::from_slice(&entry.value).map_err(ApiError::internal);
+    entries.iter().map(decode).collect()
+}
+
+/// All records below `parent`.
+fn below(parent: &Key) -> KeyRange {
+    KeyRange::prefix(parent)
+}

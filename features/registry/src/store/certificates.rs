@@ -1,0 +1,160 @@
+//! Certificates: documents by id, an index by creation, and a server-wide one of their tenants.
+
+use model::iot::{CertificateMode, CertificateStatus};
+use serde::{Deserialize, Serialize};
+use service::{ApiError, Cx, PageRequest, encode, kinds};
+use store::{Batch, Key};
+use types::{AccountId, TenantId, Timestamp};
+
+use super::{FORMAT, Stored, below, decode_entries, exists, load, load_many};
+
+/// A device certificate.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Certificate {
+    v: u32,
+    /// The SHA-256 of its DER.
+    pub(crate) id: String,
+    /// As it was issued or sent.
+    pub(crate) pem: String,
+    /// Whether its holder may connect.
+    pub(crate) status: CertificateStatus,
+    /// Whether SNI must name the account.
+    pub(crate) mode: CertificateMode,
+    /// When it was registered.
+    pub(crate) created: Timestamp,
+    /// When its status last changed.
+    pub(crate) modified: Timestamp,
+    /// 1, and one more with each change of its status.
+    pub(crate) customer_version: i32,
+    /// New for each registration.
+    pub(crate) generation_id: String,
+    /// The first moment of its validity.
+    pub(crate) not_before: Timestamp,
+    /// The last moment of its validity.
+    pub(crate) not_after: Timestamp,
+}
+
+/// What a certificate is before it is registered.
+#[derive(Clone, Debug)]
+pub(crate) struct NewCertificate {
+    /// The SHA-256 of its DER.
+    pub(crate) id: String,
+    /// As it was issued or sent.
+    pub(crate) pem: String,
+    /// The first moment of its validity.
+    pub(crate) not_before: Timestamp,
+    /// The last moment of its validity.
+    pub(crate) not_after: Timestamp,
+}
+
+/// In which tenant a certificate is registered: what a connection without SNI is resolved by.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Registration {
+    v: u32,
+    tenant: u32,
+    account: AccountId,
+    region: String,
+}
+
+impl Certificate {
+    /// A certificate that is registered now.
+    pub(crate) fn new(
+        cx: &Cx,
+        new: NewCertificate,
+        status: CertificateStatus,
+        mode: CertificateMode,
+    ) -> Self {
+        let now = cx.now();
+        Self {
+            v: FORMAT,
+            id: new.id,
+            pem: new.pem,
+            status,
+            mode,
+            created: now,
+            modified: now,
+            customer_version: 1,
+            generation_id: cx.new_uuid().to_string(),
+            not_before: new.not_before,
+            not_after: new.not_after,
+        }
+    }
+}
+
+/// The ARN of the certificate with this id.
+pub(crate) fn arn(cx: &Cx, id: &str) -> String {
+    cx.arn(&format!("cert/{id}"))
+}
+
+/// The certificate with this id.
+pub(crate) async fn find(cx: &Cx, id: &str) -> Result<Option<Stored<Certificate>>, ApiError> {
+    load(cx, certificate_key(cx, id)).await
+}
+
+/// Whether the certificate with this id is registered.
+pub(crate) async fn is_registered(cx: &Cx, id: &str) -> Result<bool, ApiError> {
+    exists(cx, &certificate_key(cx, id)).await
+}
+
+/// Makes the batch fail if there is no certificate with this id.
+pub(crate) fn require(cx: &Cx, batch: &mut Batch, id: &str) {
+    batch.require_exists(certificate_key(cx, id));
+}
+
+/// Adds a certificate that must not be registered yet.
+pub(crate) fn create(cx: &Cx, batch: &mut Batch, certificate: &Certificate) {
+    let key = certificate_key(cx, &certificate.id);
+    batch.require_absent(key.clone());
+    batch.put(key, encode(certificate));
+    batch.put(by_time(cx, certificate), encode(&certificate.id));
+    let registration = Registration {
+        v: FORMAT,
+        tenant: cx.tenant.id.0,
+        account: cx.tenant.account,
+        region: cx.tenant.region.to_string(),
+    };
+    batch.put(registration_key(cx, &certificate.id), encode(&registration));
+}
+
+/// Replaces `before` by `after`, of the same id.
+pub(crate) fn replace(batch: &mut Batch, before: &Stored<Certificate>, after: &Certificate) {
+    before.require_unchanged(batch);
+    batch.put(before.key.clone(), encode(after));
+}
+
+/// Removes a certificate that no thing has. Its policies are the caller's to ask for.
+pub(crate) fn delete(cx: &Cx, batch: &mut Batch, certificate: &Stored<Certificate>) {
+    let id = &certificate.document.id;
+    certificate.require_unchanged(batch);
+    super::thing_principals::forget(cx, batch, &arn(cx, id));
+    batch.delete(certificate.key.clone());
+    batch.delete(by_time(cx, &certificate.document));
+    batch.delete(registration_key(cx, id));
+}
+
+/// One page of all certificates by creation, and the token of the next.
+pub(crate) async fn page(
+    cx: &Cx,
+    page: PageRequest<'_>,
+) -> Result<(Vec<Certificate>, Option<String>), ApiError> {
+    let listing = cx.page(below(&cx.key(kinds::CERTIFICATE_BY_TIME)), page).await?;
+    let ids: Vec<String> = decode_entries(&listing.entries)?;
+    let keys: Vec<Key> = ids.iter().map(|id| certificate_key(cx, id)).collect();
+    Ok((load_many(cx, &keys).await?, listing.next))
+}
+
+fn certificate_key(cx: &Cx, id: &str) -> Key {
+    cx.key(kinds::CERTIFICATE).text(id)
+}
+
+fn by_time(cx: &Cx, certificate: &Certificate) -> Key {
+    let millis = u64::try_from(certificate.created.millis()).unwrap_or(0);
+    cx.key(kinds::CERTIFICATE_BY_TIME).number(millis).text(&certificate.id)
+}
+
+fn registration_key(cx: &Cx, id: &str) -> Key {
+    let of_certificate = Key::new(TenantId::GLOBAL, kinds::CERTIFICATE_TENANT).text(id);
+    of_certificate.number(u64::from(cx.tenant.id.0))
+}

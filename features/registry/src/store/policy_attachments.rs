@@ -1,0 +1,117 @@
+//! Which policies a target has, all in one document so that their number is kept to its bound,
+//! and which targets a policy has, one record each.
+
+use serde::{Deserialize, Serialize};
+use service::{ApiError, Cx, PageRequest, encode, kinds};
+use store::{Batch, Key};
+
+use super::{FORMAT, Stored, below, decode_entries, load};
+use crate::principal::Principal;
+
+/// The policies of a target. A target without any has no such record.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct TargetPolicies {
+    v: u32,
+    /// The certificate's ARN or the Cognito identity.
+    pub(crate) target: String,
+    /// The names of the policies, sorted.
+    pub(crate) policies: Vec<String>,
+}
+
+/// The policies of `target`.
+pub(crate) async fn find(
+    cx: &Cx,
+    target: &Principal,
+) -> Result<Option<Stored<TargetPolicies>>, ApiError> {
+    load(cx, target_key(cx, target)).await
+}
+
+/// Makes the batch fail if `policy` is attached to a target.
+pub(crate) fn require_none_of_policy(cx: &Cx, batch: &mut Batch, policy: &str) {
+    batch.require_empty(below(&by_policy(cx, policy)));
+}
+
+/// Attaches `policy` to `target`, whose policies are as they were read.
+pub(crate) fn attach(
+    cx: &Cx,
+    batch: &mut Batch,
+    target: &Principal,
+    before: Option<&Stored<TargetPolicies>>,
+    policy: &str,
+) {
+    let mut policies = names(before).to_vec();
+    policies.push(policy.to_owned());
+    policies.sort_unstable();
+    replace(cx, batch, target, before, policies);
+    batch.put(by_policy(cx, policy).text(target.as_str()), encode(&target.as_str()));
+}
+
+/// Detaches `policy` from `target`, whose policies are as they were read.
+pub(crate) fn detach(
+    cx: &Cx,
+    batch: &mut Batch,
+    target: &Principal,
+    before: &Stored<TargetPolicies>,
+    policy: &str,
+) {
+    let others = before.document.policies.iter().filter(|name| *name != policy);
+    replace(cx, batch, target, Some(before), others.cloned().collect());
+    batch.delete(by_policy(cx, policy).text(target.as_str()));
+}
+
+/// Detaches every policy from `target`, whose policies are as they were read.
+pub(crate) fn detach_all(
+    cx: &Cx,
+    batch: &mut Batch,
+    target: &Principal,
+    before: Option<&Stored<TargetPolicies>>,
+) {
+    replace(cx, batch, target, before, Vec::new());
+    for policy in names(before) {
+        batch.delete(by_policy(cx, policy).text(target.as_str()));
+    }
+}
+
+/// The names of the policies that were read.
+pub(crate) fn names(stored: Option<&Stored<TargetPolicies>>) -> &[String] {
+    stored.map_or(&[], |stored| &stored.document.policies)
+}
+
+/// One page of the targets of `policy`, and the token of the next.
+pub(crate) async fn page_of_policy(
+    cx: &Cx,
+    policy: &str,
+    page: PageRequest<'_>,
+) -> Result<(Vec<String>, Option<String>), ApiError> {
+    let listing = cx.page(below(&by_policy(cx, policy)), page).await?;
+    Ok((decode_entries(&listing.entries)?, listing.next))
+}
+
+fn replace(
+    cx: &Cx,
+    batch: &mut Batch,
+    target: &Principal,
+    before: Option<&Stored<TargetPolicies>>,
+    policies: Vec<String>,
+) {
+    let key = target_key(cx, target);
+    match before {
+        Some(known) => known.require_unchanged(batch),
+        None => batch.require_absent(key.clone()),
+    }
+    if policies.is_empty() {
+        batch.delete(key);
+    } else {
+        let target = target.as_str().to_owned();
+        batch.put(key, encode(&TargetPolicies { v: FORMAT, target, policies }));
+    }
+}
+
+fn target_key(cx: &Cx, target: &Principal) -> Key {
+    cx.key(kinds::TARGET_POLICY).text(target.as_str())
+}
+
+fn by_policy(cx: &Cx, policy: &str) -> Key {
+    cx.key(kinds::POLICY_TARGET).text(policy)
+}

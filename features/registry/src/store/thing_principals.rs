@@ -1,0 +1,154 @@
+//! What binds things and principals: one record from either side, and one per principal that
+//! tells whether it belongs to one thing alone.
+
+use model::iot::ThingPrincipalType;
+use serde::{Deserialize, Serialize};
+use service::{ApiError, Cx, PageRequest, encode, kinds};
+use store::{Batch, Direction, Key};
+
+use super::{FORMAT, Stored, below, decode_entries, load};
+use crate::principal::Principal;
+
+/// That a thing has a principal.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Attachment {
+    v: u32,
+    /// The thing.
+    pub(crate) thing: String,
+    /// The certificate's ARN or the Cognito identity.
+    pub(crate) principal: String,
+    /// Whether the principal belongs to this thing alone.
+    pub(crate) kind: ThingPrincipalType,
+}
+
+/// What is true of all attachments of a principal. It appears with the first of them.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Binding {
+    v: u32,
+    /// The one thing that the principal belongs to.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) exclusive_thing: Option<String>,
+}
+
+/// The attachment of `principal` to `thing`.
+pub(crate) async fn find(
+    cx: &Cx,
+    thing: &str,
+    principal: &Principal,
+) -> Result<Option<Stored<Attachment>>, ApiError> {
+    load(cx, by_thing(cx, thing).text(principal.as_str())).await
+}
+
+/// What binds `principal` as a whole.
+pub(crate) async fn binding(
+    cx: &Cx,
+    principal: &Principal,
+) -> Result<Option<Stored<Binding>>, ApiError> {
+    load(cx, binding_key(cx, principal.as_str())).await
+}
+
+/// Whether `principal` is attached to a thing.
+pub(crate) async fn has_things(cx: &Cx, principal: &Principal) -> Result<bool, ApiError> {
+    let range = below(&by_principal(cx, principal.as_str()));
+    let page = cx.store().scan(range, None, 1, Direction::Forward).await?;
+    Ok(!page.entries.is_empty())
+}
+
+/// Makes the batch fail if `thing` has a principal.
+pub(crate) fn require_none_of_thing(cx: &Cx, batch: &mut Batch, thing: &str) {
+    batch.require_empty(below(&by_thing(cx, thing)));
+}
+
+/// Makes the batch fail if `principal` is attached to a thing.
+pub(crate) fn require_none_of_principal(cx: &Cx, batch: &mut Batch, principal: &str) {
+    batch.require_empty(below(&by_principal(cx, principal)));
+}
+
+/// Attaches `principal` to `thing`. `binding` is as it was read: an exclusive attachment
+/// replaces it and must be the first, a shared one must find it unchanged.
+pub(crate) fn attach(
+    cx: &Cx,
+    batch: &mut Batch,
+    thing: &str,
+    principal: &Principal,
+    kind: ThingPrincipalType,
+    binding: Option<&Stored<Binding>>,
+) {
+    let principal = principal.as_str();
+    let is_exclusive = kind == ThingPrincipalType::ExclusiveThing;
+    let key = binding_key(cx, principal);
+    match binding {
+        Some(known) => known.require_unchanged(batch),
+        None => batch.require_absent(key.clone()),
+    }
+    if is_exclusive {
+        require_none_of_principal(cx, batch, principal);
+    }
+    if is_exclusive || binding.is_none() {
+        let exclusive_thing = is_exclusive.then(|| thing.to_owned());
+        batch.put(key, encode(&Binding { v: FORMAT, exclusive_thing }));
+    }
+    let (thing, principal) = (thing.to_owned(), principal.to_owned());
+    let attachment = Attachment { v: FORMAT, thing, principal, kind };
+    for key in both_sides(cx, &attachment) {
+        batch.put(key, encode(&attachment));
+    }
+}
+
+/// Detaches what is attached; the principal of an exclusive attachment is free again.
+pub(crate) fn detach(cx: &Cx, batch: &mut Batch, attachment: &Stored<Attachment>) {
+    attachment.require_unchanged(batch);
+    let Attachment { principal, kind, .. } = &attachment.document;
+    if *kind == ThingPrincipalType::ExclusiveThing {
+        let free = Binding { v: FORMAT, exclusive_thing: None };
+        batch.put(binding_key(cx, principal), encode(&free));
+    }
+    for key in both_sides(cx, &attachment.document) {
+        batch.delete(key);
+    }
+}
+
+/// Forgets a principal that is no longer there.
+pub(crate) fn forget(cx: &Cx, batch: &mut Batch, principal: &str) {
+    require_none_of_principal(cx, batch, principal);
+    batch.delete(binding_key(cx, principal));
+}
+
+/// One page of the principals of `thing`, and the token of the next.
+pub(crate) async fn page_of_thing(
+    cx: &Cx,
+    thing: &str,
+    page: PageRequest<'_>,
+) -> Result<(Vec<Attachment>, Option<String>), ApiError> {
+    let listing = cx.page(below(&by_thing(cx, thing)), page).await?;
+    Ok((decode_entries(&listing.entries)?, listing.next))
+}
+
+/// One page of the things of `principal`, and the token of the next.
+pub(crate) async fn page_of_principal(
+    cx: &Cx,
+    principal: &Principal,
+    page: PageRequest<'_>,
+) -> Result<(Vec<Attachment>, Option<String>), ApiError> {
+    let listing = cx.page(below(&by_principal(cx, principal.as_str())), page).await?;
+    Ok((decode_entries(&listing.entries)?, listing.next))
+}
+
+fn by_thing(cx: &Cx, thing: &str) -> Key {
+    cx.key(kinds::THING_PRINCIPAL).text(thing)
+}
+
+fn by_principal(cx: &Cx, principal: &str) -> Key {
+    cx.key(kinds::PRINCIPAL_THING).text(principal)
+}
+
+fn binding_key(cx: &Cx, principal: &str) -> Key {
+    cx.key(kinds::PRINCIPAL).text(principal)
+}
+
+fn both_sides(cx: &Cx, attachment: &Attachment) -> [Key; 2] {
+    let Attachment { thing, principal, .. } = attachment;
+    [by_thing(cx, thing).text(principal), by_principal(cx, principal).text(thing)]
+}

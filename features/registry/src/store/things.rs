@@ -1,0 +1,173 @@
+//! Things: documents by name, and four ways to list them.
+
+use serde::{Deserialize, Serialize};
+use service::{ApiError, Cx, PageRequest, encode, kinds};
+use store::{Batch, Key, KeyRange};
+
+use super::{FORMAT, Stored, below, decode_entries, load, load_many};
+use crate::attributes::Attributes;
+
+/// A thing.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Thing {
+    v: u32,
+    /// Its name, for ever.
+    pub(crate) name: String,
+    /// New for each creation.
+    pub(crate) id: String,
+    /// Its type, if it has one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) type_name: Option<String>,
+    /// Its attributes.
+    pub(crate) attributes: Attributes,
+    /// 1, and one more with each update.
+    pub(crate) version: i64,
+}
+
+impl Thing {
+    /// The first version of a thing.
+    pub(crate) fn new(
+        name: String,
+        id: String,
+        type_name: Option<String>,
+        attributes: Attributes,
+    ) -> Self {
+        Self { v: FORMAT, name, id, type_name, attributes, version: 1 }
+    }
+}
+
+/// Which things are listed.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Filter<'a> {
+    /// Those of this type.
+    pub(crate) type_name: Option<&'a str>,
+    /// Those with this attribute.
+    pub(crate) attribute: Option<AttributeFilter<'a>>,
+}
+
+/// An attribute's name, and its value or what the value begins with.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct AttributeFilter<'a> {
+    /// The name.
+    pub(crate) name: &'a str,
+    /// The value, or its beginning.
+    pub(crate) value: &'a str,
+    /// Whether the value may go on.
+    pub(crate) is_prefix: bool,
+}
+
+/// The thing called `name`.
+pub(crate) async fn find(cx: &Cx, name: &str) -> Result<Option<Stored<Thing>>, ApiError> {
+    load(cx, thing_key(cx, name)).await
+}
+
+/// Makes the batch fail if there is no thing called `name`.
+pub(crate) fn require(cx: &Cx, batch: &mut Batch, name: &str) {
+    batch.require_exists(thing_key(cx, name));
+}
+
+/// Makes the batch fail if a thing is of the type `type_name`.
+pub(crate) fn require_none_of_type(cx: &Cx, batch: &mut Batch, type_name: &str) {
+    batch.require_empty(below(&cx.key(kinds::THING_BY_TYPE).text(type_name)));
+}
+
+/// Adds a thing whose name must be free.
+pub(crate) fn create(cx: &Cx, batch: &mut Batch, thing: &Thing) {
+    let key = thing_key(cx, &thing.name);
+    batch.require_absent(key.clone());
+    batch.put(key, encode(thing));
+    for index in index_keys(cx, thing) {
+        batch.put(index, encode(&thing.name));
+    }
+}
+
+/// Replaces `before` by `after`, of the same name.
+pub(crate) fn replace(cx: &Cx, batch: &mut Batch, before: &Stored<Thing>, after: &Thing) {
+    before.require_unchanged(batch);
+    batch.put(before.key.clone(), encode(after));
+    let (old, new) = (index_keys(cx, &before.document), index_keys(cx, after));
+    for index in old.iter().filter(|key| !new.contains(key)) {
+        batch.delete(index.clone());
+    }
+    for index in new.iter().filter(|key| !old.contains(key)) {
+        batch.put(index.clone(), encode(&after.name));
+    }
+}
+
+/// Removes a thing that nothing is attached to.
+pub(crate) fn delete(cx: &Cx, batch: &mut Batch, thing: &Stored<Thing>) {
+    thing.require_unchanged(batch);
+    super::thing_principals::require_none_of_thing(cx, batch, &thing.document.name);
+    batch.delete(thing.key.clone());
+    for index in index_keys(cx, &thing.document) {
+        batch.delete(index);
+    }
+}
+
+/// One page of the things that pass `filter`, and the token of the next.
+pub(crate) async fn page(
+    cx: &Cx,
+    filter: Filter<'_>,
+    page: PageRequest<'_>,
+) -> Result<(Vec<Thing>, Option<String>), ApiError> {
+    let range = listed_range(cx, filter);
+    let is_index = filter.type_name.is_some() || filter.attribute.is_some();
+    let listing = cx.page(range, page).await?;
+    if !is_index {
+        return Ok((decode_entries(&listing.entries)?, listing.next));
+    }
+    let names: Vec<String> = decode_entries(&listing.entries)?;
+    let keys: Vec<Key> = names.iter().map(|name| thing_key(cx, name)).collect();
+    let mut things: Vec<Thing> = load_many(cx, &keys).await?;
+    // A thing may have changed since the index was read.
+    things.retain(|thing| passes(thing, filter));
+    Ok((things, listing.next))
+}
+
+fn listed_range(cx: &Cx, filter: Filter<'_>) -> KeyRange {
+    let parent = match (filter.type_name, filter.attribute) {
+        (None, None) => return below(&cx.key(kinds::THING)),
+        (Some(of_type), None) => return below(&cx.key(kinds::THING_BY_TYPE).text(of_type)),
+        (None, Some(_)) => cx.key(kinds::THING_BY_ATTRIBUTE),
+        (Some(of_type), Some(_)) => cx.key(kinds::THING_BY_TYPE_ATTRIBUTE).text(of_type),
+    };
+    let Some(attribute) = filter.attribute else {
+        return below(&parent);
+    };
+    let named = parent.text(attribute.name);
+    if attribute.is_prefix {
+        KeyRange::text_prefix(&named, attribute.value)
+    } else {
+        below(&named.text(attribute.value))
+    }
+}
+
+fn passes(thing: &Thing, filter: Filter<'_>) -> bool {
+    let of_type = filter.type_name.is_none_or(|name| thing.type_name.as_deref() == Some(name));
+    let has_attribute = filter.attribute.is_none_or(|wanted| {
+        thing.attributes.get(wanted.name).is_some_and(|value| {
+            if wanted.is_prefix { value.starts_with(wanted.value) } else { value == wanted.value }
+        })
+    });
+    of_type && has_attribute
+}
+
+fn thing_key(cx: &Cx, name: &str) -> Key {
+    cx.key(kinds::THING).text(name)
+}
+
+fn index_keys(cx: &Cx, thing: &Thing) -> Vec<Key> {
+    let mut keys = Vec::with_capacity(1 + 2 * thing.attributes.len());
+    if let Some(of_type) = &thing.type_name {
+        keys.push(cx.key(kinds::THING_BY_TYPE).text(of_type).text(&thing.name));
+    }
+    for (name, value) in &thing.attributes {
+        keys.push(cx.key(kinds::THING_BY_ATTRIBUTE).text(name).text(value).text(&thing.name));
+        if let Some(of_type) = &thing.type_name {
+            let parent = cx.key(kinds::THING_BY_TYPE_ATTRIBUTE).text(of_type);
+            keys.push(parent.text(name).text(value).text(&thing.name));
+        }
+    }
+    keys
+}

@@ -1,0 +1,199 @@
+//! Tags of policies and thing types: set, remove, list.
+
+use std::collections::BTreeMap;
+
+use model::iot::{
+    ListTagsForResourceRequest, ListTagsForResourceResponse, Tag, TagResourceRequest,
+    TagResourceResponse, UntagResourceRequest, UntagResourceResponse,
+};
+use service::{ApiError, Cx, Limits, operations};
+use store::Batch;
+use types::Arn;
+
+use crate::retry::{Setback, retry};
+use crate::store::{policies, tags, thing_types};
+
+/// What keys of clients may not begin with, in any case.
+const RESERVED_PREFIX: &str = "aws:";
+
+operations! { iot:
+    TagResource => tag_resource,
+    UntagResource => untag_resource,
+    ListTagsForResource => list_tags_for_resource,
+}
+
+/// The tags that a create operation was given.
+pub(crate) fn of_new_resource(
+    given: Option<Vec<Tag>>,
+    limits: &Limits,
+) -> Result<BTreeMap<String, String>, ApiError> {
+    let tags = checked(given.unwrap_or_default())?;
+    if tags.len() > limits.tags_max {
+        return Err(ApiError::invalid(too_many(limits.tags_max)));
+    }
+    Ok(tags)
+}
+
+/// Sets tags; those with other keys stay.
+async fn tag_resource(
+    cx: &Cx,
+    request: TagResourceRequest,
+) -> Result<TagResourceResponse, ApiError> {
+    let resource = Taggable::parse(cx, &request.resource_arn)?;
+    let given = checked(request.tags)?;
+    let set = |tags: &mut BTreeMap<String, String>| {
+        tags.extend(given.clone());
+        if tags.len() > cx.app.limits.tags_max {
+            return Err(ApiError::limit_exceeded(too_many(cx.app.limits.tags_max)));
+        }
+        Ok(())
+    };
+    retry(|| change(cx, &resource, &set)).await?;
+    Ok(TagResourceResponse {})
+}
+
+/// Removes tags. Removing what is not there is not an error.
+async fn untag_resource(
+    cx: &Cx,
+    request: UntagResourceRequest,
+) -> Result<UntagResourceResponse, ApiError> {
+    let resource = Taggable::parse(cx, &request.resource_arn)?;
+    let remove = |tags: &mut BTreeMap<String, String>| {
+        tags.retain(|key, _| !request.tag_keys.contains(key));
+        Ok(())
+    };
+    retry(|| change(cx, &resource, &remove)).await?;
+    Ok(UntagResourceResponse {})
+}
+
+/// Lists all tags by key; they are few enough for one page.
+async fn list_tags_for_resource(
+    cx: &Cx,
+    request: ListTagsForResourceRequest,
+) -> Result<ListTagsForResourceResponse, ApiError> {
+    let resource = Taggable::parse(cx, &request.resource_arn)?;
+    resource.check_exists(cx).await?;
+    let stored = tags::find(cx, &resource.arn).await?;
+    let found = stored.map(|stored| stored.document.tags).unwrap_or_default();
+    let listed = found.into_iter().map(|(key, value)| Tag { key, value: Some(value) });
+    Ok(ListTagsForResourceResponse { tags: Some(listed.collect()), next_token: None })
+}
+
+/// A resource that carries tags.
+struct Taggable {
+    arn: String,
+    name: String,
+    kind: TaggableKind,
+}
+
+enum TaggableKind {
+    Policy,
+    ThingType,
+}
+
+impl Taggable {
+    fn parse(cx: &Cx, text: &str) -> Result<Self, ApiError> {
+        let invalid = || ApiError::invalid(format!("Invalid resource ARN: {text}"));
+        let arn = Arn::parse(text).map_err(|_| invalid())?;
+        let (kind, name) = arn.type_and_name().ok_or_else(invalid)?;
+        let is_of_tenant = arn.service == "iot"
+            && arn.account == cx.tenant.account.as_str()
+            && arn.region == cx.tenant.region.as_str();
+        if !is_of_tenant || name.is_empty() {
+            return Err(invalid());
+        }
+        let kind = match kind {
+            "policy" => TaggableKind::Policy,
+            "thingtype" => TaggableKind::ThingType,
+            _ => {
+                let message = format!("Tagging is not supported for resources of type {kind}.");
+                return Err(ApiError::invalid(message));
+            }
+        };
+        Ok(Self { arn: text.to_owned(), name: name.to_owned(), kind })
+    }
+
+    async fn check_exists(&self, cx: &Cx) -> Result<(), ApiError> {
+        let exists = match self.kind {
+            TaggableKind::Policy => policies::find(cx, &self.name).await?.is_some(),
+            TaggableKind::ThingType => thing_types::find(cx, &self.name).await?.is_some(),
+        };
+        if exists {
+            return Ok(());
+        }
+        Err(ApiError::not_found(format!("The resource {} does not exist.", self.arn)))
+    }
+
+    /// Makes the batch fail if the resource goes away.
+    fn require(&self, cx: &Cx, batch: &mut Batch) {
+        match self.kind {
+            TaggableKind::Policy => policies::require(cx, batch, &self.name),
+            TaggableKind::ThingType => thing_types::require(cx, batch, &self.name),
+        }
+    }
+}
+
+async fn change(
+    cx: &Cx,
+    resource: &Taggable,
+    edit: &(impl Fn(&mut BTreeMap<String, String>) -> Result<(), ApiError> + Sync),
+) -> Result<(), Setback> {
+    resource.check_exists(cx).await?;
+    let before = tags::find(cx, &resource.arn).await?;
+    let current = before.as_ref().map(|stored| stored.document.tags.clone()).unwrap_or_default();
+    let mut after = current.clone();
+    edit(&mut after)?;
+    if after != current {
+        let mut batch = Batch::new();
+        resource.require(cx, &mut batch);
+        tags::replace(cx, &mut batch, &resource.arn, before.as_ref(), &after);
+        cx.commit(batch).await?;
+    }
+    Ok(())
+}
+
+/// The given tags by key. A key that is reserved or comes twice is refused.
+fn checked(given: Vec<Tag>) -> Result<BTreeMap<String, String>, ApiError> {
+    let mut tags = BTreeMap::new();
+    for Tag { key, value } in given {
+        if key.to_ascii_lowercase().starts_with(RESERVED_PREFIX) {
+            return Err(ApiError::invalid(format!(
+                "The tag key {key} is reserved: keys cannot begin with {RESERVED_PREFIX}"
+            )));
+        }
+        if tags.contains_key(&key) {
+            return Err(ApiError::invalid(format!("The tag key {key} is given more than once.")));
+        }
+        tags.insert(key, value.unwrap_or_default());
+    }
+    Ok(tags)
+}
+
+fn too_many(max: usize) -> String {
+    format!("A resource can have at most {max} tags.")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn tag(key: &str) -> Tag {
+        Tag { key: key.to_owned(), value: None }
+    }
+
+    #[test]
+    fn a_key_is_given_once_and_is_not_reserved() {
+        assert_eq!(checked(vec![tag("a"), tag("b")]).unwrap().len(), 2);
+        for refused in [vec![tag("a"), tag("a")], vec![tag("aws:a")], vec![tag("AWS:a")]] {
+            assert_eq!(checked(refused).unwrap_err().code, ApiError::INVALID);
+        }
+    }
+
+    #[test]
+    fn a_new_resource_has_a_bounded_number_of_tags() {
+        let limits = Limits { tags_max: 1, ..Limits::default() };
+        assert!(of_new_resource(Some(vec![tag("a")]), &limits).is_ok());
+        assert!(of_new_resource(Some(vec![tag("a"), tag("b")]), &limits).is_err());
+        assert!(of_new_resource(None, &limits).unwrap().is_empty());
+    }
+}

@@ -1,0 +1,310 @@
+//! Thing types: create, describe, list, deprecate, update, delete.
+
+use std::time::Duration;
+
+use model::iot::{
+    CreateThingTypeRequest, CreateThingTypeResponse, DeleteThingTypeRequest,
+    DeleteThingTypeResponse, DeprecateThingTypeRequest, DeprecateThingTypeResponse,
+    DescribeThingTypeRequest, DescribeThingTypeResponse, ListThingTypesRequest,
+    ListThingTypesResponse, Mqtt5Configuration, PropagatingAttribute, ThingTypeDefinition,
+    ThingTypeMetadata, ThingTypeProperties, UpdateThingTypeRequest, UpdateThingTypeResponse,
+};
+use service::{ApiError, Cx, PageRequest, operations};
+use store::{Batch, CommitError, Condition};
+
+use crate::retry::{Setback, retry};
+use crate::store::thing_types::{self, ThingType};
+use crate::store::{Stored, tags};
+use crate::tags::of_new_resource;
+
+/// How long a type must have been deprecated before it can be deleted.
+const DEPRECATED_BEFORE_DELETE: Duration = Duration::from_secs(5 * 60);
+/// Attributes that things of a type can be searched by.
+const SEARCHABLE_ATTRIBUTES_MAX: usize = 3;
+/// Attributes that the messages of a type's things carry.
+const PROPAGATING_ATTRIBUTES_MAX: usize = 20;
+
+operations! { iot:
+    CreateThingType => create_thing_type,
+    DescribeThingType => describe_thing_type,
+    ListThingTypes => list_thing_types,
+    UpdateThingType => update_thing_type,
+    DeprecateThingType => deprecate_thing_type,
+    DeleteThingType => delete_thing_type,
+}
+
+/// Makes the batch, which gives a thing the type `name`, fail if the type goes away. A type that
+/// is deprecated takes no more things: the refusal is `saying` with the name after it.
+pub(crate) async fn associate(
+    cx: &Cx,
+    batch: &mut Batch,
+    name: &str,
+    saying: &str,
+) -> Result<(), ApiError> {
+    let thing_type = find(cx, name).await?;
+    if thing_type.document.deprecated.is_some() {
+        return Err(ApiError::invalid(format!("{saying}{name}")));
+    }
+    thing_types::require(cx, batch, name);
+    Ok(())
+}
+
+/// Creates a type, or returns the existing one if its properties are the same.
+async fn create_thing_type(
+    cx: &Cx,
+    request: CreateThingTypeRequest,
+) -> Result<CreateThingTypeResponse, ApiError> {
+    let properties = request.thing_type_properties.unwrap_or_default();
+    check_properties(&properties)?;
+    let tags = of_new_resource(request.tags, &cx.app.limits)?;
+    let id = cx.new_uuid().to_string();
+    let thing_type = ThingType::new(request.thing_type_name, id, properties, cx.now());
+    let created = retry(|| async {
+        if let Some(existing) = thing_types::find(cx, &thing_type.name).await? {
+            return existing_or_refused(cx, existing.document, &thing_type);
+        }
+        let mut batch = Batch::new();
+        thing_types::create(cx, &mut batch, &thing_type);
+        let arn = thing_types::arn(cx, &thing_type.name);
+        tags::create(cx, &mut batch, &arn, &tags);
+        cx.commit(batch).await?;
+        Ok(thing_type.clone())
+    });
+    let created = created.await?;
+    Ok(CreateThingTypeResponse {
+        thing_type_arn: Some(thing_types::arn(cx, &created.name)),
+        thing_type_name: Some(created.name),
+        thing_type_id: Some(created.id),
+    })
+}
+
+fn existing_or_refused(
+    cx: &Cx,
+    existing: ThingType,
+    wanted: &ThingType,
+) -> Result<ThingType, Setback> {
+    if existing.properties == wanted.properties {
+        return Ok(existing);
+    }
+    let name = &existing.name;
+    let message = format!("Thing type {name} already exists in account with different properties");
+    let arn = thing_types::arn(cx, name);
+    Err(ApiError::already_exists(message, &existing.id, &arn).into())
+}
+
+async fn describe_thing_type(
+    cx: &Cx,
+    request: DescribeThingTypeRequest,
+) -> Result<DescribeThingTypeResponse, ApiError> {
+    let thing_type = find(cx, &request.thing_type_name).await?.document;
+    let metadata = metadata(&thing_type);
+    Ok(DescribeThingTypeResponse {
+        thing_type_arn: Some(thing_types::arn(cx, &thing_type.name)),
+        thing_type_name: Some(thing_type.name),
+        thing_type_id: Some(thing_type.id),
+        thing_type_properties: Some(thing_type.properties),
+        thing_type_metadata: Some(metadata),
+    })
+}
+
+/// Lists all types by name, or the one that `thingTypeName` names.
+async fn list_thing_types(
+    cx: &Cx,
+    request: ListThingTypesRequest,
+) -> Result<ListThingTypesResponse, ApiError> {
+    let (found, next_token) = match &request.thing_type_name {
+        Some(name) => {
+            let stored = thing_types::find(cx, name).await?;
+            (stored.into_iter().map(|stored| stored.document).collect(), None)
+        }
+        None => {
+            let page = PageRequest::forward(&request.next_token, request.max_results);
+            thing_types::page(cx, page).await?
+        }
+    };
+    let listed = found.into_iter().map(|thing_type| ThingTypeDefinition {
+        thing_type_arn: Some(thing_types::arn(cx, &thing_type.name)),
+        thing_type_metadata: Some(metadata(&thing_type)),
+        thing_type_name: Some(thing_type.name),
+        thing_type_properties: Some(thing_type.properties),
+    });
+    Ok(ListThingTypesResponse { thing_types: Some(listed.collect()), next_token })
+}
+
+/// Changes what messages carry. Description and searchable attributes stay as they were created.
+async fn update_thing_type(
+    cx: &Cx,
+    request: UpdateThingTypeRequest,
+) -> Result<UpdateThingTypeResponse, ApiError> {
+    let wanted = request.thing_type_properties.unwrap_or_default();
+    check_properties(&wanted)?;
+    let update = |current: &ThingType| {
+        let kept = &current.properties;
+        check_unchanged(
+            "thingTypeDescription",
+            &kept.thing_type_description,
+            &wanted.thing_type_description,
+        )?;
+        check_unchanged(
+            "searchableAttributes",
+            &kept.searchable_attributes,
+            &wanted.searchable_attributes,
+        )?;
+        let mut changed = current.clone();
+        if wanted.mqtt5_configuration.is_some() {
+            changed.properties.mqtt5_configuration = wanted.mqtt5_configuration.clone();
+        }
+        Ok(changed)
+    };
+    retry(|| change(cx, &request.thing_type_name, &update)).await?;
+    Ok(UpdateThingTypeResponse {})
+}
+
+fn check_unchanged<T: PartialEq>(
+    member: &str,
+    current: &Option<T>,
+    wanted: &Option<T>,
+) -> Result<(), ApiError> {
+    if wanted.is_none() || wanted == current {
+        return Ok(());
+    }
+    Err(ApiError::invalid(format!("{member} of a thing type cannot be changed.")))
+}
+
+/// Deprecates a type, or takes that back. Doing either twice changes nothing.
+async fn deprecate_thing_type(
+    cx: &Cx,
+    request: DeprecateThingTypeRequest,
+) -> Result<DeprecateThingTypeResponse, ApiError> {
+    let is_undone = request.undo_deprecate == Some(true);
+    let now = cx.now();
+    let update = |current: &ThingType| {
+        let mut changed = current.clone();
+        changed.deprecated = if is_undone { None } else { current.deprecated.or(Some(now)) };
+        Ok(changed)
+    };
+    retry(|| change(cx, &request.thing_type_name, &update)).await?;
+    Ok(DeprecateThingTypeResponse {})
+}
+
+/// Replaces the type called `name` by what `update` makes of it, if that differs.
+async fn change(
+    cx: &Cx,
+    name: &str,
+    update: &(impl Fn(&ThingType) -> Result<ThingType, ApiError> + Sync),
+) -> Result<(), Setback> {
+    let before = find(cx, name).await?;
+    let after = update(&before.document)?;
+    if after != before.document {
+        let mut batch = Batch::new();
+        thing_types::replace(&mut batch, &before, &after);
+        cx.commit(batch).await?;
+    }
+    Ok(())
+}
+
+async fn delete_thing_type(
+    cx: &Cx,
+    request: DeleteThingTypeRequest,
+) -> Result<DeleteThingTypeResponse, ApiError> {
+    retry(|| try_delete(cx, &request.thing_type_name)).await?;
+    Ok(DeleteThingTypeResponse {})
+}
+
+async fn try_delete(cx: &Cx, name: &str) -> Result<(), Setback> {
+    let thing_type = find(cx, name).await?;
+    let refused = |why: &str| {
+        Setback::Refused(ApiError::invalid(format!("Cannot delete thing type : {name}. {why}")))
+    };
+    let Some(since) = thing_type.document.deprecated else {
+        return Err(refused("Deprecate it first, and delete it 5 minutes later"));
+    };
+    if cx.now().since(since) < DEPRECATED_BEFORE_DELETE {
+        // Terraform tries again on this text alone.
+        return Err(refused("Please wait for 5 minutes after deprecation and then retry"));
+    }
+    let mut batch = Batch::new();
+    thing_types::delete(cx, &mut batch, &thing_type);
+    match cx.commit(batch).await {
+        Ok(_) => Ok(()),
+        Err(CommitError::Conflict(Condition::Empty(_))) => {
+            Err(refused("It is still associated with one or more things"))
+        }
+        Err(error) => Err(error.into()),
+    }
+}
+
+async fn find(cx: &Cx, name: &str) -> Result<Stored<ThingType>, ApiError> {
+    let stored = thing_types::find(cx, name).await?;
+    stored.ok_or_else(|| ApiError::not_found(format!("Thing type {name} cannot be found.")))
+}
+
+fn metadata(thing_type: &ThingType) -> ThingTypeMetadata {
+    ThingTypeMetadata {
+        deprecated: Some(thing_type.deprecated.is_some()),
+        deprecation_date: thing_type.deprecated,
+        creation_date: Some(thing_type.created),
+    }
+}
+
+fn check_properties(properties: &ThingTypeProperties) -> Result<(), ApiError> {
+    let searchable = properties.searchable_attributes.as_ref().map_or(0, Vec::len);
+    if searchable > SEARCHABLE_ATTRIBUTES_MAX {
+        return Err(ApiError::invalid(format!(
+            "A thing type can have at most {SEARCHABLE_ATTRIBUTES_MAX} searchable attributes, \
+             not {searchable}."
+        )));
+    }
+    properties.mqtt5_configuration.as_ref().map_or(Ok(()), check_mqtt5)
+}
+
+fn check_mqtt5(configuration: &Mqtt5Configuration) -> Result<(), ApiError> {
+    let propagating = configuration.propagating_attributes.as_deref().unwrap_or_default();
+    if propagating.len() > PROPAGATING_ATTRIBUTES_MAX {
+        return Err(ApiError::invalid(format!(
+            "A thing type can have at most {PROPAGATING_ATTRIBUTES_MAX} propagating attributes, \
+             not {}.",
+            propagating.len()
+        )));
+    }
+    if propagating.iter().all(is_whole) {
+        return Ok(());
+    }
+    Err(ApiError::invalid(
+        "A propagating attribute has a userPropertyKey, and either a thingAttribute or a \
+         connectionAttribute.",
+    ))
+}
+
+fn is_whole(attribute: &PropagatingAttribute) -> bool {
+    attribute.user_property_key.is_some()
+        && attribute.thing_attribute.is_some() != attribute.connection_attribute.is_some()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn properties_have_bounds() {
+        let named = |count: usize| ThingTypeProperties {
+            searchable_attributes: Some(vec!["a".to_owned(); count]),
+            ..ThingTypeProperties::default()
+        };
+        assert!(check_properties(&named(3)).is_ok());
+        assert_eq!(check_properties(&named(4)).unwrap_err().code, ApiError::INVALID);
+    }
+
+    #[test]
+    fn a_propagating_attribute_has_one_source() {
+        let attribute = |thing: Option<&str>, connection: Option<&str>| PropagatingAttribute {
+            user_property_key: Some("k".to_owned()),
+            thing_attribute: thing.map(str::to_owned),
+            connection_attribute: connection.map(str::to_owned),
+        };
+        assert!(is_whole(&attribute(Some("a"), None)));
+        assert!(is_whole(&attribute(None, Some("iot:ClientId"))));
+        assert!(!is_whole(&attribute(None, None)));
+        assert!(!is_whole(&attribute(Some("a"), Some("iot:ClientId"))));
+    }
+}

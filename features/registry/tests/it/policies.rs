@@ -1,0 +1,176 @@
+//! Policies and their versions.
+
+use model::iot::op::{
+    AttachPolicy, CreatePolicy, CreatePolicyVersion, DeletePolicy, DeletePolicyVersion,
+    DetachPolicy, GetPolicy, GetPolicyVersion, ListPolicies, ListPolicyVersions,
+    SetDefaultPolicyVersion,
+};
+use serde_json::{Value, json};
+use testing::Server;
+
+use crate::{DOCUMENT, code, create_certificate, create_policy, each, refusal, server};
+
+/// Another document, with blanks that must come back.
+const OTHER: &str = " {\"Version\":\"2012-10-17\",\n\"Statement\":[{\"Effect\":\"Deny\",\"Action\":\"iot:*\",\"Resource\":\"*\"}]}\t";
+
+fn named(name: &str) -> Value {
+    json!({"policyName": name})
+}
+
+fn version(name: &str, id: &str) -> Value {
+    json!({"policyName": name, "policyVersionId": id})
+}
+
+async fn versions(server: &Server, name: &str) -> Vec<(String, bool)> {
+    let listed = server.call::<ListPolicyVersions>(named(name)).await.unwrap();
+    let entry = |v: &Value| {
+        let id = v["versionId"].as_str().unwrap().to_owned();
+        (id, v["isDefaultVersion"].as_bool().unwrap())
+    };
+    listed["policyVersions"].as_array().unwrap().iter().map(entry).collect()
+}
+
+async fn add_version(server: &Server, name: &str, is_default: bool) -> Value {
+    let request = json!({"policyName": name, "policyDocument": OTHER, "setAsDefault": is_default});
+    server.call::<CreatePolicyVersion>(request).await.unwrap()
+}
+
+#[tokio::test]
+async fn a_policy_is_read_back_byte_for_byte() {
+    let server = server().await;
+    let request = json!({"policyName": "p", "policyDocument": OTHER});
+    let created = server.call::<CreatePolicy>(request).await.unwrap();
+    let arn = "arn:aws:iot:us-east-1:000000000000:policy/p";
+    let expected = json!({"policyName": "p", "policyArn": arn, "policyDocument": OTHER, "policyVersionId": "1"});
+    assert_eq!(created, expected);
+    let policy = server.call::<GetPolicy>(named("p")).await.unwrap();
+    assert_eq!(policy["policyDocument"], OTHER);
+    assert_eq!(policy["defaultVersionId"], "1");
+    let first = server.call::<GetPolicyVersion>(version("p", "1")).await.unwrap();
+    assert_eq!(first["policyDocument"], OTHER);
+    assert_eq!(first["isDefaultVersion"], true);
+}
+
+#[tokio::test]
+async fn a_name_that_is_taken_always_conflicts() {
+    let server = server().await;
+    let created = create_policy(&server, "p").await;
+    let request = json!({"policyName": "p", "policyDocument": DOCUMENT});
+    let error = server.call::<CreatePolicy>(request).await.unwrap_err();
+    assert_eq!(error.code, "ResourceAlreadyExistsException");
+    assert_eq!(error.message, "Policy cannot be created - name already exists (name=p)");
+    assert_eq!(error.members["resourceArn"], created["policyArn"]);
+}
+
+#[tokio::test]
+async fn a_malformed_or_long_document_is_refused() {
+    let server = server().await;
+    let long = DOCUMENT.replace("\"*\"", &format!("\"{}\"", "a".repeat(2048)));
+    for document in ["{}", long.as_str()] {
+        let request = json!({"policyName": "p", "policyDocument": document});
+        let created = server.call::<CreatePolicy>(request.clone()).await;
+        assert_eq!(code(created), "MalformedPolicyException");
+        let added = server.call::<CreatePolicyVersion>(request).await;
+        assert_eq!(code(added), "MalformedPolicyException");
+    }
+    let blanks = format!("{DOCUMENT}{}", " ".repeat(5000));
+    let request = json!({"policyName": "p", "policyDocument": blanks});
+    server.call::<CreatePolicy>(request).await.unwrap();
+}
+
+#[tokio::test]
+async fn policies_are_listed_by_name_in_pages() {
+    let server = server().await;
+    for name in ["b", "c", "a"] {
+        create_policy(&server, name).await;
+    }
+    let page = server.call::<ListPolicies>(json!({"pageSize": 2})).await.unwrap();
+    assert_eq!(each(&page["policies"], "policyName"), ["a", "b"]);
+    let rest = json!({"pageSize": 2, "marker": page["nextMarker"]});
+    let rest = server.call::<ListPolicies>(rest).await.unwrap();
+    assert_eq!(each(&rest["policies"], "policyName"), ["c"]);
+    assert_eq!(rest.get("nextMarker"), None);
+    let back = server.call::<ListPolicies>(json!({"ascendingOrder": false})).await.unwrap();
+    assert_eq!(each(&back["policies"], "policyName"), ["c", "b", "a"]);
+}
+
+#[tokio::test]
+async fn there_are_five_versions_at_most_and_one_default() {
+    let server = server().await;
+    create_policy(&server, "p").await;
+    for number in 2..=5 {
+        let added = add_version(&server, "p", number == 3).await;
+        assert_eq!(added["policyVersionId"], number.to_string());
+        assert_eq!(added["isDefaultVersion"], number == 3);
+    }
+    let expected = [("5", false), ("4", false), ("3", true), ("2", false), ("1", false)];
+    assert_eq!(versions(&server, "p").await, expected.map(|(id, is)| (id.to_owned(), is)));
+    let request = json!({"policyName": "p", "policyDocument": DOCUMENT});
+    let message = "The policy p already has the maximum number of versions (5)";
+    let added = server.call::<CreatePolicyVersion>(request).await;
+    assert_eq!(refusal(added), ("VersionsLimitExceededException", message.to_owned()));
+    assert_eq!(server.call::<GetPolicy>(named("p")).await.unwrap()["policyDocument"], OTHER);
+    server.call::<SetDefaultPolicyVersion>(version("p", "1")).await.unwrap();
+    assert_eq!(server.call::<GetPolicy>(named("p")).await.unwrap()["policyDocument"], DOCUMENT);
+}
+
+#[tokio::test]
+async fn version_ids_are_never_used_again() {
+    let server = server().await;
+    create_policy(&server, "p").await;
+    for number in 2..9 {
+        let added = add_version(&server, "p", false).await;
+        assert_eq!(added["policyVersionId"], number.to_string());
+        let deleted = version("p", &number.to_string());
+        server.call::<DeletePolicyVersion>(deleted).await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn the_default_version_is_not_deleted() {
+    let server = server().await;
+    create_policy(&server, "p").await;
+    let deleted = server.call::<DeletePolicyVersion>(version("p", "1")).await;
+    let message = "Cannot delete the default version of a policy";
+    assert_eq!(refusal(deleted), ("DeleteConflictException", message.to_owned()));
+}
+
+#[tokio::test]
+async fn a_policy_is_deleted_once_it_is_bare() {
+    let server = server().await;
+    let (_, arn) = create_certificate(&server).await;
+    create_policy(&server, "p").await;
+    add_version(&server, "p", true).await;
+    let attachment = json!({"policyName": "p", "target": arn});
+    server.call::<AttachPolicy>(attachment.clone()).await.unwrap();
+    let delete = async || server.call::<DeletePolicy>(named("p")).await;
+    let message = "Cannot delete the policy because it has one or more policy versions attached \
+                   to it (name=p)";
+    assert_eq!(refusal(delete().await), ("DeleteConflictException", message.to_owned()));
+    server.call::<DeletePolicyVersion>(version("p", "1")).await.unwrap();
+    let message = "The policy cannot be deleted as the policy is attached to one or more \
+                   principals (name=p)";
+    assert_eq!(refusal(delete().await), ("DeleteConflictException", message.to_owned()));
+    server.call::<DetachPolicy>(attachment).await.unwrap();
+    delete().await.unwrap();
+    assert_eq!(code(delete().await), "ResourceNotFoundException");
+    create_policy(&server, "p").await;
+    let first = server.call::<GetPolicyVersion>(version("p", "1")).await.unwrap();
+    assert_eq!(first["policyDocument"], DOCUMENT);
+    let second = server.call::<GetPolicyVersion>(version("p", "2")).await;
+    assert_eq!(code(second), "ResourceNotFoundException");
+}
+
+#[tokio::test]
+async fn what_is_unknown_is_not_found() {
+    let server = server().await;
+    create_policy(&server, "p").await;
+    let expected = "ResourceNotFoundException";
+    assert_eq!(code(server.call::<GetPolicy>(named("none")).await), expected);
+    assert_eq!(code(server.call::<ListPolicyVersions>(named("none")).await), expected);
+    for unknown in [version("p", "9"), version("none", "1")] {
+        assert_eq!(code(server.call::<GetPolicyVersion>(unknown.clone()).await), expected);
+        assert_eq!(code(server.call::<SetDefaultPolicyVersion>(unknown.clone()).await), expected);
+        assert_eq!(code(server.call::<DeletePolicyVersion>(unknown).await), expected);
+    }
+}

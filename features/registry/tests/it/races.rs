@@ -1,0 +1,137 @@
+//! Races: two requests at once leave what one after the other could have left.
+
+use model::iot::op::{
+    AttachPolicy, AttachThingPrincipal, CreatePolicyVersion, CreateThing, DeletePolicy,
+    DeleteThing, DescribeThing, ListAttachedPolicies, ListPolicyVersions, ListPrincipalThings,
+    ListTargetsForPolicy, ListThingPrincipals, UpdateThing,
+};
+use serde_json::json;
+use tokio::join;
+
+use crate::{DOCUMENT, create_certificate, create_policy, create_thing, server};
+
+/// Enough for the two to meet in every order.
+const ROUNDS: usize = 8;
+
+#[tokio::test]
+async fn a_thing_is_attached_or_deleted_but_not_both() {
+    let server = server().await;
+    let (_, arn) = create_certificate(&server).await;
+    for round in 0..ROUNDS {
+        let name = format!("t{round}");
+        create_thing(&server, &name).await;
+        let (attached, deleted) = join!(
+            server.call::<AttachThingPrincipal>(json!({"thingName": name, "principal": arn})),
+            server.call::<DeleteThing>(json!({"thingName": name})),
+        );
+        assert_ne!(attached.is_ok(), deleted.is_ok());
+        let listed = server.call::<ListThingPrincipals>(json!({"thingName": name})).await;
+        assert_eq!(listed.is_ok(), attached.is_ok());
+        let things = server.call::<ListPrincipalThings>(json!({"principal": arn})).await.unwrap();
+        let is_listed = things["things"].as_array().unwrap().contains(&json!(name));
+        assert_eq!(is_listed, attached.is_ok());
+    }
+}
+
+#[tokio::test]
+async fn a_policy_is_attached_or_deleted_but_not_both() {
+    let server = server().await;
+    let (_, arn) = create_certificate(&server).await;
+    for round in 0..ROUNDS {
+        let name = format!("p{round}");
+        create_policy(&server, &name).await;
+        let (attached, deleted) = join!(
+            server.call::<AttachPolicy>(json!({"policyName": name, "target": arn})),
+            server.call::<DeletePolicy>(json!({"policyName": name})),
+        );
+        assert_ne!(attached.is_ok(), deleted.is_ok());
+        let targets = server.call::<ListTargetsForPolicy>(json!({"policyName": name})).await;
+        assert_eq!(targets.is_ok(), attached.is_ok());
+    }
+}
+
+#[tokio::test]
+async fn two_creators_of_different_things_leave_one() {
+    let server = server().await;
+    for round in 0..ROUNDS {
+        let create = |value: &str| {
+            let payload = json!({"attributes": {"a": value}});
+            json!({"thingName": format!("t{round}"), "attributePayload": payload})
+        };
+        let (one, other) = join!(
+            server.call::<CreateThing>(create("1")),
+            server.call::<CreateThing>(create("2")),
+        );
+        assert_ne!(one.is_ok(), other.is_ok());
+        let refused = one.and(other).unwrap_err();
+        assert_eq!(refused.code, "ResourceAlreadyExistsException");
+    }
+}
+
+#[tokio::test]
+async fn no_update_is_lost() {
+    let server = server().await;
+    create_thing(&server, "lamp").await;
+    let merge = |name: &str| {
+        let payload = json!({"attributes": {name: "1"}, "merge": true});
+        server.call::<UpdateThing>(json!({"thingName": "lamp", "attributePayload": payload}))
+    };
+    let (a, b, c) = join!(merge("a"), merge("b"), merge("c"));
+    assert!(a.is_ok() && b.is_ok() && c.is_ok());
+    let thing = server.call::<DescribeThing>(json!({"thingName": "lamp"})).await.unwrap();
+    assert_eq!(thing["attributes"], json!({"a": "1", "b": "1", "c": "1"}));
+    assert_eq!(thing["version"], 4);
+}
+
+#[tokio::test]
+async fn an_exclusive_principal_ends_at_one_thing() {
+    let server = server().await;
+    for name in ["a", "b"] {
+        create_thing(&server, name).await;
+    }
+    for kind in ["EXCLUSIVE_THING", "NON_EXCLUSIVE_THING"] {
+        let (_, arn) = create_certificate(&server).await;
+        let attach = |thing: &str, kind: &str| {
+            let request = json!({"thingName": thing, "principal": arn, "thingPrincipalType": kind});
+            server.call::<AttachThingPrincipal>(request)
+        };
+        let (one, other) = join!(attach("a", "EXCLUSIVE_THING"), attach("b", kind));
+        assert_ne!(one.is_ok(), other.is_ok());
+        let things = server.call::<ListPrincipalThings>(json!({"principal": arn})).await.unwrap();
+        assert_eq!(things["things"].as_array().unwrap().len(), 1);
+    }
+}
+
+#[tokio::test]
+async fn a_target_never_has_more_policies_than_it_may() {
+    let server = server().await;
+    let (_, arn) = create_certificate(&server).await;
+    let attach = |number: usize| {
+        let request = json!({"policyName": format!("p{number}"), "target": arn});
+        server.call::<AttachPolicy>(request)
+    };
+    for number in 0..11 {
+        create_policy(&server, &format!("p{number}")).await;
+        if number < 9 {
+            attach(number).await.unwrap();
+        }
+    }
+    let (one, other) = join!(attach(9), attach(10));
+    assert_ne!(one.is_ok(), other.is_ok());
+    let listed = server.call::<ListAttachedPolicies>(json!({"target": arn})).await.unwrap();
+    assert_eq!(listed["policies"].as_array().unwrap().len(), 10);
+}
+
+#[tokio::test]
+async fn two_new_versions_get_two_numbers() {
+    let server = server().await;
+    create_policy(&server, "p").await;
+    let add = || {
+        let request = json!({"policyName": "p", "policyDocument": DOCUMENT});
+        server.call::<CreatePolicyVersion>(request)
+    };
+    let (one, other) = join!(add(), add());
+    assert_ne!(one.unwrap()["policyVersionId"], other.unwrap()["policyVersionId"]);
+    let listed = server.call::<ListPolicyVersions>(json!({"policyName": "p"})).await.unwrap();
+    assert_eq!(listed["policyVersions"].as_array().map(Vec::len), Some(3));
+}

@@ -1,0 +1,96 @@
+//! Tags of policies and thing types.
+
+use std::collections::BTreeMap;
+
+use model::iot::op::{
+    CreatePolicy, CreateThingType, DeletePolicy, ListTagsForResource, TagResource, UntagResource,
+};
+use serde_json::{Value, json};
+use testing::Server;
+
+use crate::{DOCUMENT, code, create_certificate, create_policy, create_thing, server};
+
+const POLICY: &str = "arn:aws:iot:us-east-1:000000000000:policy/p";
+
+async fn tags(server: &Server, arn: &str) -> BTreeMap<String, String> {
+    let listed = server.call::<ListTagsForResource>(json!({"resourceArn": arn})).await.unwrap();
+    let text = |value: &Value| value.as_str().unwrap().to_owned();
+    listed["tags"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|t| (text(&t["Key"]), text(&t["Value"])))
+        .collect()
+}
+
+fn expected(tags: &[(&str, &str)]) -> BTreeMap<String, String> {
+    tags.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect()
+}
+
+#[tokio::test]
+async fn tags_are_given_at_creation_changed_and_removed() {
+    let server = server().await;
+    let given = json!([{"Key": "a", "Value": "1"}]);
+    let request = json!({"policyName": "p", "policyDocument": DOCUMENT, "tags": given});
+    server.call::<CreatePolicy>(request).await.unwrap();
+    let request = json!({"thingTypeName": "bulb", "tags": given});
+    let created = server.call::<CreateThingType>(request).await.unwrap();
+    for arn in [POLICY, created["thingTypeArn"].as_str().unwrap()] {
+        assert_eq!(tags(&server, arn).await, expected(&[("a", "1")]));
+        let more = json!([{"Key": "a", "Value": "2"}, {"Key": "b"}]);
+        let request = json!({"resourceArn": arn, "tags": more});
+        server.call::<TagResource>(request).await.unwrap();
+        assert_eq!(tags(&server, arn).await, expected(&[("a", "2"), ("b", "")]));
+        let request = json!({"resourceArn": arn, "tagKeys": ["a", "none"]});
+        server.call::<UntagResource>(request).await.unwrap();
+        assert_eq!(tags(&server, arn).await, expected(&[("b", "")]));
+    }
+}
+
+#[tokio::test]
+async fn tags_go_with_their_resource() {
+    let server = server().await;
+    create_policy(&server, "p").await;
+    let request = json!({"resourceArn": POLICY, "tags": [{"Key": "a", "Value": "1"}]});
+    server.call::<TagResource>(request).await.unwrap();
+    server.call::<DeletePolicy>(json!({"policyName": "p"})).await.unwrap();
+    let listed = server.call::<ListTagsForResource>(json!({"resourceArn": POLICY})).await;
+    assert_eq!(code(listed), "ResourceNotFoundException");
+    create_policy(&server, "p").await;
+    assert_eq!(tags(&server, POLICY).await, expected(&[]));
+}
+
+#[tokio::test]
+async fn what_carries_no_tags_is_refused() {
+    let server = server().await;
+    let thing = create_thing(&server, "lamp").await["thingArn"].as_str().unwrap().to_owned();
+    let (_, certificate) = create_certificate(&server).await;
+    for (arn, code_expected) in [
+        (thing.as_str(), "InvalidRequestException"),
+        (&certificate, "InvalidRequestException"),
+        ("hello", "InvalidRequestException"),
+        ("arn:aws:iot:eu-west-1:000000000000:policy/p", "InvalidRequestException"),
+        (POLICY, "ResourceNotFoundException"),
+    ] {
+        let request = json!({"resourceArn": arn, "tags": [{"Key": "a"}], "tagKeys": ["a"]});
+        assert_eq!(code(server.call::<TagResource>(request.clone()).await), code_expected);
+        assert_eq!(code(server.call::<UntagResource>(request.clone()).await), code_expected);
+        assert_eq!(code(server.call::<ListTagsForResource>(request).await), code_expected);
+    }
+}
+
+#[tokio::test]
+async fn a_resource_has_fifty_tags_at_most() {
+    let server = server().await;
+    create_policy(&server, "p").await;
+    let numbered = |from: usize, to: usize| {
+        let tags: Vec<Value> = (from..to).map(|n| json!({"Key": format!("k{n}")})).collect();
+        json!({"resourceArn": POLICY, "tags": tags})
+    };
+    server.call::<TagResource>(numbered(0, 50)).await.unwrap();
+    let refused = server.call::<TagResource>(numbered(50, 51)).await;
+    assert_eq!(code(refused), "LimitExceededException");
+    server.call::<TagResource>(numbered(0, 1)).await.unwrap();
+    let reserved = json!({"resourceArn": POLICY, "tags": [{"Key": "aws:x"}]});
+    assert_eq!(code(server.call::<TagResource>(reserved).await), "InvalidRequestException");
+}
