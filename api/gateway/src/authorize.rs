@@ -31,21 +31,19 @@ pub(crate) fn check(key: &AccessKey, cx: &Cx, operation: &OperationSpec) -> Resu
 struct Facts<'c>(&'c Cx);
 
 impl Context for Facts<'_> {
-    fn values(&self, key: &str) -> Option<Vec<Cow<'_, str>>> {
+    fn values(&self, key: &str) -> Option<Cow<'_, [Cow<'_, str>]>> {
         let Cx { caller, tenant, .. } = self.0;
-        let one = |value: Cow<'static, str>| Some(vec![value]);
-        match key.to_ascii_lowercase().as_str() {
-            "aws:sourceip" => one(caller.source_ip.to_string().into()),
-            "aws:currenttime" => one(self.0.now().to_rfc3339().into()),
-            "aws:epochtime" => one(self.0.now().secs().to_string().into()),
-            "aws:userid" => one(caller.user_id.clone().into()),
-            "aws:principalarn" => one(caller.arn.clone().into()),
-            "aws:principalaccount" => one(caller.account.to_string().into()),
-            "aws:requestedregion" => one(tenant.region.to_string().into()),
-            "aws:username" => {
-                caller.arn.split_once(":user/").map(|(_, name)| vec![Cow::Borrowed(name)])
-            }
-            _ => None,
-        }
+        let value: Cow<'_, str> = match key.to_ascii_lowercase().as_str() {
+            "aws:sourceip" => caller.source_ip.to_string().into(),
+            "aws:currenttime" => self.0.now().to_rfc3339().into(),
+            "aws:epochtime" => self.0.now().secs().to_string().into(),
+            "aws:userid" => caller.user_id.as_str().into(),
+            "aws:principalarn" => caller.arn.as_str().into(),
+            "aws:principalaccount" => caller.account.to_string().into(),
+            "aws:requestedregion" => tenant.region.as_str().into(),
+            "aws:username" => caller.arn.split_once(":user/")?.1.into(),
+            _ => return None,
+        };
+        Some(Cow::Owned(vec![value]))
     }
 }

@@ -1,5 +1,7 @@
 //! Which of the modelled operations a server does, as a page for `docs/`.
 
+#![allow(clippy::let_underscore_must_use, reason = "writing to a String cannot fail")]
+
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
 

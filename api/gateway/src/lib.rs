@@ -9,7 +9,7 @@ mod authenticate;
 mod authorize;
 mod bind;
 pub mod compatibility;
-pub mod hostile;
+pub mod offline;
 mod resources;
 mod respond;
 mod route;

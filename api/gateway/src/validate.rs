@@ -1,7 +1,5 @@
 //! Checks a bound input against the model: all failures at once, in AWS's wording.
 
-use std::fmt::Write as _;
-
 use model::spec::{
     DoubleRange, IntegerRange, Kind, Length, Member, Pattern, Service, Shape, TimestampForm,
 };
@@ -348,8 +346,7 @@ fn write_plain(value: &Value, out: &mut String) {
             out.push('}');
         }
         other => {
-            // Writing to a String cannot fail.
-            let _ = write!(out, "{other}");
+            out.push_str(&other.to_string());
         }
     }
 }

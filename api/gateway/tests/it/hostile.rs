@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use ferrite_gateway::hostile::route_bind_validate;
+use ferrite_gateway::offline::route_bind_validate;
 use proptest::prelude::*;
 
 #[test]
@@ -13,7 +13,7 @@ fn the_fuzzers_corpus_does_no_harm() {
     for entry in std::fs::read_dir(&corpus).unwrap() {
         let bytes = std::fs::read(entry.unwrap().path()).unwrap();
         files += 1;
-        accepted += u32::from(route_bind_validate(&bytes));
+        accepted += u32::from(route_bind_validate(&bytes).is_some());
     }
     assert!(files >= 8, "only {files} files in {}", corpus.display());
     assert!(accepted >= 2, "the corpus has requests that an operation would take");
@@ -21,10 +21,9 @@ fn the_fuzzers_corpus_does_no_harm() {
 
 #[test]
 fn json_a_thousand_deep_is_refused() {
-    let mut data = b"\0POST /things/a HTTP\n\n".to_vec();
-    data.splice(1.., b"POST /things/a\n\n".iter().copied());
+    let mut data = b"\0POST /things/a\n\n".to_vec();
     data.extend(std::iter::repeat_n(b"{\"attributePayload\":".as_slice(), 1000).flatten());
-    assert!(!route_bind_validate(&data));
+    assert!(route_bind_validate(&data).is_none());
 }
 
 proptest! {
