@@ -49,3 +49,35 @@ impl From<CommitError> for Setback {
         Self::Commit(error)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::cell::Cell;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn an_attempt_is_made_again_until_it_ends_or_has_had_its_tries() {
+        let tries = Cell::new(0);
+        let attempt = |ends_at: usize| {
+            tries.set(tries.get() + 1);
+            let result = if tries.get() == ends_at { Ok(()) } else { Err(Setback::Moved) };
+            std::future::ready(result)
+        };
+        retry(|| attempt(3)).await.unwrap();
+        assert_eq!(tries.replace(0), 3);
+        let error = retry(|| attempt(usize::MAX)).await.unwrap_err();
+        assert_eq!((error.code, tries.get()), ("ServiceUnavailableException", ATTEMPTS_MAX));
+    }
+
+    #[tokio::test]
+    async fn a_refusal_is_final() {
+        let tries = Cell::new(0);
+        let refused: Result<(), ApiError> = retry(|| {
+            tries.set(tries.get() + 1);
+            std::future::ready(Err(ApiError::invalid("no").into()))
+        })
+        .await;
+        assert_eq!((refused.unwrap_err().code, tries.get()), (ApiError::INVALID, 1));
+    }
+}

@@ -33,6 +33,16 @@ impl<T> Stored<T> {
     }
 }
 
+/// Makes the batch fail unless the record at `key` is as it was read, or still not there.
+fn require_as_read<T>(batch: &mut Batch, key: &Key, read: Option<&Stored<T>>) {
+    match read {
+        Some(known) => known.require_unchanged(batch),
+        None => {
+            batch.require_absent(key.clone());
+        }
+    }
+}
+
 async fn load<T: DeserializeOwned>(cx: &Cx, key: Key) -> Result<Option<Stored<T>>, ApiError> {
     let Some(found) = cx.store().get(&key).await? else {
         return Ok(None);

@@ -110,7 +110,7 @@ impl Taggable {
                 return Err(ApiError::invalid(message));
             }
         };
-        Ok(Self { arn: text.to_owned(), name: name.to_owned(), kind })
+        Ok(Self { arn: cx.arn(arn.resource), name: name.to_owned(), kind })
     }
 
     async fn check_exists(&self, cx: &Cx) -> Result<(), ApiError> {

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use service::{ApiError, Cx, PageRequest, encode, kinds};
 use store::{Batch, Key};
 
-use super::{FORMAT, Stored, below, decode_entries, load};
+use super::{FORMAT, Stored, below, decode_entries, load, require_as_read};
 use crate::principal::Principal;
 
 /// The policies of a target. A target without any has no such record.
@@ -96,10 +96,7 @@ fn replace(
     policies: Vec<String>,
 ) {
     let key = target_key(cx, target);
-    match before {
-        Some(known) => known.require_unchanged(batch),
-        None => batch.require_absent(key.clone()),
-    }
+    require_as_read(batch, &key, before);
     if policies.is_empty() {
         batch.delete(key);
     } else {

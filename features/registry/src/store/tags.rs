@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use service::{ApiError, Cx, encode, kinds};
 use store::{Batch, Key};
 
-use super::{FORMAT, Stored, load};
+use super::{FORMAT, Stored, load, require_as_read};
 
 /// The tags of a resource. A resource without any has no such record.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -38,10 +38,7 @@ pub(crate) fn replace(
     after: &BTreeMap<String, String>,
 ) {
     let key = tags_key(cx, arn);
-    match before {
-        Some(known) => known.require_unchanged(batch),
-        None => batch.require_absent(key.clone()),
-    }
+    require_as_read(batch, &key, before);
     if after.is_empty() {
         batch.delete(key);
     } else {

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use service::{ApiError, Cx, PageRequest, encode, kinds};
 use store::{Batch, Direction, Key};
 
-use super::{FORMAT, Stored, below, decode_entries, load};
+use super::{FORMAT, Stored, below, decode_entries, load, require_as_read};
 use crate::principal::Principal;
 
 /// That a thing has a principal.
@@ -79,10 +79,7 @@ pub(crate) fn attach(
     let principal = principal.as_str();
     let is_exclusive = kind == ThingPrincipalType::ExclusiveThing;
     let key = binding_key(cx, principal);
-    match binding {
-        Some(known) => known.require_unchanged(batch),
-        None => batch.require_absent(key.clone()),
-    }
+    require_as_read(batch, &key, binding);
     if is_exclusive {
         require_none_of_principal(cx, batch, principal);
     }

@@ -1,14 +1,14 @@
 //! Races: two requests at once leave what one after the other could have left.
 
 use model::iot::op::{
-    AttachPolicy, AttachThingPrincipal, CreatePolicyVersion, CreateThing, DeletePolicy,
-    DeleteThing, DescribeThing, ListAttachedPolicies, ListPolicyVersions, ListPrincipalThings,
-    ListTargetsForPolicy, ListThingPrincipals, UpdateThing,
+    AttachPolicy, AttachThingPrincipal, CreatePolicyVersion, CreateThing, DeleteCertificate,
+    DeletePolicy, DeleteThing, DescribeThing, ListAttachedPolicies, ListPolicyVersions,
+    ListPrincipalThings, ListTargetsForPolicy, ListThingPrincipals, UpdateThing,
 };
 use serde_json::json;
 use tokio::join;
 
-use crate::{DOCUMENT, create_certificate, create_policy, create_thing, server};
+use crate::{DOCUMENT, create_certificate, create_policy, create_thing, deactivate, server};
 
 /// Enough for the two to meet in every order.
 const ROUNDS: usize = 8;
@@ -47,6 +47,29 @@ async fn a_policy_is_attached_or_deleted_but_not_both() {
         assert_ne!(attached.is_ok(), deleted.is_ok());
         let targets = server.call::<ListTargetsForPolicy>(json!({"policyName": name})).await;
         assert_eq!(targets.is_ok(), attached.is_ok());
+    }
+}
+
+#[tokio::test]
+async fn a_certificate_that_is_deleted_by_force_leaves_no_attachment() {
+    let server = server().await;
+    create_policy(&server, "p").await;
+    create_thing(&server, "lamp").await;
+    for _ in 0..ROUNDS {
+        let (id, arn) = create_certificate(&server).await;
+        deactivate(&server, &id).await;
+        let (_, things, deleted) = join!(
+            server.call::<AttachPolicy>(json!({"policyName": "p", "target": arn})),
+            server.call::<AttachThingPrincipal>(json!({"thingName": "lamp", "principal": arn})),
+            server.call::<DeleteCertificate>(json!({"certificateId": id, "forceDelete": true})),
+        );
+        assert_ne!(things.is_ok(), deleted.is_ok());
+        if deleted.is_ok() {
+            let listed = server.call::<ListTargetsForPolicy>(json!({"policyName": "p"})).await;
+            assert!(!listed.unwrap()["targets"].as_array().unwrap().contains(&json!(arn)));
+            let listed = server.call::<ListThingPrincipals>(json!({"thingName": "lamp"})).await;
+            assert!(!listed.unwrap()["principals"].as_array().unwrap().contains(&json!(arn)));
+        }
     }
 }
 
