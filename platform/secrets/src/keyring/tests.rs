@@ -1,3 +1,5 @@
+//! Sealing, opening and tampering.
+
 use proptest::prelude::*;
 
 use super::*;
