@@ -4,7 +4,7 @@ use model::iot::{
     CreatePolicyRequest, CreatePolicyResponse, DeletePolicyRequest, GetPolicyRequest,
     GetPolicyResponse, ListPoliciesRequest, ListPoliciesResponse, Policy as ListedPolicy,
 };
-use policy::{Dialect, Document};
+use policy::{Dialect, Document, document_length_without_whitespace};
 use service::{ApiError, Cx, Limits, PageRequest, operations};
 use store::{Batch, CommitError, Condition, Direction};
 
@@ -124,7 +124,7 @@ pub(crate) fn direction(ascending_order: Option<bool>) -> Direction {
 /// Whether `text` may be a policy's document.
 pub(crate) fn check_document(text: &str, limits: &Limits) -> Result<(), ApiError> {
     let malformed = |message| ApiError::new("MalformedPolicyException", message);
-    let found = text.chars().filter(|c| !c.is_whitespace()).count();
+    let found = document_length_without_whitespace(text);
     let max = limits.policy_chars_max;
     if found > max {
         return Err(malformed(format!(
