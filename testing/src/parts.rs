@@ -5,7 +5,7 @@ use std::sync::Arc;
 use env::Env;
 use secrets::Keyring;
 use service::{App, Audit, Limits, Settings, Tenants};
-use store::Store;
+use store::{Options, Store, StoreUrl};
 use tempfile::TempDir;
 use types::{AccountId, Region, Timestamp};
 
@@ -50,4 +50,23 @@ fn settings(data_dir: &TempDir) -> Settings {
         data_dir: data_dir.path().to_owned(),
         is_dev: false,
     }
+}
+
+async fn open_store(data_dir: &TempDir, env: &Env) -> Store {
+    let url = match kind_of_store().as_deref() {
+        None | Some("memory") => StoreUrl::Memory,
+        Some("sqlite") => StoreUrl::Sqlite { directory: data_dir.path().to_owned() },
+        Some(other) => unknown(other),
+    };
+    Store::open(Options { url }, env).await.expect("an empty store opens")
+}
+
+#[allow(clippy::disallowed_methods, reason = "tests are configured by their environment alone")]
+fn kind_of_store() -> Option<String> {
+    std::env::var("FERRITE_TEST_STORE").ok()
+}
+
+#[allow(clippy::panic, reason = "the environment asks for what is not there")]
+fn unknown<T>(kind: &str) -> T {
+    panic!("FERRITE_TEST_STORE is memory, sqlite or postgres, not {kind}")
 }

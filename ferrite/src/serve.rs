@@ -1,0 +1,245 @@
+//! `ferrite serve`: starts the parts in their order, waits for a signal, stops them in reverse.
+
+use std::fs::DirBuilder;
+use std::future::Future;
+use std::net::SocketAddr;
+use std::os::unix::fs::DirBuilderExt as _;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::{Context as _, bail, ensure};
+use doors::{Door, DoorLimits, Listener};
+use env::{Env, TaskKind};
+use gateway::Gateway;
+use identity::Identity;
+use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
+use pki::{Authority, KEY_POOL_DEFAULT, KeyPool};
+use secrets::Keyring;
+use service::{App, Audit, Limits, Settings, Tenants};
+use store::{Options, Store, StoreUrl};
+use tokio::signal::unix::{SignalKind, signal};
+
+use crate::banner::{self, Facts};
+use crate::config::Config;
+use crate::credentials::{Profile, local_url};
+use crate::{admin, logging, root_ca};
+
+/// How long what runs may take to finish; the rest of ten seconds is for the store.
+const FINISH_WITHIN: Duration = Duration::from_secs(8);
+/// Threads for what blocks: key making, long scans, backups.
+const BLOCKING_THREADS_MAX: usize = 8;
+/// How often the metrics' histograms are tidied.
+const UPKEEP_INTERVAL: Duration = Duration::from_secs(5);
+
+/// Runs the server until a signal ends it.
+pub(crate) fn run(config: Config, is_dev: bool) -> anyhow::Result<()> {
+    logging::start(&config.log)?;
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .max_blocking_threads(BLOCKING_THREADS_MAX)
+        .enable_all()
+        .build()
+        .context("could not start the runtime")?;
+    let result = runtime.block_on(serve(&config, is_dev));
+    // What did not finish in its time is not waited for.
+    runtime.shutdown_background();
+    result
+}
+
+async fn serve(config: &Config, is_dev: bool) -> anyhow::Result<()> {
+    let env = Env::system();
+    let began = env.clock.now();
+    check_loopback(config, is_dev)?;
+    let metrics = install_metrics(&env)?;
+    let files = doors::raise_file_descriptor_limit();
+    let app = open_app(config, is_dev, &env).await?;
+    let identity = Identity::start(&app);
+    let root_key = identity.bootstrap().await?;
+    let gateway = build_gateway(&app, &identity, config, metrics);
+    let listener = open_door(config.listen.http, &app).await?;
+    let url = local_url(listener.local_addr());
+    let profile = Profile {
+        access_key_id: root_key.id.clone(),
+        secret: root_key.secret.clone(),
+        region: config.region.clone(),
+        url: url.clone(),
+    };
+    profile.write(&config.data_dir)?;
+    let_in(listener, &gateway, &env);
+    gateway.set_ready(true);
+    banner::print(&Facts {
+        url: &url,
+        data_dir: &config.data_dir,
+        store_url: &config.store.url,
+        account: config.account_id.as_str(),
+        region: config.region.as_str(),
+        files_max: files.now,
+        started_in_ms: env.clock.now().since(began).as_millis(),
+        is_dev,
+    });
+    run_until_signalled(&app, &gateway).await
+}
+
+/// Whoever may reach a server under `--dev` may do everything in it.
+fn check_loopback(config: &Config, is_dev: bool) -> anyhow::Result<()> {
+    let address = config.listen.http;
+    ensure!(
+        !is_dev || address.ip().is_loopback(),
+        "--dev accepts any access key and listens on loopback only: listen.http is {address}"
+    );
+    Ok(())
+}
+
+fn install_metrics(env: &Env) -> anyhow::Result<PrometheusHandle> {
+    let handle = PrometheusBuilder::new().install_recorder().context("could not count metrics")?;
+    let (upkeep, mut shutdown) = (handle.clone(), env.tasks.shutdown_signal());
+    env.tasks.spawn("metrics-upkeep", TaskKind::Vital, async move {
+        loop {
+            tokio::select! {
+                () = tokio::time::sleep(UPKEEP_INTERVAL) => upkeep.run_upkeep(),
+                () = shutdown.begun() => return,
+            }
+        }
+    });
+    Ok(handle)
+}
+
+/// Everything that features share, in the order in which each part needs the one before.
+async fn open_app(config: &Config, is_dev: bool, env: &Env) -> anyhow::Result<Arc<App>> {
+    make_data_dir(&config.data_dir)?;
+    let expected = root_ca::expect(&config.data_dir, env);
+    let store = open_store(config, env).await?;
+    let keyring = Keyring::open_or_create(&config.key_file(), &env.random)?;
+    let authority = root_ca::open(expected, &store, &keyring, env).await?;
+    root_ca::publish(&authority, &config.data_dir)?;
+    Ok(Arc::new(assemble(config, is_dev, env, (store, keyring, authority))))
+}
+
+fn assemble(
+    config: &Config,
+    is_dev: bool,
+    env: &Env,
+    (store, keyring, authority): (Store, Keyring, Authority),
+) -> App {
+    let limits = Limits::default();
+    App {
+        keys: KeyPool::new(KEY_POOL_DEFAULT, &env.tasks),
+        tenants: Tenants::new(store.clone(), limits.regions_per_account_max),
+        audit: Audit::start(store.clone(), env, limits.audit_records_max),
+        settings: Settings {
+            account: config.account_id,
+            region: config.region.clone(),
+            endpoint_domain: config.endpoint_domain.clone(),
+            data_dir: config.data_dir.clone(),
+            is_dev,
+        },
+        env: env.clone(),
+        store,
+        keyring,
+        authority,
+        limits,
+    }
+}
+
+/// Made for its owner alone; one that is there keeps its mode.
+fn make_data_dir(data_dir: &Path) -> anyhow::Result<()> {
+    let made = DirBuilder::new().recursive(true).mode(0o700).create(data_dir);
+    made.with_context(|| format!("could not make the data directory {}", data_dir.display()))
+}
+
+async fn open_store(config: &Config, env: &Env) -> anyhow::Result<Store> {
+    let url = match config.store.url.as_str() {
+        "sqlite" => StoreUrl::Sqlite { directory: config.data_dir.clone() },
+        other => bail!("the setting `store.url` is sqlite or postgres://…, not {other}"),
+    };
+    let opened = Store::open(Options { url }, env).await;
+    opened.with_context(|| format!("could not open the store of {}", config.data_dir.display()))
+}
+
+fn build_gateway(
+    app: &Arc<App>,
+    identity: &Arc<Identity>,
+    config: &Config,
+    metrics: PrometheusHandle,
+) -> Arc<Gateway> {
+    let features = vec![
+        identity::feature(identity),
+        registry::feature(),
+        admin::feature(app, identity, config.key_file()),
+    ];
+    let keys = Arc::clone(identity) as Arc<dyn service::AccessKeys>;
+    Gateway::new(Arc::clone(app), features, keys, Box::new(move || metrics.render()))
+}
+
+async fn open_door(address: SocketAddr, app: &App) -> anyhow::Result<Listener> {
+    let limits = DoorLimits { connections_max: app.limits.http_connections_max };
+    Ok(doors::open(Door { name: "http", address, limits }, &app.env).await?)
+}
+
+fn let_in(listener: Listener, gateway: &Arc<Gateway>, env: &Env) {
+    let gateway = Arc::clone(gateway);
+    env.tasks.spawn("http-door", TaskKind::Vital, async move {
+        let serve = |stream, peer: doors::Peer| {
+            let gateway = Arc::clone(&gateway);
+            async move { gateway.serve_connection(stream, peer.address).await }
+        };
+        listener.serve(serve).await;
+    });
+}
+
+/// Waits for a signal, or for a part that fails, and stops. A second signal ends the wait.
+async fn run_until_signalled(app: &App, gateway: &Gateway) -> anyhow::Result<()> {
+    let mut signals = Signals::new()?;
+    let mut failed = app.env.tasks.shutdown_signal();
+    let reason = tokio::select! {
+        name = signals.next() => Some(name),
+        () = failed.begun() => None,
+    };
+    gateway.set_ready(false);
+    app.env.tasks.begin_shutdown(reason.unwrap_or("failure"));
+    tracing::info!(reason = app.env.tasks.shutdown_reason(), "stopping");
+    tokio::select! {
+        () = stop(app) => {}
+        name = signals.next() => bail!("{name} again: stopped at once"),
+    }
+    if reason.is_some() {
+        return Ok(());
+    }
+    bail!("{}", app.env.tasks.shutdown_reason().unwrap_or_default())
+}
+
+/// Finishes what runs, within its time, and flushes the store.
+async fn stop(app: &App) {
+    let left = app.env.tasks.finished(FINISH_WITHIN).await;
+    if !left.is_empty() {
+        tracing::warn!(?left, "not everything finished in time");
+    }
+    app.store.close().await;
+    tracing::info!("stopped");
+}
+
+/// The signals that end a server.
+struct Signals {
+    terminate: tokio::signal::unix::Signal,
+    interrupt: tokio::signal::unix::Signal,
+}
+
+impl Signals {
+    fn new() -> anyhow::Result<Self> {
+        let listen = |kind| signal(kind).context("could not listen for signals");
+        Ok(Self {
+            terminate: listen(SignalKind::terminate())?,
+            interrupt: listen(SignalKind::interrupt())?,
+        })
+    }
+
+    fn next(&mut self) -> impl Future<Output = &'static str> {
+        let Self { terminate, interrupt } = self;
+        async {
+            tokio::select! {
+                _ = terminate.recv() => "SIGTERM",
+                _ = interrupt.recv() => "SIGINT",
+            }
+        }
+    }
+}
