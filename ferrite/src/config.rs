@@ -37,6 +37,7 @@ const SETTINGS: [(&str, &str); 9] = [
 #[derive(Clone, Debug, Deserialize)]
 pub(crate) struct Config {
     pub(crate) account_id: AccountId,
+    #[serde(deserialize_with = "region")]
     pub(crate) region: Region,
     pub(crate) data_dir: PathBuf,
     #[serde(deserialize_with = "text_or_none")]
@@ -198,6 +199,10 @@ fn explain(error: &figment::Error) -> String {
         format!("the setting `{name}` is wrong: {}", error.kind)
     });
     all.collect::<Vec<_>>().join("; ")
+}
+
+fn region<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Region, D::Error> {
+    String::deserialize(deserializer)?.parse().map_err(serde::de::Error::custom)
 }
 
 fn text_or_none<'de, D: serde::Deserializer<'de>>(

@@ -1,0 +1,5 @@
+//! The binary as a process: it starts, answers, and ends.
+
+mod commands;
+mod process;
+mod serve;
