@@ -9,8 +9,8 @@ use types::Timestamp;
 
 fn verify_a_typical_get(c: &mut Criterion) {
     let now = Timestamp::from_secs(1_767_323_045);
-    let date = now.to_amz_date();
-    let mut headers: Vec<(&str, &[u8])> = vec![
+    let date = "20260102";
+    let sent: Vec<(&str, &[u8])> = vec![
         ("host", b"iot.us-east-1.amazonaws.com"),
         ("accept-encoding", b"identity"),
         ("user-agent", b"Boto3/1.40 md/Botocore#1.40 ua/2.1 os/linux lang/python#3.12"),
@@ -22,13 +22,14 @@ fn verify_a_typical_get(c: &mut Criterion) {
         method: "GET",
         raw_path: "/things",
         raw_query: "maxResults=25&thingTypeName=lamp",
-        headers: &headers,
+        headers: &sent,
         payload: Payload::Bytes(b""),
     };
     let added = sign(&request, &credentials, &scope, now);
+    let mut headers = sent.clone();
     headers.extend(added.iter().map(|(name, value)| (*name, value.as_bytes())));
     let request = Request { headers: &headers, ..request };
-    let key = SigningKey::derive("s", &date[..8], "us-east-1", "iot");
+    let key = SigningKey::derive("s", date, "us-east-1", "iot");
     c.bench_function("verify a typical GET", |b| {
         b.iter(|| {
             let authorization = parse(black_box(&request)).ok().flatten().expect("signed");

@@ -1,0 +1,8 @@
+//! Documents and decisions, end to end.
+
+extern crate ferrite_policy as policy;
+
+mod conditions;
+mod decisions;
+mod grammar;
+mod hostile;
