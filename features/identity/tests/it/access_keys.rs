@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 use service::{AccessKeys as _, Caller, Cx};
 use testing::Server;
 
+use crate::identity::{self, Identity};
 use crate::{call, create_account, create_key, delete_key, server};
 
 const POLICY: &str = r#"{"Version":"2012-10-17","Statement":[
@@ -123,7 +124,7 @@ async fn bound(server: &Server) -> Cx {
     Cx { caller: Arc::new(caller), ..cx }
 }
 
-async fn request(identity: &identity::Identity) -> service::RawRequest {
+async fn request(identity: &Identity) -> service::RawRequest {
     let root = identity.bootstrap().await.unwrap();
     service::RawRequest {
         method: "POST".into(),

@@ -8,11 +8,13 @@ mod sts;
 
 use std::sync::{Arc, OnceLock};
 
+use ferrite_identity as identity;
 use http::StatusCode;
-use identity::Identity;
 use serde_json::{Value, json};
 use service::ApiError;
 use testing::Server;
+
+use crate::identity::Identity;
 
 /// A server with an account of its own, and its keeper of keys.
 async fn server() -> (Server, Arc<Identity>) {
