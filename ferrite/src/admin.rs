@@ -6,9 +6,7 @@ use std::sync::Arc;
 use identity::Identity;
 use serde::Deserialize;
 use serde_json::json;
-use service::{
-    Access, ApiError, App, Cx, Feature, RawRequest, RawResponse, RawRoute, RouteMatch,
-};
+use service::{Access, ApiError, App, Cx, Feature, RawRequest, RawResponse, RawRoute, RouteMatch};
 
 use crate::{backup, root_ca};
 

@@ -70,7 +70,10 @@ pub(crate) fn restore(from: &Path, config: &Config) -> anyhow::Result<()> {
     }
     if !key_file.exists() {
         println!("the key file was not in the backup: copy the one that its server used to");
-        println!("  {}  (mode 0600) before you start; without it no secret opens", key_file.display());
+        println!(
+            "  {}  (mode 0600) before you start; without it no secret opens",
+            key_file.display()
+        );
     }
     println!("start it with: ferrite serve --data-dir {}", to.display());
     Ok(())

@@ -62,7 +62,9 @@ impl Profile {
         let Some(config) = read_if_there(&data_dir.join("config"))? else { return Ok(None) };
         let value = |text: &str, name: &str| {
             let found = value_of(text, name).map(str::to_owned);
-            found.with_context(|| format!("{name} is missing in the files of {}", data_dir.display()))
+            found.with_context(|| {
+                format!("{name} is missing in the files of {}", data_dir.display())
+            })
         };
         Ok(Some(Self {
             access_key_id: value(&credentials, "aws_access_key_id")?,

@@ -45,9 +45,17 @@ mod tests {
             url: "http://127.0.0.1:4566".into(),
         });
         for name in [
-            "IOT", "IOT_DATA_PLANE", "IOT_JOBS_DATA_PLANE", "IOT_WIRELESS", "GREENGRASSV2",
-            "IOTSECURETUNNELING", "IOT_EVENTS", "IOT_EVENTS_DATA", "IOTANALYTICS",
-            "IOTDEVICEADVISOR", "STS",
+            "IOT",
+            "IOT_DATA_PLANE",
+            "IOT_JOBS_DATA_PLANE",
+            "IOT_WIRELESS",
+            "GREENGRASSV2",
+            "IOTSECURETUNNELING",
+            "IOT_EVENTS",
+            "IOT_EVENTS_DATA",
+            "IOTANALYTICS",
+            "IOTDEVICEADVISOR",
+            "STS",
         ] {
             let line = format!("export AWS_ENDPOINT_URL_{name}='http://127.0.0.1:4566'\n");
             assert!(text.contains(&line), "{name}\n{text}");

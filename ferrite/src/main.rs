@@ -8,6 +8,7 @@ mod commands;
 mod config;
 mod credentials;
 mod environment;
+mod features;
 mod logging;
 mod root_ca;
 mod serve;
@@ -150,11 +151,11 @@ fn run(command: Command, settings: Settings) -> anyhow::Result<()> {
         Command::Backup { directory, with_keys } => {
             commands::backup(&config, &directory, with_keys)
         }
-        Command::Restore { directory } if is_data_dir_named => {
-            backup::restore(&directory, &config)
-        }
+        Command::Restore { directory } if is_data_dir_named => backup::restore(&directory, &config),
         Command::Restore { .. } => {
-            anyhow::bail!("say where the restored data is to live: ferrite restore DIR --data-dir NEW")
+            anyhow::bail!(
+                "say where the restored data is to live: ferrite restore DIR --data-dir NEW"
+            )
         }
     }
 }

@@ -1,9 +1,9 @@
 //! `ferrite serve`: starts the parts in their order, waits for a signal, stops them in reverse.
 
-use std::fs::DirBuilder;
+use std::fs::{self, DirBuilder};
 use std::future::Future;
 use std::net::SocketAddr;
-use std::os::unix::fs::DirBuilderExt as _;
+use std::os::unix::fs::{DirBuilderExt as _, PermissionsExt as _};
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -16,19 +16,21 @@ use identity::Identity;
 use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
 use pki::{Authority, KEY_POOL_DEFAULT, KeyPool};
 use secrets::Keyring;
-use service::{App, Audit, Limits, Settings, Tenants};
+use service::{AccessKey, App, Audit, Limits, Settings, Tenants};
 use store::{Options, Store, StoreUrl};
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::banner::{self, Facts};
 use crate::config::Config;
 use crate::credentials::{Profile, local_url};
-use crate::{admin, logging, root_ca};
+use crate::{admin, features, logging, root_ca};
 
 /// How long what runs may take to finish; the rest of ten seconds is for the store.
 const FINISH_WITHIN: Duration = Duration::from_secs(8);
 /// Threads for what blocks: key making, long scans, backups.
 const BLOCKING_THREADS_MAX: usize = 8;
+/// What everybody on the machine may do, in a directory's mode.
+const OTHERS_MODE: u32 = 0o007;
 /// How often the metrics' histograms are tidied.
 const UPKEEP_INTERVAL: Duration = Duration::from_secs(5);
 
@@ -46,7 +48,27 @@ pub(crate) fn run(config: Config, is_dev: bool) -> anyhow::Result<()> {
     result
 }
 
+/// A started server.
+struct Running {
+    app: Arc<App>,
+    gateway: Arc<Gateway>,
+}
+
 async fn serve(config: &Config, is_dev: bool) -> anyhow::Result<()> {
+    // Listened for from the first moment on: a signal during the start is no crash.
+    let mut signals = Signals::new()?;
+    let running = tokio::select! {
+        started = start(config, is_dev) => started?,
+        name = signals.next() => {
+            tracing::info!(reason = name, "stopped before it was ready");
+            return Ok(());
+        }
+    };
+    run_until_signalled(&running, &mut signals).await
+}
+
+/// Starts every part, opens the door and says so.
+async fn start(config: &Config, is_dev: bool) -> anyhow::Result<Running> {
     let env = Env::system();
     let began = env.clock.now();
     check_loopback(config, is_dev)?;
@@ -58,13 +80,7 @@ async fn serve(config: &Config, is_dev: bool) -> anyhow::Result<()> {
     let gateway = build_gateway(&app, &identity, config, metrics);
     let listener = open_door(config.listen.http, &app).await?;
     let url = local_url(listener.local_addr());
-    let profile = Profile {
-        access_key_id: root_key.id.clone(),
-        secret: root_key.secret.clone(),
-        region: config.region.clone(),
-        url: url.clone(),
-    };
-    profile.write(&config.data_dir)?;
+    write_profile(config, &root_key, &url)?;
     let_in(listener, &gateway, &env);
     gateway.set_ready(true);
     banner::print(&Facts {
@@ -77,7 +93,18 @@ async fn serve(config: &Config, is_dev: bool) -> anyhow::Result<()> {
         started_in_ms: env.clock.now().since(began).as_millis(),
         is_dev,
     });
-    run_until_signalled(&app, &gateway).await
+    Ok(Running { app, gateway })
+}
+
+/// The AWS shared files that lead tools, and the commands of this binary, here.
+fn write_profile(config: &Config, root_key: &AccessKey, url: &str) -> anyhow::Result<()> {
+    let profile = Profile {
+        access_key_id: root_key.id.clone(),
+        secret: root_key.secret.clone(),
+        region: config.region.clone(),
+        url: url.to_owned(),
+    };
+    profile.write(&config.data_dir)
 }
 
 /// Whoever may reach a server under `--dev` may do everything in it.
@@ -144,7 +171,13 @@ fn assemble(
 /// Made for its owner alone; one that is there keeps its mode.
 fn make_data_dir(data_dir: &Path) -> anyhow::Result<()> {
     let made = DirBuilder::new().recursive(true).mode(0o700).create(data_dir);
-    made.with_context(|| format!("could not make the data directory {}", data_dir.display()))
+    made.with_context(|| format!("could not make the data directory {}", data_dir.display()))?;
+    let mode = fs::metadata(data_dir).map_or(0, |found| found.permissions().mode());
+    if mode & OTHERS_MODE != 0 {
+        let data_dir = data_dir.display();
+        tracing::warn!(%data_dir, "others on this machine may read the data; run chmod 700 on it");
+    }
+    Ok(())
 }
 
 async fn open_store(config: &Config, env: &Env) -> anyhow::Result<Store> {
@@ -162,11 +195,9 @@ fn build_gateway(
     config: &Config,
     metrics: PrometheusHandle,
 ) -> Arc<Gateway> {
-    let features = vec![
-        identity::feature(identity),
-        registry::feature(),
-        admin::feature(app, identity, config.key_file()),
-    ];
+    let mut features = features::modelled();
+    features.push(identity::feature(identity));
+    features.push(admin::feature(app, identity, config.key_file()));
     let keys = Arc::clone(identity) as Arc<dyn service::AccessKeys>;
     Gateway::new(Arc::clone(app), features, keys, Box::new(move || metrics.render()))
 }
@@ -188,24 +219,24 @@ fn let_in(listener: Listener, gateway: &Arc<Gateway>, env: &Env) {
 }
 
 /// Waits for a signal, or for a part that fails, and stops. A second signal ends the wait.
-async fn run_until_signalled(app: &App, gateway: &Gateway) -> anyhow::Result<()> {
-    let mut signals = Signals::new()?;
-    let mut failed = app.env.tasks.shutdown_signal();
-    let reason = tokio::select! {
+async fn run_until_signalled(running: &Running, signals: &mut Signals) -> anyhow::Result<()> {
+    let tasks = &running.app.env.tasks;
+    let mut failed = tasks.shutdown_signal();
+    let signal = tokio::select! {
         name = signals.next() => Some(name),
         () = failed.begun() => None,
     };
-    gateway.set_ready(false);
-    app.env.tasks.begin_shutdown(reason.unwrap_or("failure"));
-    tracing::info!(reason = app.env.tasks.shutdown_reason(), "stopping");
+    running.gateway.set_ready(false);
+    tasks.begin_shutdown(signal.unwrap_or("failure"));
+    tracing::info!(reason = tasks.shutdown_reason(), "stopping");
     tokio::select! {
-        () = stop(app) => {}
+        () = stop(&running.app) => {}
         name = signals.next() => bail!("{name} again: stopped at once"),
     }
-    if reason.is_some() {
-        return Ok(());
+    match signal {
+        Some(_) => Ok(()),
+        None => bail!("{}", tasks.shutdown_reason().unwrap_or_default()),
     }
-    bail!("{}", app.env.tasks.shutdown_reason().unwrap_or_default())
 }
 
 /// Finishes what runs, within its time, and flushes the store.

@@ -171,7 +171,9 @@ mod tests {
         assert_eq!((new.id.len(), new.secret.expose().len()), (20, 40));
         assert!(new.id.starts_with("AKIA"));
         assert!(new.id.bytes().all(|b| b.is_ascii_uppercase() || b.is_ascii_digit()));
-        assert!(!service::encode(&key).windows(8).any(|w| w == &new.secret.expose().as_bytes()[..8]));
+        assert!(
+            !service::encode(&key).windows(8).any(|w| w == &new.secret.expose().as_bytes()[..8])
+        );
         let opened = key.unseal(&keyring).unwrap();
         assert_eq!(opened.secret.expose(), new.secret.expose());
         assert_eq!(opened.arn, "arn:aws:iam::000000000000:root");

@@ -79,9 +79,10 @@ async fn delete(
 }
 
 fn shown(key: &StoredKey) -> Value {
-    let policy = key.policy.as_deref().map(|text| {
-        serde_json::from_str(text).unwrap_or_else(|_| Value::String(text.to_owned()))
-    });
+    let policy = key
+        .policy
+        .as_deref()
+        .map(|text| serde_json::from_str(text).unwrap_or_else(|_| Value::String(text.to_owned())));
     json!({
         "id": key.id,
         "account": key.account,

@@ -105,9 +105,9 @@ impl Identity {
         plan.check()?;
         let (key, new) = self.make_key(id, plan);
         for _ in 0..ATTEMPTS_MAX {
-            let account = records::account(&self.app.store, id).await?.ok_or_else(|| {
-                ApiError::not_found(format!("The account {id} does not exist."))
-            })?;
+            let account = records::account(&self.app.store, id)
+                .await?
+                .ok_or_else(|| ApiError::not_found(format!("The account {id} does not exist.")))?;
             if account.record.access_keys >= self.app.limits.access_keys_per_account_max {
                 return Err(ApiError::limit_exceeded(format!(
                     "The account {id} has {} access keys and may have no more.",

@@ -6,6 +6,9 @@ use rustix::process::Signal;
 
 use crate::process::{Server, run, text};
 
+const POLICY: &str = r#"{"Version":"2012-10-17","Statement":
+    [{"Effect":"Allow","Action":"iot:List*","Resource":"*"}]}"#;
+
 fn succeeds(server: &Server, arguments: &[&str]) -> String {
     let output = server.command(arguments);
     assert!(output.status.success(), "{arguments:?}: {}", text(&output));
@@ -21,7 +24,7 @@ fn accounts_and_keys_are_created_listed_and_deleted() {
     assert!(succeeds(&server, &["account", "list"]).contains("111122223333  plant"));
 
     let policy = directory.path().join("policy.json");
-    fs::write(&policy, r#"{"Version":"2012-10-17","Statement":[]}"#).unwrap();
+    fs::write(&policy, POLICY).unwrap();
     let policy = policy.to_str().unwrap();
     let created = succeeds(&server, &["access-key", "create", "--policy", policy]);
     let id = created.split_whitespace().find(|word| word.starts_with("AKIA")).unwrap();
