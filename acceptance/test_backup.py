@@ -30,7 +30,7 @@ def test_a_backup_is_served_again(fresh, tmp_path, restored):
     iot.attach_policy(policyName="pumps", target=keys["certificateArn"])
 
     backup, data = tmp_path / "backup", tmp_path / "restored"
-    fresh.command("backup", str(backup))
+    fresh.command("backup", str(backup), "--with-keys")
     iot.create_thing(thingName="later")
     run("restore", str(backup), "--data-dir", str(data))
 
@@ -41,6 +41,16 @@ def test_a_backup_is_served_again(fresh, tmp_path, restored):
     assert [policy["policyName"] for policy in attached] == ["pumps"]
     assert [thing["thingName"] for thing in old.list_things()["things"]] == ["pump"]
     old.create_thing(thingName="new")
+
+
+def test_a_backup_without_the_key_file_is_of_no_use_by_itself(fresh, tmp_path):
+    backup, data = tmp_path / "backup", tmp_path / "restored"
+    fresh.command("backup", str(backup))
+    assert not list(backup.rglob("*.key"))
+    run("restore", str(backup), "--data-dir", str(data))
+    refused = run("serve", "--data-dir", str(data), "--set", "listen.http=127.0.0.1:0", check=False)
+    assert refused.returncode != 0
+    assert "key file" in refused.stdout + refused.stderr
 
 
 def test_a_backup_says_what_it_leaves_out(fresh, tmp_path):
@@ -63,7 +73,7 @@ def test_a_backup_under_load_is_whole(fresh, tmp_path, restored):
     while len(acknowledged) < 100:
         stop.wait(0.01)
     before = list(acknowledged)
-    fresh.command("backup", str(tmp_path / "backup"))
+    fresh.command("backup", str(tmp_path / "backup"), "--with-keys")
     stop.set()
     writer.join(30)
     run("restore", str(tmp_path / "backup"), "--data-dir", str(tmp_path / "restored"))

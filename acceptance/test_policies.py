@@ -41,7 +41,7 @@ def test_a_new_policy_has_one_version(iot, name, created):
     "document",
     [
         ' {"Statement": {"Resource":"*",\n "Action":["iot:Publish"], "Effect":"Allow"},\t"Version":"2012-10-17"} ',
-        '{"Version":"2012-10-17","Statement":[{"Sid":"\\u00e4","Effect":"Deny","NotAction":"iot:*","NotResource":"a"}]}',
+        '{"Version":"2012-10-17","Statement":[{"Sid":"\\u00e4","Effect":"Deny","NotAction":"iot:*","NotResource":"arn:aws:iot:*:*:topic/a"}]}',
         '{"Version":"2008-10-17","Id":"x","Statement":[]}',
         json.dumps(json.loads(DOCUMENT), indent=4) + " " * 5000,
     ],

@@ -149,11 +149,15 @@ pub(crate) fn modelled(operation: &OperationSpec, code: &'static str) -> &'stati
     other.copied().unwrap_or(code)
 }
 
+/// Errors that AWS answers though the model does not list them for the operation.
+const UNLISTED: [(&str, &str); 1] = [("DetachPolicy", "ResourceNotFoundException")];
+
 /// Whether the model or the protocol knows this error for this operation.
 pub(crate) fn is_listed(operation: &OperationSpec, code: &str) -> bool {
     operation.errors.contains(&code)
         || COMMON_ERRORS.iter().any(|(name, _)| *name == code)
         || code == ApiError::INTERNAL
+        || UNLISTED.contains(&(operation.name, code))
 }
 
 fn status(service: Option<&Service>, code: &str) -> StatusCode {

@@ -18,7 +18,8 @@ pub struct Limits {
     pub http_header_bytes_max: usize,
     /// From the first byte of a request to its last.
     pub http_request_s: u64,
-    /// Between two requests of a connection.
+    /// From the end of a request, or the start of the connection, to the last byte of the next
+    /// request's head.
     pub http_idle_s: u64,
     pub http_connections_max: usize,
     /// Requests that may run at once.
@@ -46,7 +47,7 @@ impl Default for Limits {
             http_body_bytes_max: 2 * 1024 * 1024,
             http_header_bytes_max: 64 * 1024,
             http_request_s: 30,
-            http_idle_s: 300,
+            http_idle_s: 60,
             http_connections_max: 20_000,
             http_requests_max: 1024,
             signature_skew_s: 300,

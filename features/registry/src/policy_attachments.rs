@@ -40,16 +40,24 @@ async fn attach_principal_policy(
     attach(cx, &request.policy_name, &request.principal).await
 }
 
-/// Detaches a policy from a target. Detaching what is not attached is not an error, as in AWS;
-/// a target that is not there is an invalid one.
+/// Detaches a policy from a target. A policy that does not exist is no error, and a target that
+/// does not exist is an invalid one: Terraform relies on both. A policy that exists but is not
+/// attached is not found.
 async fn detach_policy(cx: &Cx, request: DetachPolicyRequest) -> Result<(), ApiError> {
-    let detached = detach(cx, &request.policy_name, &request.target).await;
-    detached.map_err(|error| {
+    let target = Principal::parse(&request.target, &cx.tenant)?;
+    check_registered(cx, &target).await.map_err(|error| {
         if error.code == "ResourceNotFoundException" {
             return ApiError::invalid(format!("Invalid Target: {}", error.message));
         }
         error
-    })
+    })?;
+    let (policy, target) = (&request.policy_name, &request.target);
+    let was_attached = detach(cx, policy, target).await?;
+    if !was_attached && policies::find(cx, policy).await?.is_some() {
+        let message = format!("Policy {policy} is not attached to {target}");
+        return Err(ApiError::not_found(message));
+    }
+    Ok(())
 }
 
 /// The form of [`detach_policy`] that older clients use.
@@ -57,7 +65,7 @@ async fn detach_principal_policy(
     cx: &Cx,
     request: DetachPrincipalPolicyRequest,
 ) -> Result<(), ApiError> {
-    detach(cx, &request.policy_name, &request.principal).await
+    detach(cx, &request.policy_name, &request.principal).await.map(drop)
 }
 
 async fn list_attached_policies(
@@ -141,21 +149,23 @@ async fn try_attach(cx: &Cx, policy: &str, target: &Principal) -> Result<(), Set
     Ok(())
 }
 
-async fn detach(cx: &Cx, policy: &str, target: &str) -> Result<(), ApiError> {
+/// Whether the policy was attached before.
+async fn detach(cx: &Cx, policy: &str, target: &str) -> Result<bool, ApiError> {
     let target = Principal::parse(target, &cx.tenant)?;
     retry(|| try_detach(cx, policy, &target)).await
 }
 
-async fn try_detach(cx: &Cx, policy: &str, target: &Principal) -> Result<(), Setback> {
+async fn try_detach(cx: &Cx, policy: &str, target: &Principal) -> Result<bool, Setback> {
     let before = policy_attachments::find(cx, target).await?;
     let attached = policy_attachments::names(before.as_ref()).iter().any(|name| name == policy);
     let Some(before) = before.filter(|_| attached) else {
-        return Ok(check_registered(cx, target).await?);
+        check_registered(cx, target).await?;
+        return Ok(false);
     };
     let mut batch = Batch::new();
     policy_attachments::detach(cx, &mut batch, target, &before, policy);
     cx.commit(batch).await?;
-    Ok(())
+    Ok(true)
 }
 
 async fn policies_of(

@@ -21,6 +21,8 @@ enum Scheme {
 
 #[derive(Clone, Copy)]
 enum Hash {
+    /// In requests only: what they prove is possession of a key, not who somebody is.
+    Sha1,
     Sha256,
     Sha384,
     Sha512,
@@ -28,7 +30,12 @@ enum Hash {
 
 /// Whether a certificate may be signed with `algorithm`.
 pub(crate) fn check_accepted(algorithm: &AlgorithmIdentifier<'_>) -> Result<(), PkiError> {
-    scheme_of(algorithm).map(drop)
+    match scheme_of(algorithm)? {
+        Scheme::RsaPkcs1(Hash::Sha1) => {
+            Err(PkiError::UnsupportedSignature { found: algorithm.algorithm.to_id_string() })
+        }
+        _ => Ok(()),
+    }
 }
 
 /// Verifies that `signer` signed `message`.
@@ -47,6 +54,7 @@ pub(crate) fn verify(
 
 fn scheme_of(algorithm: &AlgorithmIdentifier<'_>) -> Result<Scheme, PkiError> {
     let known = [
+        (oid::OID_PKCS1_SHA1WITHRSA, Scheme::RsaPkcs1(Hash::Sha1)),
         (oid::OID_PKCS1_SHA256WITHRSA, Scheme::RsaPkcs1(Hash::Sha256)),
         (oid::OID_PKCS1_SHA384WITHRSA, Scheme::RsaPkcs1(Hash::Sha384)),
         (oid::OID_PKCS1_SHA512WITHRSA, Scheme::RsaPkcs1(Hash::Sha512)),
@@ -80,11 +88,13 @@ fn pss_hash(algorithm: &AlgorithmIdentifier<'_>) -> Option<Hash> {
 fn verifier(scheme: Scheme, key: KeyKind) -> Option<&'static dyn VerificationAlgorithm> {
     match (scheme, key) {
         (Scheme::RsaPkcs1(hash), KeyKind::Rsa { .. }) => Some(match hash {
+            Hash::Sha1 => &aws_lc::RSA_PKCS1_2048_8192_SHA1_FOR_LEGACY_USE_ONLY,
             Hash::Sha256 => &aws_lc::RSA_PKCS1_2048_8192_SHA256,
             Hash::Sha384 => &aws_lc::RSA_PKCS1_2048_8192_SHA384,
             Hash::Sha512 => &aws_lc::RSA_PKCS1_2048_8192_SHA512,
         }),
         (Scheme::RsaPss(hash), KeyKind::Rsa { .. }) => Some(match hash {
+            Hash::Sha1 => return None,
             Hash::Sha256 => &aws_lc::RSA_PSS_2048_8192_SHA256,
             Hash::Sha384 => &aws_lc::RSA_PSS_2048_8192_SHA384,
             Hash::Sha512 => &aws_lc::RSA_PSS_2048_8192_SHA512,
@@ -105,6 +115,6 @@ fn ecdsa_verifier(hash: Hash, key: KeyKind) -> Option<&'static dyn VerificationA
         (KeyKind::P521, Hash::Sha256) => &aws_lc::ECDSA_P521_SHA256_ASN1,
         (KeyKind::P521, Hash::Sha384) => &aws_lc::ECDSA_P521_SHA384_ASN1,
         (KeyKind::P521, Hash::Sha512) => &aws_lc::ECDSA_P521_SHA512_ASN1,
-        (KeyKind::Rsa { .. }, _) => return None,
+        (KeyKind::Rsa { .. }, _) | (_, Hash::Sha1) => return None,
     })
 }

@@ -140,9 +140,11 @@ async fn a_policy_shows_on_both_sides_and_may_be_attached_again() {
     }
     assert_eq!(targets_of(&server, "p").await, json!([arn, IDENTITY]));
     let detach = json!({"policyName": "p", "target": arn});
-    for _ in 0..2 {
-        server.call::<DetachPolicy>(detach.clone()).await.unwrap();
-    }
+    server.call::<DetachPolicy>(detach.clone()).await.unwrap();
+    let again = server.call::<DetachPolicy>(detach).await;
+    assert_eq!(code(again), "ResourceNotFoundException");
+    let unknown = json!({"policyName": "unknown", "target": arn});
+    server.call::<DetachPolicy>(unknown).await.unwrap();
     assert_eq!(policies_of(&server, &arn).await, ["o"]);
     assert_eq!(targets_of(&server, "p").await, json!([IDENTITY]));
     let listed = server.call::<ListAttachedPolicies>(json!({"target": IDENTITY})).await.unwrap();

@@ -1,0 +1,20 @@
+//! The features that bring modelled operations, in one list.
+
+use service::Feature;
+
+/// What this server does of AWS IoT.
+pub(crate) fn modelled() -> Vec<Feature> {
+    vec![registry::feature()]
+}
+
+#[cfg(test)]
+mod tests {
+    use expect_test::expect_file;
+
+    /// `UPDATE_EXPECT=1 cargo test -p ferrite compatibility` writes the page anew.
+    #[test]
+    fn the_compatibility_page_lists_what_is_built() {
+        let page = gateway::compatibility::page(&super::modelled());
+        expect_file!["../../docs/compatibility.md"].assert_eq(&page);
+    }
+}
