@@ -47,7 +47,7 @@ impl Gateway {
                 respond::failure(trace.service, trace.operation, &error, request.id)
             }
         };
-        self.count(&trace, &response);
+        count(&trace, &response);
         response
     }
 
@@ -224,22 +224,22 @@ impl Gateway {
             self.app.audit.log(cx, code);
         }
     }
+}
 
-    fn count(&self, trace: &Trace, response: &Response<Bytes>) {
-        let operation = match (trace.operation, &trace.cx) {
-            (Some(spec), _) => spec.name,
-            (None, Some(cx)) => cx.operation,
-            (None, None) => "none",
-        };
-        let status = match response.status().as_u16() {
-            200..=299 => "2xx",
-            400..=499 => "4xx",
-            501 => "501",
-            _ => "5xx",
-        };
-        metrics::counter!("ferrite_api_requests_total", "operation" => operation, "status" => status)
-            .increment(1);
-    }
+fn count(trace: &Trace, response: &Response<Bytes>) {
+    let operation = match (trace.operation, &trace.cx) {
+        (Some(spec), _) => spec.name,
+        (None, Some(cx)) => cx.operation,
+        (None, None) => "none",
+    };
+    let status = match response.status().as_u16() {
+        200..=299 => "2xx",
+        400..=499 => "4xx",
+        501 => "501",
+        _ => "5xx",
+    };
+    metrics::counter!("ferrite_api_requests_total", "operation" => operation, "status" => status)
+        .increment(1);
 }
 
 fn caller(key: &AccessKey, source_ip: IpAddr) -> Arc<Caller> {

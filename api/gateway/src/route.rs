@@ -17,8 +17,8 @@ pub(crate) struct Routes {
 
 #[derive(Default)]
 struct Node {
-    literals: HashMap<&'static str, Node>,
-    label: Option<Box<Node>>,
+    literals: HashMap<&'static str, Self>,
+    label: Option<Box<Self>>,
     here: Vec<&'static OperationSpec>,
     greedy: Vec<&'static OperationSpec>,
 }

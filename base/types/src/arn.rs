@@ -60,7 +60,14 @@ mod tests {
 
     #[test]
     fn a_text_without_six_fields_is_refused() {
-        for wrong in ["", "arn", "arn:aws:iot:r:a", "urn:aws:iot:r:a:x", "arn::iot:r:a:x", "arn:aws:iot:r:a:"] {
+        for wrong in [
+            "",
+            "arn",
+            "arn:aws:iot:r:a",
+            "urn:aws:iot:r:a:x",
+            "arn::iot:r:a:x",
+            "arn:aws:iot:r:a:",
+        ] {
             assert_eq!(Arn::parse(wrong), Err(InvalidArn), "{wrong}");
         }
     }
