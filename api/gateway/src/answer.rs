@@ -44,6 +44,9 @@ impl Gateway {
             Ok(response) => response,
             Err(error) => {
                 self.log_failure(&trace, &error, request.id);
+                if is_for_sts(request.head) {
+                    return respond::query_failure(&error, request.id);
+                }
                 respond::failure(trace.service, trace.operation, &error, request.id)
             }
         };
@@ -240,6 +243,12 @@ fn count(trace: &Trace, response: &Response<Bytes>) {
     };
     metrics::counter!("ferrite_api_requests_total", "operation" => operation, "status" => status)
         .increment(1);
+}
+
+/// Whether a request is signed for STS, whose clients read XML.
+fn is_for_sts(head: &Parts) -> bool {
+    let signed = head.headers.get("authorization").and_then(|value| value.to_str().ok());
+    signed.is_some_and(|value| value.contains("/sts/aws4_request"))
 }
 
 fn caller(key: &AccessKey, source_ip: IpAddr) -> Arc<Caller> {

@@ -14,7 +14,7 @@ const REQUEST_ID: HeaderName = HeaderName::from_static("x-amzn-requestid");
 const ERROR_TYPE: HeaderName = HeaderName::from_static("x-amzn-errortype");
 
 /// The statuses of errors that every service shares.
-const COMMON_ERRORS: [(&str, u16); 16] = [
+const COMMON_ERRORS: [(&str, u16); 20] = [
     ("MissingAuthenticationTokenException", 403),
     ("UnrecognizedClientException", 403),
     ("InvalidSignatureException", 403),
@@ -31,6 +31,10 @@ const COMMON_ERRORS: [(&str, u16); 16] = [
     ("ThrottlingException", 429),
     ("ServiceUnavailableException", 503),
     ("LimitExceededException", 410),
+    ("ResourceNotFoundException", 404),
+    ("ResourceAlreadyExistsException", 409),
+    ("DeleteConflictException", 409),
+    ("MalformedPolicyException", 400),
 ];
 
 /// The response to a request that succeeded.
@@ -134,6 +138,25 @@ pub(crate) fn failure(
     seal(response, request_id)
 }
 
+/// The response to a request for STS that failed: its clients read XML and other codes.
+pub(crate) fn query_failure(error: &ApiError, request_id: Uuid) -> Response<Bytes> {
+    let code = match error.code {
+        "UnrecognizedClientException" => "InvalidClientTokenId",
+        "InvalidSignatureException" => "SignatureDoesNotMatch",
+        other => other.trim_end_matches("Exception"),
+    };
+    let message = error.message.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;");
+    let body = format!(
+        "<ErrorResponse xmlns=\"https://sts.amazonaws.com/doc/2011-06-15/\"><Error>\
+         <Type>Sender</Type><Code>{code}</Code><Message>{message}</Message></Error>\
+         <RequestId>{request_id}</RequestId></ErrorResponse>\n"
+    );
+    let mut response = Response::new(Bytes::from(body));
+    *response.status_mut() = status(None, error.code);
+    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("text/xml"));
+    seal(response, request_id)
+}
+
 /// The name that the operation's model has for an error that all services know under some name.
 pub(crate) fn modelled(operation: &OperationSpec, code: &'static str) -> &'static str {
     if operation.errors.contains(&code) {
@@ -149,13 +172,27 @@ pub(crate) fn modelled(operation: &OperationSpec, code: &'static str) -> &'stati
     other.copied().unwrap_or(code)
 }
 
+/// Errors that come from the door, whatever the operation.
+const PROTOCOL_ERRORS: [&str; 10] = [
+    "AccessDeniedException",
+    "SerializationException",
+    "ValidationException",
+    ApiError::INVALID,
+    "UnknownOperationException",
+    "NotImplementedException",
+    "RequestEntityTooLargeException",
+    "RequestTimeoutException",
+    "ThrottlingException",
+    "ServiceUnavailableException",
+];
+
 /// Errors that AWS answers though the model does not list them for the operation.
 const UNLISTED: [(&str, &str); 1] = [("DetachPolicy", "ResourceNotFoundException")];
 
 /// Whether the model or the protocol knows this error for this operation.
 pub(crate) fn is_listed(operation: &OperationSpec, code: &str) -> bool {
     operation.errors.contains(&code)
-        || COMMON_ERRORS.iter().any(|(name, _)| *name == code)
+        || PROTOCOL_ERRORS.contains(&code)
         || code == ApiError::INTERNAL
         || UNLISTED.contains(&(operation.name, code))
 }

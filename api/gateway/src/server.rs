@@ -27,6 +27,8 @@ impl Gateway {
         let service = service_fn(|request| self.respond_to(request, peer.ip()));
         let connection = http1::Builder::new()
             .timer(TokioTimer::new())
+            // A client that has sent all it wants to may close its side and wait for answers.
+            .half_close(true)
             .header_read_timeout(Duration::from_secs(limits.http_idle_s))
             .max_buf_size(limits.http_header_bytes_max)
             .serve_connection(TokioIo::new(stream), service);

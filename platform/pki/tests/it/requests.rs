@@ -101,6 +101,8 @@ fn requests_of_older_tools_and_with_text_around_are_read() {
     assert!(authority.issue_from_csr(&windows, &env()).is_ok());
     let older = csr.replace("CERTIFICATE REQUEST", "NEW CERTIFICATE REQUEST");
     assert!(authority.issue_from_csr(&older, &env()).is_ok());
+    // What a request proves is possession of its key, for which SHA-1 still serves.
+    issue_and_verify(&authority, &Openssl::request(RSA_2048, &["-subj", "/CN=pump", "-sha1"]));
 }
 
 #[test]
@@ -108,12 +110,12 @@ fn requests_with_keys_or_signatures_that_are_not_accepted_are_refused_by_name() 
     let authority = Authority::create(&env()).unwrap();
     let subject: &[&str] = &["-subj", "/CN=pump"];
     let unsupported_key = |found: &str| PkiError::UnsupportedKey { found: found.to_owned() };
-    let sha1 = PkiError::UnsupportedSignature { found: "1.2.840.113549.1.1.5".to_owned() };
+    let sha1 = PkiError::UnsupportedSignature { found: "1.2.840.10045.4.1".to_owned() };
     let cases: [(&str, &[&str], PkiError); 4] = [
         (RSA_1024, &[], PkiError::WeakKey { bits: 1024 }),
         (SECP256K1, &[], unsupported_key("EC on curve 1.3.132.0.10")),
         (ED25519, &[], unsupported_key("1.3.101.112")),
-        (RSA_2048, &["-sha1"], sha1),
+        (P256, &["-sha1"], sha1),
     ];
     for (kind, more, refusal) in cases {
         let csr = Openssl::request(kind, &[subject, more].concat());
