@@ -172,7 +172,7 @@ fn after_prefix(prefix: &[u8]) -> Vec<u8> {
     vec![0xff; prefix.len() + 1]
 }
 
-fn sha256(segment: &[u8]) -> [u8; 32] {
+pub(crate) fn sha256(segment: &[u8]) -> [u8; 32] {
     let digest = aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, segment);
     digest.as_ref().try_into().expect("SHA-256 has 32 bytes")
 }
