@@ -1,6 +1,7 @@
 //! The store's contract, the same on every engine, and what its data directory promises.
 
-#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
+#![allow(clippy::print_stdout, reason = "what is skipped is said, and a child process answers")]
 
 mod changes;
 mod conditions;
@@ -8,6 +9,7 @@ mod crash;
 mod directory;
 mod disk_full;
 mod engines;
+mod nodes;
 mod restart;
 mod scans;
 
