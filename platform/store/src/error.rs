@@ -1,5 +1,7 @@
 //! What can go wrong in the store.
 
+use std::sync::Arc;
+
 use crate::Condition;
 
 /// A read or a start that failed.
@@ -11,6 +13,9 @@ pub enum StoreError {
     /// SQLite refused.
     #[error("SQLite failed")]
     Sqlite(#[from] rusqlite::Error),
+    /// PostgreSQL refused, or could not be reached.
+    #[error("PostgreSQL failed")]
+    Postgres(#[source] Arc<tokio_postgres::Error>),
     /// The file system refused.
     #[error("{act}")]
     File {
@@ -36,6 +41,12 @@ pub enum StoreError {
     /// What was asked is not what this engine does.
     #[error("{0}")]
     Unsupported(String),
+}
+
+impl From<tokio_postgres::Error> for StoreError {
+    fn from(error: tokio_postgres::Error) -> Self {
+        Self::Postgres(Arc::new(error))
+    }
 }
 
 /// A commit that did not happen: nothing was written.

@@ -172,7 +172,104 @@ fn after_prefix(prefix: &[u8]) -> Vec<u8> {
     vec![0xff; prefix.len() + 1]
 }
 
-fn sha256(segment: &[u8]) -> [u8; 32] {
+pub(crate) fn sha256(segment: &[u8]) -> [u8; 32] {
     let digest = aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, segment);
     digest.as_ref().try_into().expect("SHA-256 has 32 bytes")
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    const KIND: Kind = Kind(7);
+
+    fn parent() -> Key {
+        Key::new(TenantId(3), KIND)
+    }
+
+    /// Short segments of few bytes, so that prefixes and equal ones are frequent.
+    fn segment() -> impl Strategy<Value = Vec<u8>> {
+        prop::collection::vec(prop::sample::select(&[0x00, 0x01, 0x02, 0x61, 0xfe, 0xff][..]), 0..5)
+    }
+
+    fn record() -> impl Strategy<Value = (u32, u16, Vec<u8>, u64, Vec<u8>)> {
+        (
+            0..3_u32,
+            0..3_u16,
+            segment(),
+            prop::sample::select(&[0, 1, 255, 256, u64::MAX][..]),
+            segment(),
+        )
+    }
+
+    fn key((tenant, kind, first, number, last): &(u32, u16, Vec<u8>, u64, Vec<u8>)) -> Key {
+        Key::new(TenantId(*tenant), Kind(*kind)).bytes(first).number(*number).bytes(last)
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig { failure_persistence: None, ..Default::default() })]
+
+        #[test]
+        fn keys_sort_as_their_fields_do(left in record(), right in record()) {
+            prop_assert_eq!(key(&left).cmp(&key(&right)), left.cmp(&right));
+        }
+
+        #[test]
+        fn fields_are_read_back(fields in record()) {
+            let key = key(&fields);
+            let mut reader = key.reader();
+            prop_assert_eq!(reader.bytes(), Some(fields.2));
+            prop_assert_eq!(reader.number(), Some(fields.3));
+            prop_assert_eq!(reader.bytes(), Some(fields.4));
+            prop_assert_eq!(reader.bytes(), None);
+            prop_assert_eq!(reader.number(), None);
+        }
+
+        #[test]
+        fn a_prefix_has_what_extends_the_key(outer in segment(), inner in segment(), other in segment()) {
+            let parent = parent().bytes(&outer);
+            let range = KeyRange::prefix(&parent);
+            prop_assert!(range.contains(&parent.clone().bytes(&inner)));
+            prop_assert_eq!(range.contains(&super::tests::parent().bytes(&other)), other == outer);
+        }
+
+        #[test]
+        fn a_text_prefix_has_the_names_that_begin_with_it(prefix in "[a\0é]{0,3}", name in "[a\0é]{0,4}") {
+            let range = KeyRange::text_prefix(&parent(), &prefix);
+            prop_assert_eq!(range.contains(&parent().text(&name)), name.starts_with(&prefix));
+        }
+
+        #[test]
+        fn any_bytes_can_be_read(bytes in prop::collection::vec(any::<u8>(), 0..40)) {
+            let key = Key::from_bytes(bytes);
+            let mut reader = key.reader();
+            while reader.bytes().is_some() {}
+            while reader.number().is_some() {}
+        }
+    }
+
+    #[test]
+    fn a_long_segment_is_hashed_and_stays_among_its_neighbours() {
+        let long = |last: &str| "n".repeat(SEGMENT_BYTES_MAX) + last;
+        let (one, other) = (parent().text(&long("1")), parent().text(&long("2")));
+        assert_ne!(one, other);
+        assert_eq!(one, parent().text(&long("1")));
+        assert_eq!(one.as_bytes().len(), other.as_bytes().len());
+        assert!(one.as_bytes().len() < SEGMENT_BYTES_MAX + 64);
+        let neighbours = KeyRange { start: parent().text("m"), end: parent().text("o") };
+        assert!(neighbours.contains(&one) && neighbours.contains(&other));
+        // The longest that is kept as it is.
+        let kept = "n".repeat(SEGMENT_BYTES_MAX);
+        assert_eq!(parent().text(&kept).reader().text(), Some(kept));
+    }
+
+    #[test]
+    fn a_range_of_the_highest_bytes_has_an_end() {
+        let highest = Key::from_bytes(vec![0xff; 6]);
+        let range = KeyRange::prefix(&highest);
+        assert!(range.contains(&highest));
+        assert!(!range.contains(&Key::new(TenantId(0), KIND)));
+    }
 }

@@ -6,6 +6,7 @@ mod error;
 mod feed;
 mod key;
 mod memory;
+mod postgres;
 mod sqlite;
 mod store;
 
@@ -19,7 +20,10 @@ pub use memory::Faults;
 pub use sqlite::{BackupReport, restore};
 pub use store::{Options, Store, StoreUrl};
 
-/// A commit's number. It only grows, and is never used again, not even after a restart.
+/// A commit's number, as a record's version: never used again, not even after a restart.
+///
+/// The places in the feed of changes are sequences as well. They only grow, and are to be compared
+/// with each other alone: on PostgreSQL, where several commit side by side, they count otherwise.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Sequence(pub u64);
 

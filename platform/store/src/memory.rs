@@ -51,6 +51,7 @@ pub(crate) struct Memory {
 
 #[derive(Default)]
 struct State {
+    is_closed: bool,
     records: BTreeMap<Key, Versioned>,
     sequence: u64,
 }
@@ -104,6 +105,9 @@ impl Memory {
 
     pub(crate) fn commit(&self, batch: Batch) -> Result<Sequence, CommitError> {
         let mut state = self.state();
+        if state.is_closed {
+            return Err(StoreError::Stopped.into());
+        }
         for condition in &batch.conditions {
             if !state.holds(condition) {
                 return Err(CommitError::Conflict(condition.clone()));
@@ -120,11 +124,19 @@ impl Memory {
         Ok(sequence)
     }
 
-    pub(crate) fn wipe(&self) {
+    pub(crate) fn close(&self) {
+        self.state().is_closed = true;
+    }
+
+    pub(crate) fn wipe(&self) -> Result<(), CommitError> {
         let mut state = self.state();
+        if state.is_closed {
+            return Err(StoreError::Stopped.into());
+        }
         state.records.clear();
         state.sequence += 1;
         self.feed.lose(Sequence(state.sequence));
+        Ok(())
     }
 }
 
@@ -162,8 +174,11 @@ impl State {
                 key
             }
             Operation::DeleteRange(KeyRange { start, end }) => {
-                let inside = |key: &Key| start <= *key && *key < end;
-                self.records.retain(|key, _| !inside(key));
+                if start < end {
+                    // Costs what lies in the range, not what lies in the store.
+                    let removed = self.records.extract_if(start.clone()..end, |_, _| true);
+                    removed.for_each(drop);
+                }
                 start
             }
         }

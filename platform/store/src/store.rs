@@ -1,11 +1,13 @@
 //! The store that callers see, whichever engine it runs on.
 
+use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use env::Env;
 
 use crate::memory::{Faults, Memory};
+use crate::postgres::Postgres;
 use crate::sqlite::{self, Sqlite};
 use crate::{
     BackupReport, Batch, Changes, CommitError, Direction, Key, KeyRange, Page, Sequence,
@@ -18,15 +20,31 @@ const TRANSACT_TRIES_MAX: u32 = 64;
 const INLINE_SCAN_MAX: u32 = 1000;
 
 /// Where a store is.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub enum StoreUrl {
     /// A data directory of this machine.
     Sqlite {
         /// The directory.
         directory: PathBuf,
     },
+    /// A PostgreSQL database, from version 14.
+    Postgres {
+        /// `postgres://user:password@host:port/database`; without TLS.
+        url: String,
+    },
     /// Nowhere: gone with the process.
     Memory,
+}
+
+impl fmt::Debug for StoreUrl {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Sqlite { directory } => write!(f, "Sqlite({})", directory.display()),
+            // The URL may have a password.
+            Self::Postgres { .. } => f.write_str("Postgres"),
+            Self::Memory => f.write_str("Memory"),
+        }
+    }
 }
 
 /// How to open a store.
@@ -43,6 +61,7 @@ pub struct Store(Engine);
 #[derive(Clone)]
 enum Engine {
     Sqlite(Arc<Sqlite>),
+    Postgres(Arc<Postgres>),
     Memory(Arc<Memory>),
 }
 
@@ -52,6 +71,9 @@ impl Store {
         let engine = match options.url {
             StoreUrl::Sqlite { directory } => {
                 Engine::Sqlite(Arc::new(Sqlite::open(&directory, env)?))
+            }
+            StoreUrl::Postgres { url } => {
+                Engine::Postgres(Arc::new(Postgres::open(&url, env).await?))
             }
             StoreUrl::Memory => Engine::Memory(Arc::new(Memory::new())),
         };
@@ -68,6 +90,7 @@ impl Store {
     pub async fn get_many(&self, keys: &[Key]) -> Result<Vec<Option<Versioned>>, StoreError> {
         match &self.0 {
             Engine::Sqlite(sqlite) => sqlite.get_many(keys),
+            Engine::Postgres(postgres) => postgres.get_many(keys).await,
             Engine::Memory(memory) => Ok(memory.get_many(keys)),
         }
     }
@@ -83,6 +106,9 @@ impl Store {
         let rows = limit as usize;
         match &self.0 {
             Engine::Memory(memory) => Ok(memory.scan(&range, after.as_ref(), rows, direction)),
+            Engine::Postgres(postgres) => {
+                postgres.scan(&range, after.as_ref(), rows, direction).await
+            }
             Engine::Sqlite(sqlite) if limit <= INLINE_SCAN_MAX => {
                 sqlite.scan(&range, after.as_ref(), rows, direction)
             }
@@ -98,6 +124,7 @@ impl Store {
     pub async fn commit(&self, batch: Batch) -> Result<Sequence, CommitError> {
         match &self.0 {
             Engine::Sqlite(sqlite) => sqlite.commit(batch).await,
+            Engine::Postgres(postgres) => postgres.commit(batch).await,
             Engine::Memory(memory) => memory.commit(batch),
         }
     }
@@ -132,28 +159,32 @@ impl Store {
         }
     }
 
-    /// What has changed since `after`, in commit order.
+    /// What has changed since `after`, in an order that skips nothing. `after` comes from
+    /// [`Store::current`] or an earlier answer.
     pub async fn changes(&self, after: Sequence) -> Result<Changes, StoreError> {
-        Ok(match &self.0 {
-            Engine::Sqlite(sqlite) => sqlite.feed.since(after),
-            Engine::Memory(memory) => memory.feed.since(after),
-        })
+        match &self.0 {
+            Engine::Sqlite(sqlite) => Ok(sqlite.feed.since(after)),
+            Engine::Postgres(postgres) => postgres.changes(after).await,
+            Engine::Memory(memory) => Ok(memory.feed.since(after)),
+        }
     }
 
     /// Resolves when there may be changes after `after`.
     pub async fn changed(&self, after: Sequence) {
         match &self.0 {
             Engine::Sqlite(sqlite) => sqlite.feed.changed(after).await,
+            Engine::Postgres(postgres) => postgres.changed(after).await,
             Engine::Memory(memory) => memory.feed.changed(after).await,
         }
     }
 
-    /// The newest commit: where a new reader of the changes begins.
+    /// Where a new reader of the changes begins: what is read from now on has all up to there.
     pub async fn current(&self) -> Result<Sequence, StoreError> {
-        Ok(match &self.0 {
-            Engine::Sqlite(sqlite) => sqlite.feed.newest(),
-            Engine::Memory(memory) => memory.feed.newest(),
-        })
+        match &self.0 {
+            Engine::Sqlite(sqlite) => Ok(sqlite.feed.newest()),
+            Engine::Postgres(postgres) => postgres.current().await,
+            Engine::Memory(memory) => Ok(memory.feed.newest()),
+        }
     }
 
     /// Copies the store as it is at one moment into `directory`, while it is used.
@@ -164,6 +195,9 @@ impl Store {
                 let copy = move || sqlite::backup(&path, &directory);
                 tokio::task::spawn_blocking(copy).await.map_err(|_| StoreError::Stopped)?
             }
+            Engine::Postgres(_) => Err(StoreError::Unsupported(
+                "a store on PostgreSQL is backed up with its own tools, such as pg_dump".into(),
+            )),
             Engine::Memory(_) => {
                 Err(StoreError::Unsupported("a store in memory has no backup".into()))
             }
@@ -174,17 +208,17 @@ impl Store {
     pub async fn wipe(&self) -> Result<(), CommitError> {
         match &self.0 {
             Engine::Sqlite(sqlite) => sqlite.wipe().await,
-            Engine::Memory(memory) => {
-                memory.wipe();
-                Ok(())
-            }
+            Engine::Postgres(postgres) => postgres.wipe().await,
+            Engine::Memory(memory) => memory.wipe(),
         }
     }
 
-    /// Finishes what was committed and folds the log into the file. Later commits are refused.
+    /// Finishes what was handed over. Later commits are refused; reading goes on.
     pub async fn close(&self) {
-        if let Engine::Sqlite(sqlite) = &self.0 {
-            sqlite.close().await;
+        match &self.0 {
+            Engine::Sqlite(sqlite) => sqlite.close().await,
+            Engine::Postgres(postgres) => postgres.close().await,
+            Engine::Memory(memory) => memory.close(),
         }
     }
 
@@ -192,7 +226,7 @@ impl Store {
     pub fn faults(&self) -> Option<&Faults> {
         match &self.0 {
             Engine::Memory(memory) => Some(&memory.faults),
-            Engine::Sqlite(_) => None,
+            Engine::Sqlite(_) | Engine::Postgres(_) => None,
         }
     }
 }

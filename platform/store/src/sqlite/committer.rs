@@ -31,7 +31,9 @@ enum Work {
 
 /// Hands batches to the committer thread.
 pub(crate) struct Committer {
-    queue: mpsc::Sender<Work>,
+    /// Taken when dropped: the thread ends when nobody can hand it anything.
+    queue: Option<mpsc::Sender<Work>>,
+    thread: Option<thread::JoinHandle<()>>,
     is_stopped: Arc<AtomicBool>,
 }
 
@@ -48,11 +50,11 @@ impl Committer {
         let mut writer = Writer { connection, sequence: sequence.0, feed, tasks, stopped };
         let thread = thread::Builder::new().name("store-committer".into());
         let spawned = thread.spawn(move || writer.run(waiting));
-        spawned.map_err(|source| StoreError::File {
+        let thread = spawned.map_err(|source| StoreError::File {
             act: "could not start the committer's thread".into(),
             source,
         })?;
-        Ok(Self { queue, is_stopped })
+        Ok(Self { queue: Some(queue), thread: Some(thread), is_stopped })
     }
 
     pub(crate) async fn commit(&self, batch: Batch) -> Result<Sequence, CommitError> {
@@ -69,15 +71,31 @@ impl Committer {
             return Err(stopped());
         }
         let (answer, answered) = oneshot::channel();
-        self.queue.send(work(answer)).await.map_err(|_| stopped())?;
+        self.hand_over(work(answer)).await.map_err(|_| stopped())?;
         answered.await.unwrap_or_else(|_| Err(stopped()))
+    }
+
+    async fn hand_over(&self, work: Work) -> Result<(), mpsc::error::SendError<Work>> {
+        self.queue.as_ref().expect("taken by drop alone").send(work).await
     }
 
     /// Waits for all that was handed over, folds the log into the file, and ends the thread.
     pub(crate) async fn close(&self) {
         let (done, closed) = oneshot::channel();
-        if self.queue.send(Work::Close(done)).await.is_ok() {
+        if self.hand_over(Work::Close(done)).await.is_ok() {
+            // An error means that somebody else has closed it.
             drop(closed.await);
+        }
+        self.is_stopped.store(true, Ordering::Release);
+    }
+}
+
+/// Waits for the thread, so that nobody opens a store that is still written to.
+impl Drop for Committer {
+    fn drop(&mut self) {
+        drop(self.queue.take());
+        if self.thread.take().is_some_and(|thread| thread.join().is_err()) {
+            tracing::error!("the committer's thread panicked");
         }
     }
 }
@@ -128,6 +146,9 @@ impl Writer {
             return;
         }
         let (batches, answers): (Vec<Batch>, Vec<Answer>) = group.drain(..).unzip();
+        if self.stopped.load(Ordering::Acquire) {
+            return refuse(answers, || StoreError::Stopped.into());
+        }
         let before = self.sequence;
         match self.transaction(&batches) {
             Ok(outcomes) => self.answer(outcomes, answers),
@@ -143,6 +164,10 @@ impl Writer {
         let mut outcomes = Vec::with_capacity(batches.len());
         for batch in batches {
             outcomes.push(self.batch(batch)?);
+        }
+        if outcomes.iter().all(Result::is_err) {
+            self.connection.execute_batch("ROLLBACK")?;
+            return Ok(outcomes);
         }
         let sql = "UPDATE meta SET value = ?1 WHERE name = 'sequence'";
         self.connection.prepare_cached(sql)?.execute([self.sequence as i64])?;
@@ -236,13 +261,13 @@ impl Writer {
             tracing::error!(%error, "a commit failed: the server stops, and recovers at restart");
             self.tasks.begin_shutdown("the store failed to commit");
         }
-        for answer in answers {
-            let error = if is_full { CommitError::Full } else { StoreError::Stopped.into() };
-            drop(answer.send(Err(error)));
-        }
+        refuse(answers, || if is_full { CommitError::Full } else { StoreError::Stopped.into() });
     }
 
     fn wipe(&mut self, answer: Answer) {
+        if self.stopped.load(Ordering::Acquire) {
+            return refuse(vec![answer], || StoreError::Stopped.into());
+        }
         self.sequence += 1;
         let sql = format!(
             "BEGIN IMMEDIATE; DELETE FROM records; \
@@ -263,5 +288,11 @@ impl Writer {
         if let Err(error) = folded {
             tracing::warn!(%error, "the log was not folded into the store; the next start does it");
         }
+    }
+}
+
+fn refuse(answers: Vec<Answer>, error: impl Fn() -> CommitError) {
+    for answer in answers {
+        drop(answer.send(Err(error())));
     }
 }
