@@ -34,6 +34,17 @@ step_unit() {
     cargo test --workspace --quiet --no-fail-fast --lib --bins --tests
   fi
   cargo test --workspace --quiet --doc
+  features_on_every_store
+}
+
+# What features keep must come back alike from every engine; memory's turn was above.
+features_on_every_store() {
+  local store stores=(sqlite)
+  [ -z "${FERRITE_TEST_POSTGRES_URL:-}" ] || stores+=(postgres)
+  for store in "${stores[@]}"; do
+    echo "the features on $store"
+    FERRITE_TEST_STORE=$store cargo test --quiet -p ferrite-registry -p ferrite-identity --test it
+  done
 }
 
 step_doc() { RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps --quiet; }

@@ -183,10 +183,16 @@ fn make_data_dir(data_dir: &Path) -> anyhow::Result<()> {
 async fn open_store(config: &Config, env: &Env) -> anyhow::Result<Store> {
     let url = match config.store.url.as_str() {
         "sqlite" => StoreUrl::Sqlite { directory: config.data_dir.clone() },
+        url if url.starts_with("postgres://") || url.starts_with("postgresql://") => {
+            StoreUrl::Postgres { url: url.to_owned() }
+        }
         other => bail!("the setting `store.url` is sqlite or postgres://…, not {other}"),
     };
-    let opened = Store::open(Options { url }, env).await;
-    opened.with_context(|| format!("could not open the store of {}", config.data_dir.display()))
+    let place = match &url {
+        StoreUrl::Postgres { .. } => "could not open the store on PostgreSQL".to_owned(),
+        _ => format!("could not open the store of {}", config.data_dir.display()),
+    };
+    Store::open(Options { url }, env).await.context(place)
 }
 
 fn build_gateway(

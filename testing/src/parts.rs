@@ -56,6 +56,7 @@ async fn open_store(data_dir: &TempDir, env: &Env) -> Store {
     let url = match kind_of_store().as_deref() {
         None | Some("memory") => StoreUrl::Memory,
         Some("sqlite") => StoreUrl::Sqlite { directory: data_dir.path().to_owned() },
+        Some("postgres") => StoreUrl::Postgres { url: new_database(env).await },
         Some(other) => unknown(other),
     };
     Store::open(Options { url }, env).await.expect("an empty store opens")
@@ -64,6 +65,23 @@ async fn open_store(data_dir: &TempDir, env: &Env) -> Store {
 #[allow(clippy::disallowed_methods, reason = "tests are configured by their environment alone")]
 fn kind_of_store() -> Option<String> {
     std::env::var("FERRITE_TEST_STORE").ok()
+}
+
+/// A database of its own on the server that `FERRITE_TEST_POSTGRES_URL` names. It stays there:
+/// the server of a test run is thrown away whole.
+#[allow(clippy::disallowed_methods, reason = "tests are configured by their environment alone")]
+async fn new_database(env: &Env) -> String {
+    let server = std::env::var("FERRITE_TEST_POSTGRES_URL")
+        .expect("FERRITE_TEST_STORE=postgres needs FERRITE_TEST_POSTGRES_URL");
+    let (client, driver) = tokio_postgres::connect(&server, tokio_postgres::NoTls)
+        .await
+        .expect("the server that FERRITE_TEST_POSTGRES_URL names answers");
+    env.tasks.spawn("test-postgres", env::TaskKind::Transient, async { drop(driver.await) });
+    let number = u64::from_be_bytes(Env::system().random.bytes());
+    let name = format!("ferrite_test_{number:016x}");
+    client.batch_execute(&format!("CREATE DATABASE {name}")).await.expect("a database can be made");
+    let (host, _) = server.rsplit_once('/').expect("the URL names a database");
+    format!("{host}/{name}")
 }
 
 #[allow(clippy::panic, reason = "the environment asks for what is not there")]
