@@ -17,7 +17,7 @@ fn the_authority_is_a_root_that_may_sign_certificates() {
     let openssl = Openssl::with(&[("ca.pem", authority.certificate_pem())]);
     let text = openssl.run("x509 -in ca.pem -noout -text -nameopt oneline");
     assert_eq!(
-        lines_with(&text, &["Version", "Issuer", "Subject:", "Not ", "CA:", "Sign,", "Public-Key"]),
+        lines_with(&text, &["Version", "Issuer", "Subject:", "Not ", "CA:TRUE", "Sign,", "Public-Key"]),
         [
             "Version: 3 (0x2)",
             "Issuer: OU = Ferrite, O = Ferrite, CN = Ferrite Root CA",
@@ -42,7 +42,8 @@ fn a_certificate_with_new_keys_has_the_profile_of_aws_iot() {
         ("cert.pem", &issued.certificate_pem),
     ]);
     let text = openssl.run("x509 -in cert.pem -noout -text -nameopt oneline");
-    let shown = ["Version", "Signature Algorithm", "Issuer", "Subject:", "Not ", "X509v3", "CA:"];
+    let shown =
+        ["Version", "Signature Algorithm", "Issuer", "Subject:", "Not ", "X509v3", "CA:FALSE"];
     assert_eq!(
         lines_with(&text, &[&shown[..], &["Digital"]].concat()),
         [

@@ -66,7 +66,9 @@ async fn a_reader_is_told_of_puts_deletes_and_ranges(place: Place) {
         told.extend(next(&store, &mut cursor).await.unwrap());
     }
     assert_eq!(told, BTreeSet::from([key("a"), key("b"), range.start]));
-    assert_eq!(store.changes(cursor).await.unwrap(), Changes::Since { keys: vec![], upto: cursor });
+    // On a PostgreSQL that serves others too, the cursor moves with their transactions.
+    let rest = store.changes(cursor).await.unwrap();
+    assert!(matches!(&rest, Changes::Since { keys, .. } if keys.is_empty()), "{rest:?}");
 }
 
 async fn a_reader_that_fell_behind_reloads(place: Place) {
