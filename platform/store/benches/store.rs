@@ -1,7 +1,8 @@
 //! What the store does in a second: durable updates by 64 writers, and point reads.
 //!
 //! SQLite is measured in a directory for temporary files (`TMPDIR`), PostgreSQL where
-//! `FERRITE_TEST_POSTGRES_URL` says; what that database has of a store is wiped.
+//! `FERRITE_TEST_POSTGRES_URL` says; what that database has of a store is wiped. An engine's name
+//! as an argument measures it alone.
 
 #![allow(clippy::print_stdout, reason = "the figures are the output")]
 
@@ -44,6 +45,10 @@ fn postgres_url() -> Option<String> {
 }
 
 async fn measure(engine: &str, url: StoreUrl) {
+    let mut asked = std::env::args().skip(1).filter(|argument| !argument.starts_with("--"));
+    if asked.next().is_some_and(|asked| !engine.eq_ignore_ascii_case(&asked)) {
+        return;
+    }
     let env = Env::system();
     let store = Store::open(Options { url }, &env).await.expect("the store opens");
     store.wipe().await.expect("the store is wiped");

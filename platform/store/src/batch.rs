@@ -57,6 +57,10 @@ impl Batch {
     }
 
     /// Demands that there is no record in `range`.
+    ///
+    /// Where several nodes write, that is certain only by a record that both sides name: whoever
+    /// adds to the range demands in the same batch that its parent exists, and this batch removes
+    /// or writes that parent, or demands its version.
     pub fn require_empty(&mut self, range: KeyRange) -> &mut Self {
         self.conditions.push(Condition::Empty(range));
         self

@@ -62,7 +62,9 @@ pub(super) struct Written {
 pub(super) async fn write(connection: &Connection, batches: &[Batch]) -> Result<Written, Fault> {
     match prepare(connection, batches).await {
         Ok(written) if written.outcomes.iter().any(Result::is_ok) => {
-            connection.run("COMMIT").await.map_err(Fault::at_commit)?;
+            // On a closed connection nothing is sent, and so nothing can have been done.
+            let meaning = if connection.is_closed() { Fault::from } else { Fault::at_commit };
+            connection.run("COMMIT").await.map_err(meaning)?;
             Ok(written)
         }
         Ok(written) => {
