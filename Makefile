@@ -19,8 +19,8 @@ run: ## Build and start the server, with its data in ./data
 test: ## Check everything that CI checks, installing what it needs
 	@.ci/test.sh
 
-bench: ## Measure what has a bar: engine, store, signatures, policies
-	cargo bench --workspace --benches $(ARGS)
+bench: ## Measure what has a bar: code, store, and the API from outside
+	@.ci/bench.sh $(ARGS)
 
 deps: ## Install what the tests need (Debian packages as root, a Python environment)
 	@.ci/deps.sh
