@@ -10,11 +10,14 @@ use secrets::Keyring;
 use serde::{Deserialize, Serialize};
 use service::kinds;
 use store::{Batch, CommitError, Key, Store, Versioned};
-use tokio::task::JoinHandle;
+use tokio::task::JoinSet;
 use types::TenantId;
 
 /// What the sealed key is bound to.
 const PURPOSE: &str = "server-key:root-ca";
+
+/// How long a search for primes takes is chance: the first of two to end is often twice as fast.
+const SEARCHES: usize = 2;
 
 /// The authority as it is stored.
 #[derive(Serialize, Deserialize)]
@@ -26,7 +29,7 @@ struct StoredAuthority {
 }
 
 /// An authority that is made while the store opens, since making its key takes longest of all.
-pub(crate) struct Expected(Option<JoinHandle<Result<Authority, pki::PkiError>>>);
+pub(crate) struct Expected(Option<JoinSet<Result<Authority, pki::PkiError>>>);
 
 /// Where devices' trust anchor lies.
 pub(crate) fn path(data_dir: &Path) -> PathBuf {
@@ -48,7 +51,9 @@ pub(crate) async fn open(
     if let Some(stored) = store.get(&key()).await? {
         return load(&stored, keyring);
     }
-    let made = expected.0.unwrap_or_else(|| make(env)).await.context("the maker stopped")??;
+    let mut searches = expected.0.unwrap_or_else(|| make(env));
+    let first = searches.join_next().await.context("nobody makes an authority")?;
+    let made = first.context("the maker stopped")??;
     match save(&made, store, keyring, env).await {
         Ok(()) => Ok(made),
         // Another server on the same store was faster.
@@ -92,9 +97,14 @@ pub(crate) fn publish(authority: &Authority, data_dir: &Path) -> anyhow::Result<
     write().with_context(|| format!("could not write {}", path.display()))
 }
 
-fn make(env: &Env) -> JoinHandle<Result<Authority, pki::PkiError>> {
-    let env = env.clone();
-    tokio::task::spawn_blocking(move || Authority::create(&env))
+/// Starts the searches for an authority's primes.
+fn make(env: &Env) -> JoinSet<Result<Authority, pki::PkiError>> {
+    let mut searches = JoinSet::new();
+    for _ in 0..SEARCHES {
+        let env = env.clone();
+        searches.spawn_blocking(move || Authority::create(&env));
+    }
+    searches
 }
 
 fn load(stored: &Versioned, keyring: &Keyring) -> anyhow::Result<Authority> {
