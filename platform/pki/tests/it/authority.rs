@@ -17,7 +17,10 @@ fn the_authority_is_a_root_that_may_sign_certificates() {
     let openssl = Openssl::with(&[("ca.pem", authority.certificate_pem())]);
     let text = openssl.run("x509 -in ca.pem -noout -text -nameopt oneline");
     assert_eq!(
-        lines_with(&text, &["Version", "Issuer", "Subject:", "Not ", "CA:TRUE", "Sign,", "Public-Key"]),
+        lines_with(
+            &text,
+            &["Version", "Issuer", "Subject:", "Not ", "CA:TRUE", "Sign,", "Public-Key"]
+        ),
         [
             "Version: 3 (0x2)",
             "Issuer: OU = Ferrite, O = Ferrite, CN = Ferrite Root CA",
