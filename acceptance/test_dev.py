@@ -34,6 +34,15 @@ def test_a_reset_empties_everything(dev, name):
     iot.create_thing(thingName=name)
 
 
+def test_a_page_in_a_browser_resets_nothing(dev, name):
+    iot = dev.client(keys=("testing", "testing"))
+    iot.create_thing(thingName=name)
+    headers = {"origin": "https://example.org"}
+    answer = requests.post(dev.url + "/_ferrite/v1/reset", headers=headers, timeout=10)
+    assert answer.headers["x-amzn-ErrorType"] == "AccessDeniedException"
+    assert iot.describe_thing(thingName=name)["version"] == 1
+
+
 def test_without_it_there_is_no_reset(server, iot, name):
     iot.create_thing(thingName=name)
     assert not requests.post(server.url + "/_ferrite/v1/reset", timeout=10).ok

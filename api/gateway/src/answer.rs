@@ -175,6 +175,10 @@ impl Gateway {
         body: Bytes,
         trace: &mut Trace,
     ) -> Result<Response<Bytes>, ApiError> {
+        if request.head.headers.contains_key("origin") {
+            let message = "A page in a browser may not call this: what it asks is not signed.";
+            return Err(ApiError::new("AccessDeniedException", message));
+        }
         let settings = &self.app.settings;
         let tenant = self.app.tenants.find(settings.account, settings.region.clone()).await?;
         let caller = Caller {

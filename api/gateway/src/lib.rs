@@ -39,8 +39,10 @@ pub struct Gateway {
     endpoints: HashMap<(ServiceId, &'static str), Endpoint>,
     raw_routes: Vec<RawRoute>,
     signing_keys: SigningKeys,
-    /// One permit per request that runs or whose body is being read.
+    /// One permit per request that runs.
     requests: Semaphore,
+    /// One permit per KiB of the larger bodies that are in memory.
+    body_room: Semaphore,
     is_ready: AtomicBool,
     metrics: MetricsText,
 }
@@ -63,6 +65,7 @@ impl Gateway {
             }
         }
         let requests = Semaphore::new(app.limits.http_requests_max);
+        let body_room = Semaphore::new(app.limits.http_bodies_bytes_max / 1024);
         Arc::new(Self {
             app,
             keys,
@@ -71,6 +74,7 @@ impl Gateway {
             raw_routes,
             signing_keys: SigningKeys::default(),
             requests,
+            body_room,
             is_ready: AtomicBool::new(false),
             metrics,
         })

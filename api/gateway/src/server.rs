@@ -16,8 +16,12 @@ use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use service::ApiError;
 use tokio::net::TcpStream;
+use tokio::sync::SemaphorePermit;
 
-use crate::{Gateway, answer, respond};
+use crate::{Gateway, answer};
+
+/// Bodies up to this size are read without asking for room: a connection has as much anyway.
+const SMALL_BODY_KIB: u32 = 16;
 
 impl Gateway {
     /// Serves requests on `stream` until either side closes it, or shutdown begins and the
@@ -80,24 +84,52 @@ impl Gateway {
         source_ip: IpAddr,
     ) -> Response<Bytes> {
         let id = uuid::Builder::from_random_bytes(self.app.env.random.bytes()).into_uuid();
-        let Ok(_permit) = self.requests.acquire().await else {
-            let error = ApiError::unavailable("The server is shutting down.");
-            return respond::failure(None, None, &error, id);
-        };
         let (head, body) = request.into_parts();
-        let body = self.read_body(body);
+        let mut held = Held::default();
+        let body = self.read_body(body, &mut held);
         self.answer(answer::Request { head: &head, source_ip, id }, body).await
     }
 
-    async fn read_body(&self, mut body: Incoming) -> Result<Bytes, ApiError> {
+    /// Reads a body within its deadline, and then takes a turn among the requests that run: a
+    /// slow client keeps nobody else waiting.
+    async fn read_body<'g>(
+        &'g self,
+        mut body: Incoming,
+        held: &mut Held<'g>,
+    ) -> Result<Bytes, ApiError> {
         let limits = &self.app.limits;
         let deadline = Duration::from_secs(limits.http_request_s);
-        let read = collect(&mut body, limits.http_body_bytes_max);
-        tokio::time::timeout(deadline, read).await.unwrap_or_else(|_| {
+        let stopping = |_| ApiError::unavailable("The server is shutting down.");
+        let read = async {
+            let kib = expected_kib(&body, limits.http_body_bytes_max);
+            if kib > SMALL_BODY_KIB {
+                let room = self.body_room.acquire_many(kib).await;
+                held.room = Some(room.map_err(stopping)?);
+            }
+            collect(&mut body, limits.http_body_bytes_max).await
+        };
+        let body = tokio::time::timeout(deadline, read).await.unwrap_or_else(|_| {
             let message = format!("The request was not complete within {} s.", deadline.as_secs());
             Err(ApiError::new("RequestTimeoutException", message))
-        })
+        })?;
+        held.turn = Some(self.requests.acquire().await.map_err(stopping)?);
+        Ok(body)
     }
+}
+
+/// What a request holds until it is answered.
+#[derive(Default)]
+struct Held<'g> {
+    /// Room for its body.
+    room: Option<SemaphorePermit<'g>>,
+    /// Its turn to run.
+    turn: Option<SemaphorePermit<'g>>,
+}
+
+/// The KiB that a body may need: what it announces, else the most that it may have.
+fn expected_kib(body: &Incoming, bytes_max: usize) -> u32 {
+    let bytes = body.size_hint().upper().unwrap_or(u64::MAX).min(bytes_max as u64);
+    u32::try_from(bytes.div_ceil(1024)).unwrap_or(u32::MAX)
 }
 
 async fn collect(body: &mut Incoming, bytes_max: usize) -> Result<Bytes, ApiError> {

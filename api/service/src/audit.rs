@@ -111,10 +111,7 @@ impl Audit {
     /// Writes the log line of a change that `cx` committed.
     pub fn log(&self, cx: &Cx, outcome: &str) {
         if tracing::enabled!(target: "ferrite::audit", tracing::Level::INFO) {
-            let (_, value) = cx.audit_entry(outcome);
-            if let Ok(record) = serde_json::from_slice::<AuditRecord>(&value) {
-                record.log();
-            }
+            cx.audit_record(outcome).log();
         }
     }
 

@@ -78,9 +78,14 @@ impl Cx {
         Ok(sequence)
     }
 
-    /// What the audit trail keeps of this request, with `outcome` as `success` or an error's code.
+    /// The key and value under which the audit trail keeps this request.
     pub fn audit_entry(&self, outcome: &str) -> (Key, Vec<u8>) {
-        let record = AuditRecord {
+        self.audit_record(outcome).entry(self.request_id.as_u128())
+    }
+
+    /// What the audit trail says of this request, with `outcome` as `success` or an error's code.
+    pub(crate) fn audit_record(&self, outcome: &str) -> AuditRecord {
+        AuditRecord {
             time: self.now(),
             request_id: self.request_id.to_string(),
             account: self.caller.account,
@@ -91,7 +96,6 @@ impl Cx {
             operation: self.operation.to_owned(),
             resource: self.resource.to_string(),
             outcome: outcome.to_owned(),
-        };
-        record.entry(self.request_id.as_u128())
+        }
     }
 }

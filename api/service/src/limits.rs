@@ -15,6 +15,8 @@ pub struct Limits {
     pub policies_per_target_max: usize,
     pub tags_max: usize,
     pub http_body_bytes_max: usize,
+    /// Of all requests together.
+    pub http_bodies_bytes_max: usize,
     pub http_header_bytes_max: usize,
     /// From the first byte of a request to its last.
     pub http_request_s: u64,
@@ -45,6 +47,7 @@ impl Default for Limits {
             policies_per_target_max: 10,
             tags_max: 50,
             http_body_bytes_max: 2 * 1024 * 1024,
+            http_bodies_bytes_max: 256 * 1024 * 1024,
             http_header_bytes_max: 64 * 1024,
             http_request_s: 30,
             http_idle_s: 60,
