@@ -2,8 +2,8 @@
 //!
 //! A text or bytes segment is escaped (`00` becomes `00 FF`) and ended by `00 01`, so that a
 //! shorter segment sorts before a longer one and no segment runs into the next. A segment over
-//! 512 bytes is replaced by its first 448 bytes and its SHA-256. Numbers are eight bytes,
-//! big-endian.
+//! 512 bytes is replaced by its first 448 bytes and its SHA-256, and ended by `00 02`. Numbers are
+//! eight bytes, big-endian.
 
 use types::TenantId;
 
@@ -12,6 +12,8 @@ pub(crate) const SEGMENT_BYTES_MAX: usize = 512;
 /// What stays readable of a hashed segment.
 const HASHED_PREFIX_BYTES: usize = 448;
 const TERMINATOR: [u8; 2] = [0x00, 0x01];
+/// Ends a hashed segment, so that no readable one is the same key.
+const HASHED_TERMINATOR: [u8; 2] = [0x00, 0x02];
 const ESCAPED_ZERO: [u8; 2] = [0x00, 0xff];
 const HEADER_BYTES: usize = 6;
 
@@ -45,10 +47,13 @@ impl Key {
             Some(prefix) if segment.len() > SEGMENT_BYTES_MAX => {
                 push_escaped(&mut self.0, prefix);
                 push_escaped(&mut self.0, &sha256(segment));
+                self.0.extend_from_slice(&HASHED_TERMINATOR);
             }
-            _ => push_escaped(&mut self.0, segment),
+            _ => {
+                push_escaped(&mut self.0, segment);
+                self.0.extend_from_slice(&TERMINATOR);
+            }
         }
-        self.0.extend_from_slice(&TERMINATOR);
         self
     }
 
@@ -95,7 +100,7 @@ impl KeyReader<'_> {
         let mut out = Vec::new();
         loop {
             match self.0 {
-                [0x00, 0x01, rest @ ..] => {
+                [0x00, 0x01 | 0x02, rest @ ..] => {
                     self.0 = rest;
                     return Some(out);
                 }

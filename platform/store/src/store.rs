@@ -1,21 +1,25 @@
 //! The store that callers see, whichever engine it runs on.
 
 use std::fmt;
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use env::Env;
+use tokio::sync::Mutex;
 
 use crate::memory::{Faults, Memory};
 use crate::postgres::Postgres;
 use crate::sqlite::{self, Sqlite};
 use crate::{
-    BackupReport, Batch, Changes, CommitError, Direction, Key, KeyRange, Page, Sequence,
+    BackupReport, Batch, Changes, CommitError, Condition, Direction, Key, KeyRange, Page, Sequence,
     StoreError, TransactError, Versioned,
 };
 
 /// Tries of a transaction that meets conflicts.
 const TRANSACT_TRIES_MAX: u32 = 64;
+/// Lines in which transactions wait after a conflict; different keys rarely share one.
+const TRANSACT_LINES: usize = 64;
 /// The longest scan that runs where it is asked for; a longer one goes to a thread of its own.
 const INLINE_SCAN_MAX: u32 = 1000;
 
@@ -56,7 +60,10 @@ pub struct Options {
 
 /// An open store. Clones are the same store.
 #[derive(Clone)]
-pub struct Store(Engine);
+pub struct Store {
+    engine: Engine,
+    lines: Arc<[Mutex<()>]>,
+}
 
 #[derive(Clone)]
 enum Engine {
@@ -77,7 +84,8 @@ impl Store {
             }
             StoreUrl::Memory => Engine::Memory(Arc::new(Memory::new())),
         };
-        Ok(Self(engine))
+        let lines = (0..TRANSACT_LINES).map(|_| Mutex::new(())).collect();
+        Ok(Self { engine, lines })
     }
 
     /// The record at `key`.
@@ -88,7 +96,7 @@ impl Store {
 
     /// The records at `keys`, in their order, as they are at one moment.
     pub async fn get_many(&self, keys: &[Key]) -> Result<Vec<Option<Versioned>>, StoreError> {
-        match &self.0 {
+        match &self.engine {
             Engine::Sqlite(sqlite) => sqlite.get_many(keys),
             Engine::Postgres(postgres) => postgres.get_many(keys).await,
             Engine::Memory(memory) => Ok(memory.get_many(keys)),
@@ -104,7 +112,7 @@ impl Store {
         direction: Direction,
     ) -> Result<Page, StoreError> {
         let rows = limit as usize;
-        match &self.0 {
+        match &self.engine {
             Engine::Memory(memory) => Ok(memory.scan(&range, after.as_ref(), rows, direction)),
             Engine::Postgres(postgres) => {
                 postgres.scan(&range, after.as_ref(), rows, direction).await
@@ -122,7 +130,7 @@ impl Store {
 
     /// Writes `batch` whole and durably, or nothing of it.
     pub async fn commit(&self, batch: Batch) -> Result<Sequence, CommitError> {
-        match &self.0 {
+        match &self.engine {
             Engine::Sqlite(sqlite) => sqlite.commit(batch).await,
             Engine::Postgres(postgres) => postgres.commit(batch).await,
             Engine::Memory(memory) => memory.commit(batch),
@@ -130,13 +138,15 @@ impl Store {
     }
 
     /// Reads `keys`, lets `pure` decide on a batch, and commits it if nothing read has changed;
-    /// otherwise all is tried again, a bounded number of times.
+    /// otherwise all is tried again, a bounded number of times. A condition that `pure` itself
+    /// made is not tried again: what it depends on was not read.
     pub async fn transact<T, E>(
         &self,
         keys: &[Key],
         mut pure: impl FnMut(&[Option<Versioned>]) -> Result<(Batch, T), E>,
     ) -> Result<T, TransactError<E>> {
         let failed = |error: StoreError| TransactError::Commit(error.into());
+        let mut place = None;
         let mut tries = 0;
         loop {
             tries += 1;
@@ -153,16 +163,29 @@ impl Store {
             }
             match self.commit(batch).await {
                 Ok(_) => return Ok(value),
-                Err(CommitError::Conflict(_)) if tries < TRANSACT_TRIES_MAX => {}
+                Err(CommitError::Conflict(condition))
+                    if tries < TRANSACT_TRIES_MAX && is_stale(&condition, keys) => {}
                 Err(error) => return Err(TransactError::Commit(error)),
             }
+            if place.is_none() {
+                place = Some(self.line(keys).lock().await);
+            }
         }
+    }
+
+    /// The line in which transactions on `keys` wait after a conflict, so that a loser does not
+    /// lose to all others again. What makes a transaction correct is its conditions alone.
+    fn line(&self, keys: &[Key]) -> &Mutex<()> {
+        let mut hasher = DefaultHasher::new();
+        keys.first().hash(&mut hasher);
+        let slot = hasher.finish() as usize % self.lines.len();
+        self.lines.get(slot).expect("the slot is below the number of lines")
     }
 
     /// What has changed since `after`, in an order that skips nothing. `after` comes from
     /// [`Store::current`] or an earlier answer.
     pub async fn changes(&self, after: Sequence) -> Result<Changes, StoreError> {
-        match &self.0 {
+        match &self.engine {
             Engine::Sqlite(sqlite) => Ok(sqlite.feed.since(after)),
             Engine::Postgres(postgres) => postgres.changes(after).await,
             Engine::Memory(memory) => Ok(memory.feed.since(after)),
@@ -171,7 +194,7 @@ impl Store {
 
     /// Resolves when there may be changes after `after`.
     pub async fn changed(&self, after: Sequence) {
-        match &self.0 {
+        match &self.engine {
             Engine::Sqlite(sqlite) => sqlite.feed.changed(after).await,
             Engine::Postgres(postgres) => postgres.changed(after).await,
             Engine::Memory(memory) => memory.feed.changed(after).await,
@@ -180,7 +203,7 @@ impl Store {
 
     /// Where a new reader of the changes begins: what is read from now on has all up to there.
     pub async fn current(&self) -> Result<Sequence, StoreError> {
-        match &self.0 {
+        match &self.engine {
             Engine::Sqlite(sqlite) => Ok(sqlite.feed.newest()),
             Engine::Postgres(postgres) => postgres.current().await,
             Engine::Memory(memory) => Ok(memory.feed.newest()),
@@ -189,7 +212,7 @@ impl Store {
 
     /// Copies the store as it is at one moment into `directory`, while it is used.
     pub async fn backup(&self, directory: &Path) -> Result<BackupReport, StoreError> {
-        match &self.0 {
+        match &self.engine {
             Engine::Sqlite(store) => {
                 let (path, directory) = (store.path().to_owned(), directory.to_owned());
                 let copy = move || sqlite::backup(&path, &directory);
@@ -206,7 +229,7 @@ impl Store {
 
     /// Removes everything; readers of the changes are told to reload.
     pub async fn wipe(&self) -> Result<(), CommitError> {
-        match &self.0 {
+        match &self.engine {
             Engine::Sqlite(sqlite) => sqlite.wipe().await,
             Engine::Postgres(postgres) => postgres.wipe().await,
             Engine::Memory(memory) => memory.wipe(),
@@ -215,7 +238,7 @@ impl Store {
 
     /// Finishes what was handed over. Later commits are refused; reading goes on.
     pub async fn close(&self) {
-        match &self.0 {
+        match &self.engine {
             Engine::Sqlite(sqlite) => sqlite.close().await,
             Engine::Postgres(postgres) => postgres.close().await,
             Engine::Memory(memory) => memory.close(),
@@ -224,9 +247,17 @@ impl Store {
 
     /// The faults of a store in memory.
     pub fn faults(&self) -> Option<&Faults> {
-        match &self.0 {
+        match &self.engine {
             Engine::Memory(memory) => Some(&memory.faults),
             Engine::Sqlite(_) | Engine::Postgres(_) => None,
         }
+    }
+}
+
+/// Whether the conflict is on what the transaction read, so that reading again may help.
+fn is_stale(condition: &Condition, keys: &[Key]) -> bool {
+    match condition {
+        Condition::Absent(key) | Condition::Version(key, _) => keys.contains(key),
+        Condition::Exists(_) | Condition::Empty(_) => false,
     }
 }

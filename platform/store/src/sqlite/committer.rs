@@ -154,9 +154,21 @@ impl Writer {
             Ok(outcomes) => self.answer(outcomes, answers),
             Err(error) => {
                 self.sequence = before;
-                self.refuse(&error, answers);
+                // A deletion that would make room must not fail for the others' sake.
+                if is_full(&error) && batches.len() > 1 && self.roll_back() {
+                    for one in batches.into_iter().zip(answers) {
+                        self.commit_group(&mut vec![one]);
+                    }
+                } else {
+                    self.refuse(&error, answers);
+                }
             }
         }
+    }
+
+    /// Ends a failed transaction, if SQLite has not done so itself; returns whether it is ended.
+    fn roll_back(&self) -> bool {
+        self.connection.is_autocommit() || self.connection.execute_batch("ROLLBACK").is_ok()
     }
 
     fn transaction(&mut self, batches: &[Batch]) -> Result<Vec<Outcome>, rusqlite::Error> {
@@ -250,8 +262,8 @@ impl Writer {
     }
 
     fn refuse(&self, error: &rusqlite::Error, answers: Vec<Answer>) {
-        let is_full = error.sqlite_error_code() == Some(ErrorCode::DiskFull);
-        if !self.connection.is_autocommit() && self.connection.execute_batch("ROLLBACK").is_err() {
+        let is_full = is_full(error);
+        if !self.roll_back() {
             tracing::error!("a failed transaction could not be rolled back");
         }
         if is_full {
@@ -289,6 +301,10 @@ impl Writer {
             tracing::warn!(%error, "the log was not folded into the store; the next start does it");
         }
     }
+}
+
+fn is_full(error: &rusqlite::Error) -> bool {
+    error.sqlite_error_code() == Some(ErrorCode::DiskFull)
 }
 
 fn refuse(answers: Vec<Answer>, error: impl Fn() -> CommitError) {

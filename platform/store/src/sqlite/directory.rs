@@ -9,6 +9,8 @@ use rusqlite::{Connection, OpenFlags};
 use super::{FILE, migrations};
 use crate::StoreError;
 
+/// What SQLite keeps beside the file: commits that are not folded into it yet.
+const LOG: &str = "ferrite.db-wal";
 /// The file whose lock says that a server uses the directory.
 const LOCK_FILE: &str = "lock";
 
@@ -77,8 +79,15 @@ pub(crate) fn backup(path: &Path, directory: &Path) -> Result<BackupReport, Stor
 /// A directory that has a store already is refused.
 pub fn restore(from: &Path, to: &Path) -> Result<BackupReport, StoreError> {
     let (source, target) = (from.join(FILE), to.join(FILE));
-    if target.exists() {
-        let text = format!("{} exists: restore into an empty directory", target.display());
+    // A log holds commits that the copy of the file alone would lack.
+    let log = from.join(LOG);
+    if log.metadata().is_ok_and(|log| log.len() > 0) {
+        let text = format!("{} exists: that is a store in use, not a backup", log.display());
+        return Err(StoreError::Directory(text));
+    }
+    // A log without its file counts as well: SQLite would take it for the new file's.
+    if let Some(used) = [&target, &to.join(LOG)].into_iter().find(|path| path.exists()) {
+        let text = format!("{} exists: restore into an empty directory", used.display());
         return Err(StoreError::Directory(text));
     }
     check(&source)?;
@@ -86,6 +95,8 @@ pub fn restore(from: &Path, to: &Path) -> Result<BackupReport, StoreError> {
     let bytes = fs::copy(&source, &target).map_err(failed("could not copy", &source))?;
     let copy = File::open(&target).map_err(failed("could not open", &target))?;
     copy.sync_all().map_err(failed("could not write", &target))?;
+    let folder = File::open(to).map_err(failed("could not open", to))?;
+    folder.sync_all().map_err(failed("could not write", to))?;
     drop(lock);
     Ok(BackupReport { bytes })
 }

@@ -173,3 +173,27 @@ async fn backups_and_restorations_overwrite_nothing() {
     fs::write(damaged.join("ferrite.db"), "no store at all").unwrap();
     assert!(restore(&damaged, &directory.path().join("target")).is_err());
 }
+
+#[tokio::test]
+async fn a_log_is_neither_left_behind_nor_taken_over_by_a_restoration() {
+    let directory = TempDir::new().unwrap();
+    let place = |name: &str| directory.path().join(name);
+    let log = |name: &str| place(name).join("ferrite.db-wal");
+    let store = open(&place("home")).await.unwrap();
+    put(&store, "a", "1").await;
+    store.backup(&place("backup")).await.unwrap();
+
+    // A store in use has commits that are only in its log.
+    fs::create_dir(place("in-use")).unwrap();
+    for name in ["ferrite.db", "ferrite.db-wal"] {
+        fs::copy(place("home").join(name), place("in-use").join(name)).unwrap();
+    }
+    let refused = restore(&place("in-use"), &place("new")).unwrap_err().to_string();
+    assert!(refused.contains("in use"), "{refused}");
+
+    // SQLite would take a log that is left from another store for the new one's.
+    fs::create_dir(place("left")).unwrap();
+    fs::copy(log("home"), log("left")).unwrap();
+    let refused = restore(&place("backup"), &place("left")).unwrap_err().to_string();
+    assert!(refused.contains("empty directory"), "{refused}");
+}
