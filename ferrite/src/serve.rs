@@ -16,7 +16,7 @@ use identity::Identity;
 use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
 use pki::{Authority, KEY_POOL_DEFAULT, KeyPool};
 use secrets::Keyring;
-use service::{AccessKey, App, Audit, Limits, Settings, Tenants};
+use service::{AccessKey, App, Audit, DeviceLog, Limits, Settings, Tenants};
 use store::{Options, Store, StoreUrl};
 use tokio::signal::unix::{SignalKind, signal};
 
@@ -153,6 +153,7 @@ fn assemble(
         keys: KeyPool::new(KEY_POOL_DEFAULT, &env.tasks),
         tenants: Tenants::new(store.clone(), limits.regions_per_account_max),
         audit: Audit::start(store.clone(), env, limits.audit_records_max),
+        device_log: DeviceLog::new(env, limits.device_log_entries_max),
         settings: Settings {
             account: config.account_id,
             region: config.region.clone(),

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use env::Env;
 use secrets::Keyring;
-use service::{App, Audit, Limits, Settings, Tenants};
+use service::{App, Audit, DeviceLog, Limits, Settings, Tenants};
 use store::{Options, Store, StoreUrl};
 use tempfile::TempDir;
 use types::{AccountId, Region, Timestamp};
@@ -33,6 +33,7 @@ impl Parts {
             settings: settings(&data_dir),
             tenants: Tenants::new(store.clone(), limits.regions_per_account_max),
             audit: Audit::start(store.clone(), &env, limits.audit_records_max),
+            device_log: DeviceLog::new(&env, limits.device_log_entries_max),
             limits,
             store,
             env,

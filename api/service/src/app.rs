@@ -7,7 +7,7 @@ use secrets::Keyring;
 use store::Store;
 use types::{AccountId, Region};
 
-use crate::{Audit, Limits, Tenants};
+use crate::{Audit, DeviceLog, Limits, Tenants};
 
 /// The parts of a running server that features share.
 pub struct App {
@@ -29,6 +29,8 @@ pub struct App {
     pub tenants: Tenants,
     /// Who changed what.
     pub audit: Audit,
+    /// What happened to devices.
+    pub device_log: DeviceLog,
 }
 
 /// What the operator chose.

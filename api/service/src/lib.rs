@@ -7,6 +7,8 @@ mod access;
 mod app;
 mod audit;
 mod cx;
+mod device_log;
+mod devices;
 mod endpoint;
 mod error;
 pub mod kinds;
@@ -20,6 +22,11 @@ pub use access::{AccessKey, AccessKeys};
 pub use app::{App, Settings};
 pub use audit::{Audit, AuditRecord};
 pub use cx::{Caller, Cx};
+pub use device_log::{DeviceEvent, DeviceLog, DeviceStatus};
+pub use devices::{
+    Authenticator, BoundThing, Knock, Login, Permissions, PolicySource, Principal, PrincipalKind,
+    Refusal, Rights, Wish,
+};
 pub use endpoint::{Endpoint, Feature, Output};
 pub use error::ApiError;
 pub use limits::Limits;

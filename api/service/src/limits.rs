@@ -31,6 +31,7 @@ pub struct Limits {
     pub accounts_max: usize,
     pub regions_per_account_max: usize,
     pub audit_records_max: u64,
+    pub device_log_entries_max: usize,
     /// Entries of a list's page where the request names no number.
     pub page_default: u32,
     pub page_max: u32,
@@ -58,6 +59,7 @@ impl Default for Limits {
             accounts_max: 1000,
             regions_per_account_max: 64,
             audit_records_max: 100_000,
+            device_log_entries_max: 10_000,
             page_default: 25,
             page_max: 250,
         }

@@ -3,10 +3,12 @@
 mod clock;
 mod random;
 mod tasks;
+mod workers;
 
 pub use clock::Clock;
 pub use random::Random;
 pub use tasks::{Shutdown, TaskKind, Tasks};
+pub use workers::Workers;
 
 /// The three together, cheap to clone.
 #[derive(Clone)]

@@ -5,6 +5,7 @@ use std::future::Future;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use tokio::runtime::Handle;
 use tokio::sync::watch;
 
 /// What the end of a task means.
@@ -62,13 +63,20 @@ impl Tasks {
     }
 
     /// Runs `work` on the current tokio runtime under `name`.
-    #[allow(clippy::disallowed_methods, reason = "the one place that spawns")]
     pub fn spawn<F>(&self, name: &'static str, kind: TaskKind, work: F)
     where
         F: Future<Output = ()> + Send + 'static,
     {
+        self.spawn_on(&Handle::current(), name, kind, work);
+    }
+
+    /// As [`Tasks::spawn`], on the runtime of `handle`.
+    pub(crate) fn spawn_on<F>(&self, handle: &Handle, name: &'static str, kind: TaskKind, work: F)
+    where
+        F: Future<Output = ()> + Send + 'static,
+    {
         let guard = Running::enter(self.clone(), name, kind);
-        tokio::spawn(async move {
+        handle.spawn(async move {
             work.await;
             drop(guard);
         });
@@ -105,6 +113,13 @@ impl Tasks {
         let mut count = self.shared.count.subscribe();
         drop(tokio::time::timeout(limit, count.wait_for(|n| *n == 0)).await);
         self.running()
+    }
+
+    /// Waits until every task has ended.
+    pub(crate) async fn ended(&self) {
+        let mut count = self.shared.count.subscribe();
+        // An error means that every `Tasks` is gone, and its tasks with it.
+        drop(count.wait_for(|n| *n == 0).await);
     }
 
     fn add(&self, name: &'static str, delta: isize) {

@@ -1,0 +1,22 @@
+//! The packets of MQTT 3.1.1 and MQTT 5, topic names and topic filters.
+//!
+//! Pure: bytes in, packets out, and back. What the standards forbid is refused here by name; what
+//! a broker forbids beyond that (AWS's bounds on topics, QoS 2) is the broker's business.
+
+#![warn(
+    clippy::indexing_slicing,
+    clippy::arithmetic_side_effects,
+    clippy::cast_possible_truncation
+)]
+
+mod packet;
+mod properties;
+
+pub use packet::{
+    Ack, Auth, Connack, Connect, Disconnect, Packet, PacketId, Publish, QoS, RetainHandling,
+    Suback, Subscribe, Subscription, SubscriptionOptions, Unsuback, Unsubscribe, Version, Will,
+};
+pub use properties::{
+    AckProperties, AuthProperties, ConnackProperties, ConnectProperties, DisconnectProperties,
+    PublishProperties, SubscribeProperties, UserProperties,
+};

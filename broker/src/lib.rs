@@ -1,0 +1,1 @@
+//! The MQTT device gateway and message broker.
