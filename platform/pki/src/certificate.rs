@@ -56,7 +56,7 @@ impl Certificate {
             not_after: timestamp(x509.validity().not_after),
             subject: x509.subject().to_string(),
             issuer: x509.issuer().to_string(),
-            serial: data_encoding::HEXLOWER.encode(x509.raw_serial()),
+            serial: serial_text(&x509),
             key: key_kind(x509.public_key())?,
             is_ca: x509.is_ca(),
             version: x509.version().0.saturating_add(1),
@@ -96,6 +96,15 @@ pub(crate) fn parse(der: &[u8]) -> Result<X509Certificate<'_>, PkiError> {
     let (rest, x509) = X509Certificate::from_der(der).map_err(|_| PkiError::NotACertificate)?;
     let is_whole = rest.is_empty() && x509.signature_algorithm == x509.tbs_certificate.signature;
     if is_whole { Ok(x509) } else { Err(PkiError::NotACertificate) }
+}
+
+/// The serial number in lower-case hex, whole bytes, without the one that keeps it positive.
+pub(crate) fn serial_text(x509: &X509Certificate<'_>) -> String {
+    let bytes = match x509.raw_serial() {
+        [0, rest @ ..] if !rest.is_empty() => rest,
+        whole => whole,
+    };
+    data_encoding::HEXLOWER.encode(bytes)
 }
 
 fn timestamp(time: ASN1Time) -> Timestamp {

@@ -8,6 +8,7 @@ mod authority;
 mod certificate;
 mod device_key;
 mod error;
+mod fields;
 mod key_pool;
 mod pem_block;
 mod profile;

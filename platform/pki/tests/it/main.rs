@@ -5,6 +5,7 @@
 mod authority;
 mod bad_input;
 mod certificate;
+mod fields;
 mod key_pool;
 mod openssl;
 mod requests;
