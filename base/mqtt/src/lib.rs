@@ -9,14 +9,27 @@
     clippy::cast_possible_truncation
 )]
 
+mod decode;
+mod encode;
+mod filter;
+mod malformed;
 mod packet;
 mod properties;
+mod property;
+pub mod reason;
+mod topic;
 
+pub use decode::Decoder;
+pub use encode::{PublishHead, encode_publish, publish_len};
+pub use filter::{HashMatch, InvalidFilter, TopicFilter};
+pub use malformed::Malformed;
 pub use packet::{
-    Ack, Auth, Connack, Connect, Disconnect, Packet, PacketId, Publish, QoS, RetainHandling,
-    Suback, Subscribe, Subscription, SubscriptionOptions, Unsuback, Unsubscribe, Version, Will,
+    Ack, Auth, Connack, Connect, Disconnect, Packet, PacketId, PacketType, Publish, QoS,
+    RetainHandling, Suback, Subscribe, Subscription, SubscriptionOptions, Unsuback, Unsubscribe,
+    Version, Will,
 };
 pub use properties::{
     AckProperties, AuthProperties, ConnackProperties, ConnectProperties, DisconnectProperties,
     PublishProperties, SubscribeProperties, UserProperties,
 };
+pub use topic::{InvalidTopic, TopicName, slashes};

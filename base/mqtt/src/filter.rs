@@ -1,0 +1,173 @@
+//! Topic filters: which messages a subscription asks for.
+
+use std::fmt;
+
+use bytestring::ByteString;
+
+use crate::topic::TOPIC_BYTES_MAX;
+
+/// A topic filter that the standards allow, shared or not.
+#[derive(Debug, Clone)]
+pub struct TopicFilter {
+    text: ByteString,
+    /// Where the share's name ends; none if it is not shared.
+    share_end: Option<usize>,
+    has_wildcards: bool,
+}
+
+/// Why a text is not a topic filter (4.7, 4.8.2).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum InvalidFilter {
+    /// MQTT-4.7.3-1.
+    #[error("a topic filter is empty")]
+    Empty,
+    /// MQTT-4.7.3-3.
+    #[error("a topic filter has more than 65535 bytes")]
+    TooLong,
+    /// MQTT-4.7.3-2.
+    #[error("a topic filter has the character U+0000")]
+    NullCharacter,
+    /// MQTT-4.7.1-1: `#` is the whole of the last level.
+    #[error("`#` is not the whole of a topic filter's last level")]
+    MultiLevelWildcard,
+    /// MQTT-4.7.1-2: `+` is the whole of a level.
+    #[error("`+` is not the whole of a topic filter's level")]
+    SingleLevelWildcard,
+    /// MQTT-4.8.2-1 and MQTT-4.8.2-2.
+    #[error("a shared subscription has no name, or a wildcard in it")]
+    ShareName,
+    /// MQTT-4.8.2-2: the name is followed by `/` and a filter.
+    #[error("a shared subscription has no topic filter")]
+    ShareWithoutFilter,
+}
+
+/// What `#` matches beyond the levels below it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum HashMatch {
+    /// Nothing: `a/#` does not match `a`. So does AWS.
+    ChildrenOnly,
+    /// The level above: `a/#` matches `a`. So does the standard (4.7.1.2).
+    ParentToo,
+}
+
+const SHARE: &str = "$share/";
+
+impl TopicFilter {
+    /// Checks a text. `$share/{name}/{filter}` is a shared subscription in either version.
+    pub fn parse(text: ByteString) -> Result<Self, InvalidFilter> {
+        if text.is_empty() {
+            return Err(InvalidFilter::Empty);
+        }
+        if text.len() > TOPIC_BYTES_MAX {
+            return Err(InvalidFilter::TooLong);
+        }
+        if text.as_bytes().contains(&0) {
+            return Err(InvalidFilter::NullCharacter);
+        }
+        let share_end = share_end(&text)?;
+        let has_wildcards = check_wildcards(after_share(&text, share_end))?;
+        Ok(Self { text, share_end, has_wildcards })
+    }
+
+    /// The whole text, as it was sent.
+    pub fn as_str(&self) -> &str {
+        &self.text
+    }
+
+    /// The name of a shared subscription.
+    pub fn share(&self) -> Option<&str> {
+        self.text.get(SHARE.len()..self.share_end?)
+    }
+
+    /// The filter without the prefix of a shared subscription.
+    pub fn filter(&self) -> &str {
+        after_share(&self.text, self.share_end)
+    }
+
+    /// The levels of [`Self::filter`]; at least one, which may be empty.
+    pub fn levels(&self) -> std::str::Split<'_, char> {
+        self.filter().split('/')
+    }
+
+    /// Whether it may match more than one topic.
+    pub fn has_wildcards(&self) -> bool {
+        self.has_wildcards
+    }
+
+    /// Whether messages of this topic are asked for. A wildcard in the first level never matches
+    /// a topic that begins with `$` (MQTT-4.7.2-1).
+    pub fn matches(&self, topic: &str, hash: HashMatch) -> bool {
+        let filter = self.filter();
+        if !self.has_wildcards {
+            return filter == topic;
+        }
+        if topic.starts_with('$') && filter.starts_with(['+', '#']) {
+            return false;
+        }
+        let mut levels = topic.split('/');
+        for level in filter.split('/') {
+            let found = levels.next();
+            match level {
+                "#" => return found.is_some() || hash == HashMatch::ParentToo,
+                "+" if found.is_some() => {}
+                _ if found == Some(level) => {}
+                _ => return false,
+            }
+        }
+        levels.next().is_none()
+    }
+}
+
+impl PartialEq for TopicFilter {
+    fn eq(&self, other: &Self) -> bool {
+        self.text == other.text
+    }
+}
+
+impl Eq for TopicFilter {}
+
+impl std::hash::Hash for TopicFilter {
+    fn hash<H: std::hash::Hasher>(&self, state: &mut H) {
+        self.as_str().hash(state);
+    }
+}
+
+impl fmt::Display for TopicFilter {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.text)
+    }
+}
+
+/// Where the share's name ends, if the text is of a shared subscription.
+fn share_end(text: &str) -> Result<Option<usize>, InvalidFilter> {
+    let Some(rest) = text.strip_prefix(SHARE) else { return Ok(None) };
+    let (name, filter) = rest.split_once('/').unwrap_or((rest, ""));
+    if name.is_empty() || name.contains(['+', '#']) {
+        return Err(InvalidFilter::ShareName);
+    }
+    if filter.is_empty() {
+        return Err(InvalidFilter::ShareWithoutFilter);
+    }
+    Ok(Some(SHARE.len().saturating_add(name.len())))
+}
+
+fn after_share(text: &str, share_end: Option<usize>) -> &str {
+    let start = share_end.map_or(0, |end| end.saturating_add(1));
+    text.get(start..).unwrap_or_default()
+}
+
+/// Whether there are wildcards, all of them where they may be.
+fn check_wildcards(filter: &str) -> Result<bool, InvalidFilter> {
+    let mut has_wildcards = false;
+    let mut levels = filter.split('/').peekable();
+    while let Some(level) = levels.next() {
+        match level {
+            "+" => has_wildcards = true,
+            "#" if levels.peek().is_none() => has_wildcards = true,
+            _ if level.contains('#') => return Err(InvalidFilter::MultiLevelWildcard),
+            _ if level.contains('+') => return Err(InvalidFilter::SingleLevelWildcard),
+            _ => {}
+        }
+    }
+    Ok(has_wildcards)
+}
