@@ -3,6 +3,8 @@
 //! An unknown setting is an error that names its nearest neighbour: a typo must not leave a
 //! default in force unseen.
 
+mod values;
+
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
@@ -21,37 +23,82 @@ const VARIABLE_PREFIX: &str = "FERRITE_";
 const TYPO_MAX: usize = 2;
 
 /// Every setting with its default; an empty one is none.
-const SETTINGS: [(&str, &str); 9] = [
+const SETTINGS: [(&str, &str); 17] = [
     ("account_id", "000000000000"),
     ("region", "us-east-1"),
     ("data_dir", "data"),
     ("endpoint_domain", ""),
     ("listen.http", "127.0.0.1:4566"),
+    ("listen.https", "127.0.0.1:8443"),
+    ("listen.mqtts", "127.0.0.1:8883"),
+    ("listen.mqtt", "off"),
+    ("tls.names", ""),
+    ("tls.aws_names", "false"),
+    ("tls.certificate", ""),
+    ("tls.key", ""),
+    ("mqtt.workers", "0"),
     ("store.url", "sqlite"),
     ("secrets.key_file", ""),
     ("log.format", "text"),
     ("log.level", "info"),
 ];
 
+/// What is different under `--dev`, unless somebody says otherwise.
+const DEV_SETTINGS: [(&str, &str); 1] = [("listen.mqtt", "127.0.0.1:1883")];
+
 /// All settings, checked.
 #[derive(Clone, Debug, Deserialize)]
 pub(crate) struct Config {
     pub(crate) account_id: AccountId,
-    #[serde(deserialize_with = "region")]
+    #[serde(deserialize_with = "values::region")]
     pub(crate) region: Region,
     pub(crate) data_dir: PathBuf,
-    #[serde(deserialize_with = "text_or_none")]
+    #[serde(deserialize_with = "values::text_or_none")]
     pub(crate) endpoint_domain: Option<String>,
     pub(crate) listen: Listen,
+    pub(crate) tls: Tls,
+    pub(crate) mqtt: Mqtt,
     pub(crate) store: StoreSettings,
     secrets: Secrets,
     pub(crate) log: Log,
 }
 
-/// Where the doors are.
+/// Where the doors are; nothing for one that stays shut.
 #[derive(Clone, Debug, Deserialize)]
 pub(crate) struct Listen {
     pub(crate) http: SocketAddr,
+    #[serde(deserialize_with = "values::door")]
+    pub(crate) https: Option<SocketAddr>,
+    /// MQTT over TLS.
+    #[serde(deserialize_with = "values::door")]
+    pub(crate) mqtts: Option<SocketAddr>,
+    /// Plain MQTT.
+    #[serde(deserialize_with = "values::door")]
+    pub(crate) mqtt: Option<SocketAddr>,
+}
+
+/// Who the server says it is.
+#[derive(Clone, Debug, Deserialize)]
+pub(crate) struct Tls {
+    /// What the server certificate names besides the names that it always has.
+    #[serde(deserialize_with = "values::names")]
+    pub(crate) names: Vec<String>,
+    /// Whether it also names the `amazonaws.com` forms.
+    #[serde(deserialize_with = "values::flag")]
+    pub(crate) aws_names: bool,
+    /// A certificate chain that stands for the server's own; comes with `key`.
+    #[serde(deserialize_with = "values::path_or_none")]
+    pub(crate) certificate: Option<PathBuf>,
+    #[serde(deserialize_with = "values::path_or_none")]
+    pub(crate) key: Option<PathBuf>,
+}
+
+/// How MQTT is served.
+#[derive(Clone, Debug, Deserialize)]
+pub(crate) struct Mqtt {
+    /// Threads for connections; 0 is one per core.
+    #[serde(deserialize_with = "values::count")]
+    pub(crate) workers: usize,
 }
 
 /// Where documents are kept.
@@ -63,7 +110,7 @@ pub(crate) struct StoreSettings {
 
 #[derive(Clone, Debug, Deserialize)]
 struct Secrets {
-    #[serde(deserialize_with = "text_or_none")]
+    #[serde(deserialize_with = "values::text_or_none")]
     key_file: Option<String>,
 }
 
@@ -94,13 +141,16 @@ pub(crate) struct Sources {
     pub(crate) set: Vec<String>,
     /// `--data-dir`.
     pub(crate) data_dir: Option<PathBuf>,
+    /// `--dev`.
+    pub(crate) is_dev: bool,
 }
 
 impl Config {
     /// Reads and checks all settings.
     pub(crate) fn load(sources: Sources) -> anyhow::Result<Self> {
         let mut figment = Figment::new();
-        for (name, default) in SETTINGS {
+        let dev = if sources.is_dev { &DEV_SETTINGS[..] } else { &[] };
+        for (name, default) in SETTINGS.iter().chain(dev) {
             figment = figment.merge(Serialized::default(name, default));
         }
         figment = merge_file(figment, sources.file.as_deref())?;
@@ -114,7 +164,20 @@ impl Config {
         if let Some(data_dir) = sources.data_dir {
             figment = figment.merge(Serialized::default("data_dir", data_dir));
         }
-        figment.extract().map_err(|error| anyhow::anyhow!("{}", explain(&error)))
+        let config: Self =
+            figment.extract().map_err(|error| anyhow::anyhow!("{}", explain(&error)))?;
+        config.check()?;
+        Ok(config)
+    }
+
+    /// What no setting shows alone.
+    fn check(&self) -> anyhow::Result<()> {
+        let Tls { certificate, key, .. } = &self.tls;
+        ensure!(
+            certificate.is_some() == key.is_some(),
+            "`tls.certificate` and `tls.key` come together: set both, or neither"
+        );
+        Ok(())
     }
 
     /// The file that secrets are sealed under.
@@ -201,124 +264,5 @@ fn explain(error: &figment::Error) -> String {
     all.collect::<Vec<_>>().join("; ")
 }
 
-fn region<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Region, D::Error> {
-    String::deserialize(deserializer)?.parse().map_err(serde::de::Error::custom)
-}
-
-fn text_or_none<'de, D: serde::Deserializer<'de>>(
-    deserializer: D,
-) -> Result<Option<String>, D::Error> {
-    let text = String::deserialize(deserializer)?;
-    Ok(Some(text).filter(|text| !text.is_empty()))
-}
-
 #[cfg(test)]
-mod tests {
-    use std::fs;
-
-    use super::*;
-
-    fn load(sources: Sources) -> Result<Config, String> {
-        Config::load(sources).map_err(|error| format!("{error:#}"))
-    }
-
-    fn set(settings: &[&str]) -> Sources {
-        Sources { set: settings.iter().map(|s| (*s).to_owned()).collect(), ..Sources::default() }
-    }
-
-    fn variables(pairs: &[(&str, &str)]) -> Sources {
-        let pairs = pairs.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
-        Sources { variables: pairs.collect(), ..Sources::default() }
-    }
-
-    #[test]
-    fn without_settings_the_defaults_hold() {
-        let config = load(Sources::default()).unwrap();
-        assert_eq!(config.account_id, AccountId::DEFAULT);
-        assert_eq!(config.region.as_str(), "us-east-1");
-        assert_eq!(config.listen.http.to_string(), "127.0.0.1:4566");
-        assert_eq!(config.endpoint_domain, None);
-        assert_eq!(config.key_file(), Path::new("data/secrets.key"));
-        assert_eq!(config.log.format, LogFormat::Text);
-    }
-
-    #[test]
-    fn each_source_outranks_the_one_before() {
-        let directory = tempfile::tempdir().unwrap();
-        let path = directory.path().join("ferrite.toml");
-        let text = "region = \"eu-west-1\"\n[listen]\nhttp = \"127.0.0.1:1\"\n\
-                    [log]\nformat = \"json\"\n[store]\nurl = \"postgres://db\"\n";
-        fs::write(&path, text).unwrap();
-        let config = load(Sources {
-            file: Some(path),
-            variables: variables(&[
-                ("FERRITE_LISTEN__HTTP", "127.0.0.1:2"),
-                ("FERRITE_ACCOUNT_ID", "000000000012"),
-                ("FERRITE_DATA_DIR", "from-environment"),
-            ])
-            .variables,
-            set: vec!["listen.http=127.0.0.1:3".into(), "data_dir=from-set".into()],
-            data_dir: Some("from-flag".into()),
-        });
-        let config = config.unwrap();
-        assert_eq!(config.region.as_str(), "eu-west-1");
-        assert_eq!(config.log.format, LogFormat::Json);
-        assert_eq!(config.store.url, "postgres://db");
-        assert_eq!(config.listen.http.port(), 3);
-        assert_eq!(config.account_id.as_str(), "000000000012");
-        assert_eq!(config.data_dir, Path::new("from-flag"));
-    }
-
-    #[test]
-    fn an_unknown_setting_is_refused_with_its_nearest_neighbour() {
-        for (wrong, right) in [
-            ("listen.htp=127.0.0.1:1", "listen.http"),
-            ("acount_id=000000000001", "account_id"),
-            ("store=sqlite", "store.url"),
-        ] {
-            let error = load(set(&[wrong])).unwrap_err();
-            assert!(error.contains(&format!("did you mean `{right}`?")), "{error}");
-        }
-        let error = load(variables(&[("FERRITE_LOG__LEVL", "info")])).unwrap_err();
-        assert!(error.contains("FERRITE_LOG__LEVL") && error.contains("`log.level`"), "{error}");
-    }
-
-    #[test]
-    fn a_setting_of_a_file_that_is_unknown_names_the_file() {
-        let directory = tempfile::tempdir().unwrap();
-        let path = directory.path().join("mine.toml");
-        fs::write(&path, "[listen]\nhttps = \"off\"\n").unwrap();
-        let error = load(Sources { file: Some(path), ..Sources::default() }).unwrap_err();
-        assert!(error.contains("mine.toml") && error.contains("`listen.https`"), "{error}");
-    }
-
-    #[test]
-    fn a_wrong_value_names_its_setting() {
-        for (setting, name) in [
-            ("listen.http=hello", "listen.http"),
-            ("account_id=12", "account_id"),
-            ("region=Moon", "region"),
-            ("log.format=xml", "log.format"),
-        ] {
-            let error = load(set(&[setting])).unwrap_err();
-            assert!(error.contains(&format!("`{name}`")), "{error}");
-        }
-        assert!(load(set(&["region"])).unwrap_err().contains("section.key=value"));
-    }
-
-    #[test]
-    fn variables_that_are_no_settings_are_left_alone() {
-        let sources = variables(&[
-            ("FERRITE_PORT_4566_TCP_ADDR", "10.0.0.1"),
-            ("FERRITE_BIN", "target/debug/ferrite"),
-            ("HOME", "/root"),
-        ]);
-        assert!(load(sources).is_ok());
-    }
-
-    #[test]
-    fn a_file_that_is_named_must_be_there() {
-        let sources = Sources { file: Some("/nonexistent.toml".into()), ..Sources::default() };
-        assert!(load(sources).unwrap_err().contains("/nonexistent.toml"));
-    }
-}
+mod tests;

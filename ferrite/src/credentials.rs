@@ -32,14 +32,19 @@ pub(crate) fn services() -> impl Iterator<Item = String> {
     iot.chain(["STS".to_owned()])
 }
 
-/// Where programs on this machine reach a door.
+/// Where programs on this machine reach the plain door for HTTP.
 pub(crate) fn local_url(address: SocketAddr) -> String {
+    format!("http://{}", local(address))
+}
+
+/// Where programs on this machine reach a door.
+pub(crate) fn local(address: SocketAddr) -> SocketAddr {
     let ip = match address.ip() {
         IpAddr::V4(ip) if ip.is_unspecified() => IpAddr::V4(Ipv4Addr::LOCALHOST),
         IpAddr::V6(ip) if ip.is_unspecified() => IpAddr::V6(Ipv6Addr::LOCALHOST),
         ip => ip,
     };
-    format!("http://{}", SocketAddr::new(ip, address.port()))
+    SocketAddr::new(ip, address.port())
 }
 
 impl Profile {

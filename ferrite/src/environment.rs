@@ -3,6 +3,7 @@
 use crate::client;
 use crate::config::Config;
 use crate::credentials::{Profile, services};
+use crate::shell::quote;
 
 /// Prints the environment for a shell to evaluate.
 #[allow(clippy::print_stdout, reason = "the shell reads it")]
@@ -23,11 +24,6 @@ fn text(profile: &Profile) -> String {
     let lines = variables.iter().map(|(name, value)| format!("export {name}={}\n", quote(value)));
     // A token or a profile of another account would outrank the keys.
     lines.chain(["unset AWS_SESSION_TOKEN AWS_PROFILE\n".to_owned()]).collect()
-}
-
-/// The text as one word of a POSIX shell.
-fn quote(text: &str) -> String {
-    format!("'{}'", text.replace('\'', r"'\''"))
 }
 
 #[cfg(test)]
@@ -61,10 +57,5 @@ mod tests {
             assert!(text.contains(&line), "{name}\n{text}");
         }
         assert!(text.contains("export AWS_SECRET_ACCESS_KEY='a/b+c'\n"));
-    }
-
-    #[test]
-    fn no_text_leaves_its_quotes() {
-        assert_eq!(quote("it's; rm"), r"'it'\''s; rm'");
     }
 }

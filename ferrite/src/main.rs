@@ -1,5 +1,6 @@
 //! Ferrite: AWS IoT that you run yourself. This is the command.
 
+mod addresses;
 mod admin;
 mod backup;
 mod banner;
@@ -12,6 +13,7 @@ mod features;
 mod logging;
 mod root_ca;
 mod serve;
+mod shell;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -131,7 +133,9 @@ fn main() -> ExitCode {
 fn run(command: Command, settings: Settings) -> anyhow::Result<()> {
     let Settings { data_dir, config, set } = settings;
     let is_data_dir_named = data_dir.is_some();
-    let config = Config::load(Sources { file: config, set, data_dir, variables: variables() })?;
+    let is_dev = matches!(command, Command::Serve { dev: true });
+    let sources = Sources { file: config, set, data_dir, variables: variables(), is_dev };
+    let config = Config::load(sources)?;
     match command {
         Command::Serve { dev } => serve::run(config, dev),
         Command::Env => environment::print(&config),

@@ -20,6 +20,7 @@ use service::{AccessKey, App, Audit, DeviceLog, Limits, Settings, Tenants};
 use store::{Options, Store, StoreUrl};
 use tokio::signal::unix::{SignalKind, signal};
 
+use crate::addresses::Addresses;
 use crate::banner::{self, Facts};
 use crate::config::Config;
 use crate::credentials::{Profile, local_url};
@@ -79,12 +80,12 @@ async fn start(config: &Config, is_dev: bool) -> anyhow::Result<Running> {
     let root_key = identity.bootstrap().await?;
     let gateway = build_gateway(&app, &identity, config, metrics);
     let listener = open_door(config.listen.http, &app).await?;
-    let url = local_url(listener.local_addr());
-    write_profile(config, &root_key, &url)?;
+    let addresses = Addresses { http: listener.local_addr(), https: None, mqtts: None, mqtt: None };
+    write_profile(config, &root_key, &addresses)?;
     let_in(listener, &gateway, &env);
     gateway.set_ready(true);
     banner::print(&Facts {
-        url: &url,
+        addresses: &addresses,
         data_dir: &config.data_dir,
         store_url: &config.store.url,
         account: config.account_id.as_str(),
@@ -96,15 +97,20 @@ async fn start(config: &Config, is_dev: bool) -> anyhow::Result<Running> {
     Ok(Running { app, gateway })
 }
 
-/// The AWS shared files that lead tools, and the commands of this binary, here.
-fn write_profile(config: &Config, root_key: &AccessKey, url: &str) -> anyhow::Result<()> {
+/// The files that lead AWS tools, and the commands of this binary, here.
+fn write_profile(
+    config: &Config,
+    root_key: &AccessKey,
+    addresses: &Addresses,
+) -> anyhow::Result<()> {
     let profile = Profile {
         access_key_id: root_key.id.clone(),
         secret: root_key.secret.clone(),
         region: config.region.clone(),
-        url: url.to_owned(),
+        url: local_url(addresses.http),
     };
-    profile.write(&config.data_dir)
+    profile.write(&config.data_dir)?;
+    addresses.write(&config.data_dir)
 }
 
 /// Whoever may reach a server under `--dev` may do everything in it.

@@ -20,12 +20,17 @@ pub(crate) struct Server {
 impl Server {
     /// Starts a server on a free port and waits until it says that it is ready.
     pub(crate) fn start(data_dir: &Path, arguments: &[&str]) -> Self {
-        let mut command = ferrite(&["serve", "--set", "listen.http=127.0.0.1:0"], data_dir);
+        let mut command = ferrite(&["serve"], data_dir);
+        for door in ["http", "https", "mqtts"] {
+            command.args(["--set", &format!("listen.{door}=127.0.0.1:0")]);
+        }
+        let plain = if arguments.contains(&"--dev") { "127.0.0.1:0" } else { "off" };
+        command.args(["--set", &format!("listen.mqtt={plain}")]);
         command.args(arguments).stdout(Stdio::piped()).stderr(Stdio::null());
         let mut child = command.spawn().unwrap();
         let mut stdout = BufReader::new(child.stdout.take().unwrap());
         let mut banner = String::new();
-        while !banner.contains("list-things") {
+        while !banner.contains(" sub ") {
             assert_ne!(stdout.read_line(&mut banner).unwrap(), 0, "it ended: {banner}");
         }
         Self { child, _stdout: stdout, banner, data_dir: data_dir.to_owned() }

@@ -1,0 +1,178 @@
+//! Settings, by example.
+
+use std::fs;
+
+use super::*;
+
+fn load(sources: Sources) -> Result<Config, String> {
+    Config::load(sources).map_err(|error| format!("{error:#}"))
+}
+
+fn set(settings: &[&str]) -> Sources {
+    Sources { set: settings.iter().map(|s| (*s).to_owned()).collect(), ..Sources::default() }
+}
+
+fn variables(pairs: &[(&str, &str)]) -> Sources {
+    let pairs = pairs.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
+    Sources { variables: pairs.collect(), ..Sources::default() }
+}
+
+#[test]
+fn without_settings_the_defaults_hold() {
+    let config = load(Sources::default()).unwrap();
+    assert_eq!(config.account_id, AccountId::DEFAULT);
+    assert_eq!(config.region.as_str(), "us-east-1");
+    assert_eq!(config.listen.http.to_string(), "127.0.0.1:4566");
+    assert_eq!(config.endpoint_domain, None);
+    assert_eq!(config.key_file(), Path::new("data/secrets.key"));
+    assert_eq!(config.log.format, LogFormat::Text);
+}
+
+#[test]
+fn each_source_outranks_the_one_before() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("ferrite.toml");
+    let text = "region = \"eu-west-1\"\n[listen]\nhttp = \"127.0.0.1:1\"\n\
+                [log]\nformat = \"json\"\n[store]\nurl = \"postgres://db\"\n";
+    fs::write(&path, text).unwrap();
+    let config = load(Sources {
+        file: Some(path),
+        variables: variables(&[
+            ("FERRITE_LISTEN__HTTP", "127.0.0.1:2"),
+            ("FERRITE_ACCOUNT_ID", "000000000012"),
+            ("FERRITE_DATA_DIR", "from-environment"),
+        ])
+        .variables,
+        set: vec!["listen.http=127.0.0.1:3".into(), "data_dir=from-set".into()],
+        data_dir: Some("from-flag".into()),
+        is_dev: false,
+    });
+    let config = config.unwrap();
+    assert_eq!(config.region.as_str(), "eu-west-1");
+    assert_eq!(config.log.format, LogFormat::Json);
+    assert_eq!(config.store.url, "postgres://db");
+    assert_eq!(config.listen.http.port(), 3);
+    assert_eq!(config.account_id.as_str(), "000000000012");
+    assert_eq!(config.data_dir, Path::new("from-flag"));
+}
+
+#[test]
+fn an_unknown_setting_is_refused_with_its_nearest_neighbour() {
+    for (wrong, right) in [
+        ("listen.htp=127.0.0.1:1", "listen.http"),
+        ("acount_id=000000000001", "account_id"),
+        ("store=sqlite", "store.url"),
+    ] {
+        let error = load(set(&[wrong])).unwrap_err();
+        assert!(error.contains(&format!("did you mean `{right}`?")), "{error}");
+    }
+    let error = load(variables(&[("FERRITE_LOG__LEVL", "info")])).unwrap_err();
+    assert!(error.contains("FERRITE_LOG__LEVL") && error.contains("`log.level`"), "{error}");
+}
+
+#[test]
+fn a_setting_of_a_file_that_is_unknown_names_the_file() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("mine.toml");
+    fs::write(&path, "[listen]\nmqqt = \"off\"\n").unwrap();
+    let error = load(Sources { file: Some(path), ..Sources::default() }).unwrap_err();
+    assert!(
+        error.contains("mine.toml") && error.contains("did you mean `listen.mqtt`?"),
+        "{error}"
+    );
+}
+
+#[test]
+fn a_wrong_value_names_its_setting() {
+    for (setting, name) in [
+        ("listen.http=hello", "listen.http"),
+        ("listen.http=off", "listen.http"),
+        ("listen.mqtts=8883", "listen.mqtts"),
+        ("tls.names=my host", "tls.names"),
+        ("tls.aws_names=yes", "tls.aws_names"),
+        ("mqtt.workers=-1", "mqtt.workers"),
+        ("account_id=12", "account_id"),
+        ("region=Moon", "region"),
+        ("log.format=xml", "log.format"),
+    ] {
+        let error = load(set(&[setting])).unwrap_err();
+        assert!(error.contains(&format!("`{name}`")), "{error}");
+    }
+    assert!(load(set(&["region"])).unwrap_err().contains("section.key=value"));
+}
+
+#[test]
+fn variables_that_are_no_settings_are_left_alone() {
+    let sources = variables(&[
+        ("FERRITE_PORT_4566_TCP_ADDR", "10.0.0.1"),
+        ("FERRITE_BIN", "target/debug/ferrite"),
+        ("HOME", "/root"),
+    ]);
+    assert!(load(sources).is_ok());
+}
+
+#[test]
+fn a_file_that_is_named_must_be_there() {
+    let sources = Sources { file: Some("/nonexistent.toml".into()), ..Sources::default() };
+    assert!(load(sources).unwrap_err().contains("/nonexistent.toml"));
+}
+
+#[test]
+fn every_door_but_plain_mqtt_is_open_on_loopback() {
+    let listen = load(Sources::default()).unwrap().listen;
+    assert_eq!(listen.https.unwrap().to_string(), "127.0.0.1:8443");
+    assert_eq!(listen.mqtts.unwrap().to_string(), "127.0.0.1:8883");
+    assert_eq!(listen.mqtt, None);
+    let shut = load(set(&["listen.https=off", "listen.mqtts=off"])).unwrap().listen;
+    assert_eq!((shut.https, shut.mqtts), (None, None));
+}
+
+#[test]
+fn dev_opens_plain_mqtt_unless_it_is_set() {
+    let dev = |settings| load(Sources { is_dev: true, ..set(settings) }).unwrap().listen.mqtt;
+    assert_eq!(dev(&[]).unwrap().to_string(), "127.0.0.1:1883");
+    assert_eq!(dev(&["listen.mqtt=127.0.0.1:2"]).unwrap().port(), 2);
+    assert_eq!(dev(&["listen.mqtt=off"]), None);
+}
+
+#[test]
+fn typed_settings_work_from_every_source() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("ferrite.toml");
+    let text = "[tls]\nnames = [\"iot.example\", \"10.0.0.1\"]\naws_names = true\n\
+                [mqtt]\nworkers = 3\n[listen]\nmqtts = \"off\"\n";
+    fs::write(&path, text).unwrap();
+    let sources = [
+        Sources { file: Some(path), ..Sources::default() },
+        variables(&[
+            ("FERRITE_TLS__NAMES", "iot.example, 10.0.0.1"),
+            ("FERRITE_TLS__AWS_NAMES", "true"),
+            ("FERRITE_MQTT__WORKERS", "3"),
+            ("FERRITE_LISTEN__MQTTS", "off"),
+        ]),
+        set(&[
+            "tls.names=iot.example,10.0.0.1,",
+            "tls.aws_names=true",
+            "mqtt.workers=3",
+            "listen.mqtts=off",
+        ]),
+    ];
+    for source in sources {
+        let config = load(source).unwrap();
+        assert_eq!(config.tls.names, ["iot.example", "10.0.0.1"]);
+        assert!(config.tls.aws_names);
+        assert_eq!((config.mqtt.workers, config.listen.mqtts), (3, None));
+    }
+    let config = load(Sources::default()).unwrap();
+    assert_eq!((config.tls.names.len(), config.tls.aws_names), (0, false));
+    assert_eq!(config.mqtt.workers, 0);
+}
+
+#[test]
+fn an_own_certificate_comes_with_its_key() {
+    let error = load(set(&["tls.certificate=a.pem"])).unwrap_err();
+    assert!(error.contains("`tls.key`"), "{error}");
+    let tls = load(set(&["tls.certificate=a.pem", "tls.key=k.pem"])).unwrap().tls;
+    assert_eq!(tls.certificate.unwrap(), Path::new("a.pem"));
+    assert_eq!(tls.key.unwrap(), Path::new("k.pem"));
+}

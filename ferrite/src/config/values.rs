@@ -1,0 +1,96 @@
+//! How the value of a setting is read: a typed one from TOML, text from everywhere else.
+
+use std::fmt::Display;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::str::FromStr;
+
+use serde::de::Error as _;
+use serde::{Deserialize, Deserializer};
+use types::Region;
+
+/// What a door that stays shut is set to.
+const OFF: &str = "off";
+
+pub(super) fn region<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Region, D::Error> {
+    parse(&String::deserialize(deserializer)?)
+}
+
+pub(super) fn text_or_none<'de, D: Deserializer<'de>>(
+    deserializer: D,
+) -> Result<Option<String>, D::Error> {
+    let text = String::deserialize(deserializer)?;
+    Ok(Some(text).filter(|text| !text.is_empty()))
+}
+
+pub(super) fn path_or_none<'de, D: Deserializer<'de>>(
+    deserializer: D,
+) -> Result<Option<PathBuf>, D::Error> {
+    Ok(text_or_none(deserializer)?.map(PathBuf::from))
+}
+
+/// `address:port`, or `off`.
+pub(super) fn door<'de, D: Deserializer<'de>>(
+    deserializer: D,
+) -> Result<Option<SocketAddr>, D::Error> {
+    let text = String::deserialize(deserializer)?;
+    if text == OFF {
+        return Ok(None);
+    }
+    let wrong = |_| D::Error::custom(format!("`{text}` is neither address:port nor {OFF}"));
+    text.parse().map(Some).map_err(wrong)
+}
+
+pub(super) fn flag<'de, D: Deserializer<'de>>(deserializer: D) -> Result<bool, D::Error> {
+    typed(deserializer)
+}
+
+pub(super) fn count<'de, D: Deserializer<'de>>(deserializer: D) -> Result<usize, D::Error> {
+    typed(deserializer)
+}
+
+/// A list, or its members in one text with commas between them.
+pub(super) fn names<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<String>, D::Error> {
+    #[derive(Deserialize)]
+    #[serde(untagged)]
+    enum Names {
+        List(Vec<String>),
+        Text(String),
+    }
+    let names = match Names::deserialize(deserializer)? {
+        Names::List(names) => names,
+        Names::Text(text) => text.split(',').map(|name| name.trim().to_owned()).collect(),
+    };
+    names.into_iter().filter(|name| !name.is_empty()).map(host_name).collect()
+}
+
+/// A host name or an address: what a certificate can name.
+fn host_name<E: serde::de::Error>(name: String) -> Result<String, E> {
+    let is_of_a_name = |b: u8| b.is_ascii_alphanumeric() || b".-:*_".contains(&b);
+    if name.bytes().all(is_of_a_name) {
+        Ok(name)
+    } else {
+        Err(E::custom(format!("`{name}` is no host name or address")))
+    }
+}
+
+fn typed<'de, D, T>(deserializer: D) -> Result<T, D::Error>
+where
+    D: Deserializer<'de>,
+    T: Deserialize<'de> + FromStr<Err: Display>,
+{
+    #[derive(Deserialize)]
+    #[serde(untagged)]
+    enum Value<T> {
+        Typed(T),
+        Text(String),
+    }
+    match Value::deserialize(deserializer)? {
+        Value::Typed(value) => Ok(value),
+        Value::Text(text) => parse(text.trim()),
+    }
+}
+
+fn parse<T: FromStr<Err: Display>, E: serde::de::Error>(text: &str) -> Result<T, E> {
+    text.parse().map_err(E::custom)
+}
