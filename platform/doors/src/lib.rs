@@ -2,15 +2,31 @@
 //!
 //! A door accepts for as long as the server runs. When it is full it turns newcomers away at
 //! once rather than let them wait unheard, and when the process is out of file descriptors it
-//! pauses instead of spinning. What is said behind the door is the caller's business.
+//! pauses instead of spinning. Where TLS is spoken, a client is asked for no more than that it holds
+//! the key of its certificate. What is said behind the door is the caller's business.
 
 mod error;
 mod file_limit;
+mod handshake_error;
+mod hello;
 mod holder;
+mod identity;
 mod listener;
+mod plain_text;
+mod possession;
 mod quiet;
+mod server_names;
+mod tls;
+mod tls_error;
 
 pub use error::DoorError;
 pub use file_limit::{FileLimits, raise_file_descriptor_limit};
+pub use handshake_error::HandshakeError;
+pub use hello::Protocol;
 pub use holder::Holder;
+pub use identity::ServerIdentity;
 pub use listener::{CONNECTIONS_MAX_DEFAULT, Door, DoorLimits, Listener, Peer, open};
+pub use plain_text::PlainText;
+pub use server_names::ServerNames;
+pub use tls::{ClientCertificate, Secured, Tls, TlsSettings};
+pub use tls_error::TlsError;

@@ -6,7 +6,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use env::{Env, Shutdown, TaskKind};
+use env::{Env, Shutdown, TaskKind, Workers};
 use metrics::{Counter, Gauge, counter, gauge};
 use rustix::io::Errno;
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
@@ -84,17 +84,46 @@ impl Listener {
         F: Fn(TcpStream, Peer) -> Fut,
         Fut: Future<Output = ()> + Send + 'static,
     {
+        self.let_in(|stream, peer, place| {
+            let work = handle(stream, peer);
+            self.env.tasks.spawn(self.door.name, TaskKind::Transient, async move {
+                work.await;
+                drop(place);
+            });
+        })
+        .await;
+    }
+
+    /// As [`Listener::serve`], with each connection on one of `workers`, where it stays.
+    pub async fn serve_on<F, Fut>(self, workers: &Workers, handle: F)
+    where
+        F: Fn(TcpStream, Peer) -> Fut + Clone + Send + Sync + 'static,
+        Fut: Future<Output = ()> + Send + 'static,
+    {
+        self.let_in(|stream, peer, place| {
+            let handle = handle.clone();
+            // Leaves the reactor of this thread for that of the worker.
+            let leaving = stream.into_std();
+            workers.spawn(self.door.name, TaskKind::Transient, move || async move {
+                match leaving.and_then(TcpStream::from_std) {
+                    Ok(stream) => handle(stream, peer).await,
+                    Err(error) => tracing::warn!(%error, "connection lost on its way to a worker"),
+                }
+                drop(place);
+            });
+        })
+        .await;
+    }
+
+    /// Accepts until shutdown begins, and has `start` begin the work of each connection.
+    async fn let_in(&self, start: impl Fn(TcpStream, Peer, Place)) {
         let mut shutdown = self.env.tasks.shutdown_signal();
         let mut entrance = Entrance::new(&self.door, &self.env);
         while let Some(accepted) = self.accept(&mut shutdown).await {
             match accepted {
                 Ok((stream, address)) => {
                     if let Some(place) = entrance.admit() {
-                        let work = handle(prepared(stream), Peer { address });
-                        self.env.tasks.spawn(self.door.name, TaskKind::Transient, async move {
-                            work.await;
-                            drop(place);
-                        });
+                        start(prepared(stream), Peer { address }, place);
                     }
                 }
                 Err(error) if is_of_the_peer(&error) => {}
