@@ -152,7 +152,8 @@ impl Permissions {
         }
     }
 
-    /// A number that grows with every change: a verdict holds as long as it stands still.
+    /// A number that grows with every change, the end included: a verdict holds as long as it
+    /// stands still.
     pub fn generation(&self) -> u64 {
         self.generation.load(Ordering::Acquire)
     }
@@ -177,6 +178,12 @@ impl Permissions {
             }
             is_first
         });
+        self.generation.fetch_add(1, Ordering::AcqRel);
+    }
+
+    /// Why the connection has to end, if it has to.
+    pub fn ending(&self) -> Option<Refusal> {
+        self.ended.borrow().clone()
     }
 
     /// Resolves when the connection has to end, with the reason.

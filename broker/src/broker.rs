@@ -1,0 +1,148 @@
+//! The broker: every tenant's space, and the life of one connection from knock to goodbye.
+
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use bytes::BytesMut;
+use mqtt::{Decoder, Packet};
+use service::{App, Authenticator, DeviceStatus, Knock, PolicySource};
+use tokio::io::{AsyncRead, AsyncWrite};
+use types::{Tenant, TenantId};
+
+use crate::connect::Admitted;
+use crate::connection::Connection;
+use crate::ending::Ending;
+use crate::message::Message;
+use crate::metrics::Metrics;
+use crate::publish::deliver;
+use crate::session::Session;
+use crate::space::{Client, Space};
+use crate::turn::with_lent;
+
+/// The device gateway and message broker of one server.
+pub struct Broker {
+    pub(crate) app: Arc<App>,
+    pub(crate) authenticator: Arc<dyn Authenticator>,
+    pub(crate) policies: Arc<dyn PolicySource>,
+    pub(crate) metrics: Metrics,
+    spaces: Mutex<HashMap<TenantId, Arc<Space>>>,
+    last_number: AtomicU64,
+}
+
+impl Broker {
+    /// A broker that asks `authenticator` who its clients are and `policies` what they may do.
+    pub fn new(
+        app: Arc<App>,
+        authenticator: Arc<dyn Authenticator>,
+        policies: Arc<dyn PolicySource>,
+    ) -> Arc<Self> {
+        Arc::new(Self {
+            app,
+            authenticator,
+            policies,
+            metrics: Metrics::new(),
+            spaces: Mutex::default(),
+            last_number: AtomicU64::new(0),
+        })
+    }
+
+    /// Serves one client until its connection ends.
+    pub async fn serve_connection<S>(self: &Arc<Self>, mut stream: S, knock: Knock)
+    where
+        S: AsyncRead + AsyncWrite + Unpin,
+    {
+        let mut decoder = Decoder::server(self.app.limits.mqtt_packet_bytes_max);
+        let mut input = BytesMut::new();
+        match self.admit(&knock, &mut stream, &mut decoder, &mut input).await {
+            Ok(admitted) => self.converse(admitted, (stream, decoder, input)).await,
+            Err(refused) => self.turn_away(&knock, &mut stream, &refused).await,
+        }
+    }
+
+    /// Ends every connection; their clients are told that the server stops.
+    pub fn stop(&self) {
+        let spaces: Vec<_> = self.spaces().values().cloned().collect();
+        for client in spaces.iter().flat_map(|space| space.everybody()) {
+            // Nobody waits for this one: shutdown waits for all tasks.
+            drop(client.mailbox.close(Ending::ShuttingDown));
+        }
+    }
+
+    async fn converse<S>(self: &Arc<Self>, admitted: Admitted, io: (S, Decoder, BytesMut))
+    where
+        S: AsyncRead + AsyncWrite + Unpin,
+    {
+        self.app.device_log.record(admitted.event());
+        let Admitted { session, connack, patience } = admitted;
+        let mut output = BytesMut::new();
+        Packet::Connack(Box::new(connack)).encode(session.client.version, &mut output);
+        self.metrics.connections.increment(1);
+        let guard = Presence { broker: self, client: Arc::clone(&session.client) };
+        let mut connection = Connection::new(Arc::clone(self), io, session, output, patience);
+        let ending = connection.run().await;
+        self.bury(connection.session(), &ending);
+        connection.let_successor_in();
+        connection.close(&ending).await;
+        drop(guard);
+    }
+
+    /// What is left to do for a client whose connection has ended.
+    fn bury(&self, session: &mut Session, ending: &Ending) {
+        session.unsubscribe_all();
+        session.space.leave(&session.client);
+        session.client.mailbox.leave();
+        self.log_ending(session, ending);
+        if let Some(will) = session.will.take()
+            && ending.publishes_will()
+        {
+            let now = self.app.env.clock.now();
+            let message = Message::of_will(will, session.client.number, now);
+            with_lent(&self.metrics, |lent| {
+                deliver(&session.space, message, &mut lent.turn(now).1)
+            });
+        }
+    }
+
+    fn log_ending(&self, session: &Session, ending: &Ending) {
+        let status =
+            if ending.is_failure() { DeviceStatus::Failure } else { DeviceStatus::Success };
+        let reason = match ending {
+            Ending::Fault(fault) => fault.reason,
+            Ending::Revoked(refusal) => refusal.reason,
+            _ => ending.disconnect_reason(),
+        };
+        let event = session.client.event("Disconnect", status, reason, ending.detail());
+        self.app.device_log.record(event);
+    }
+
+    /// The space of `tenant`, which appears with its first client.
+    pub(crate) fn space(&self, tenant: &Tenant) -> Arc<Space> {
+        let mut spaces = self.spaces();
+        let space = spaces.entry(tenant.id).or_insert_with(|| Arc::new(Space::new(tenant.clone())));
+        Arc::clone(space)
+    }
+
+    /// A number for one more connection.
+    pub(crate) fn next_number(&self) -> u64 {
+        self.last_number.fetch_add(1, Ordering::Relaxed) + 1
+    }
+
+    fn spaces(&self) -> std::sync::MutexGuard<'_, HashMap<TenantId, Arc<Space>>> {
+        self.spaces.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Keeps others from finding a client whose task was dropped or has panicked.
+struct Presence<'b> {
+    broker: &'b Broker,
+    client: Arc<Client>,
+}
+
+impl Drop for Presence<'_> {
+    fn drop(&mut self) {
+        self.broker.metrics.connections.decrement(1);
+        self.client.mailbox.leave();
+        self.broker.space(&self.client.principal.tenant).leave(&self.client);
+    }
+}

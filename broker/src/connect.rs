@@ -1,0 +1,420 @@
+//! How a client comes in: who it is, its CONNECT, its policies, the connection it replaces.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::BytesMut;
+use bytestring::ByteString;
+use mqtt::{Connack, ConnackProperties, Connect, Decoder, Malformed, Packet, QoS, Version, reason};
+use service::{DeviceEvent, DeviceStatus, Knock, Limits, Login, Permissions, Principal, Wish};
+use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
+
+use crate::ending::Ending;
+use crate::mailbox::{Mailbox, MailboxLimits};
+use crate::session::Session;
+use crate::space::{Client, Space};
+use crate::verdicts::Verdicts;
+use crate::window::Window;
+use crate::{Broker, bounds};
+
+/// How much of a CONNECT is read at once.
+const READ_BYTES: usize = 4096;
+/// How long a connection that is replaced may take to end.
+const TAKE_OVER: Duration = Duration::from_secs(5);
+
+/// Why a client does not come in.
+#[derive(Debug)]
+pub(crate) struct Refused {
+    /// What it is told, if anything.
+    pub(crate) answer: Option<(Version, u8)>,
+    /// A word for it in the device log.
+    pub(crate) reason: &'static str,
+    /// What happened and what to do, in a sentence.
+    pub(crate) detail: String,
+    /// As it named itself, if it came so far.
+    pub(crate) client_id: Option<String>,
+    /// The certificate's id, if it was recognized.
+    pub(crate) principal: Option<Arc<Principal>>,
+}
+
+/// A client that is in, and what it is told.
+pub(crate) struct Admitted {
+    pub(crate) session: Session,
+    pub(crate) connack: Connack,
+    /// How long it may be silent.
+    pub(crate) patience: Duration,
+}
+
+impl Refused {
+    fn new(reason: &'static str, detail: impl Into<String>) -> Self {
+        let detail = detail.into();
+        Self { answer: None, reason, detail, client_id: None, principal: None }
+    }
+
+    fn by(refusal: service::Refusal) -> Self {
+        Self::new(refusal.reason, refusal.detail)
+    }
+
+    /// For what MQTT 5 has a code; a client of MQTT 3.1.1 finds its connection closed, as on AWS.
+    fn telling(self, connect: &Connect, code: u8) -> Self {
+        let answer = (connect.version == Version::V5).then_some((Version::V5, code));
+        Self { answer, ..self }
+    }
+
+    /// For what both versions have a code.
+    fn telling_both(self, connect: &Connect, v5: u8, v311: u8) -> Self {
+        let code = if connect.version == Version::V5 { v5 } else { v311 };
+        Self { answer: Some((connect.version, code)), ..self }
+    }
+
+    fn event(&self, knock: &Knock) -> DeviceEvent {
+        let tenant = self.principal.as_ref().map(|principal| &principal.tenant);
+        DeviceEvent {
+            source: Some(knock.peer),
+            account_id: tenant.map(|tenant| tenant.account.to_string()),
+            region: tenant.map(|tenant| tenant.region.to_string()),
+            client_id: self.client_id.clone(),
+            principal_id: self.principal.as_ref().map(|principal| principal.id.clone()),
+            ..DeviceEvent::failure("Connect", self.reason, self.detail.clone())
+        }
+    }
+}
+
+impl Broker {
+    /// Lets a client in: from the first byte of its CONNECT to the session it gets.
+    pub(crate) async fn admit<S: AsyncRead + AsyncWrite + Unpin>(
+        &self,
+        knock: &Knock,
+        stream: &mut S,
+        decoder: &mut Decoder,
+        input: &mut BytesMut,
+    ) -> Result<Admitted, Refused> {
+        // A certificate that is not good is closed before its first byte counts.
+        let early = match knock.certificate {
+            Some(_) => {
+                Some(self.authenticator.authenticate(knock, None).await.map_err(Refused::by)?)
+            }
+            None => None,
+        };
+        let limit = Duration::from_secs(self.app.limits.mqtt_connect_s);
+        let connect = match tokio::time::timeout(limit, read_connect(stream, decoder, input)).await
+        {
+            Ok(read) => read.map_err(|refused| refused_as(refused, early.as_ref(), None))?,
+            Err(_) => {
+                let why = format!("no CONNECT came within {} s", limit.as_secs());
+                let refused = Refused::new("CONNECT_TIMEOUT", why);
+                return Err(refused_as(refused, early.as_ref(), None));
+            }
+        };
+        let client_id = connect.client_id.to_string();
+        let refused = |refused, principal| refused_as(refused, principal, Some(client_id.clone()));
+        let principal = match early {
+            Some(principal) => principal,
+            None => self.log_in(knock, &connect).await.map_err(|r| refused(r, None))?,
+        };
+        self.establish(connect, &principal).await.map_err(|r| refused(r, Some(&principal)))
+    }
+
+    /// The principal of a client without a certificate.
+    async fn log_in(&self, knock: &Knock, connect: &Connect) -> Result<Arc<Principal>, Refused> {
+        let login = Login {
+            user_name: connect.user_name.as_ref().map(ToString::to_string),
+            password: connect.password.clone(),
+        };
+        let found = self.authenticator.authenticate(knock, Some(&login)).await;
+        found.map_err(|refusal| Refused::by(refusal).telling(connect, reason::NOT_AUTHORIZED))
+    }
+
+    /// What is true of every CONNECT, whoever sends it.
+    async fn establish(
+        &self,
+        mut connect: Connect,
+        principal: &Arc<Principal>,
+    ) -> Result<Admitted, Refused> {
+        check_shape(&connect, &self.app.limits)?;
+        let is_assigned = connect.client_id.is_empty();
+        if is_assigned {
+            connect.client_id = self.new_client_id(connect.version).into();
+        }
+        let permissions = self.policies.permissions(principal, &connect.client_id).await;
+        let permissions =
+            permissions.map_err(|r| Refused::by(r).telling(&connect, reason::NOT_AUTHORIZED))?;
+        self.authorize(&connect, principal, &permissions)?;
+        let space = self.space(&principal.tenant);
+        let client = Arc::new(self.new_client(&connect, principal, &permissions));
+        take_over(&space, &client).await;
+        let keep_alive_s = keep_alive_s(connect.keep_alive_s, &self.app.limits);
+        let connack = self.connack(&connect, is_assigned, keep_alive_s);
+        // One and a half times the keep alive (MQTT-3.1.2-22).
+        let patience = Duration::from_millis(u64::from(keep_alive_s) * 1500);
+        let session = self.new_session(connect, space, client);
+        Ok(Admitted { session, connack, patience })
+    }
+
+    /// Connect itself, and what the Will would do.
+    fn authorize(
+        &self,
+        connect: &Connect,
+        principal: &Principal,
+        permissions: &Permissions,
+    ) -> Result<(), Refused> {
+        let rights = permissions.rights();
+        if rights.is_unlimited {
+            return Ok(());
+        }
+        let arn = |resource: String| principal.tenant.arn("iot", &resource);
+        let mut attributes = Vec::new();
+        if asks_to_persist(connect) {
+            attributes.push("PersistentConnect");
+        }
+        let will_topic = connect.will.as_ref().map(|will| arn(format!("topic/{}", will.topic)));
+        if connect.will.is_some() {
+            attributes.push("LastWill");
+        }
+        let will_topics: Vec<&str> = will_topic.as_deref().into_iter().collect();
+        let mut context: Vec<(&str, &[&str])> = vec![("iot:ConnectAttributes", &attributes)];
+        if !will_topics.is_empty() {
+            context.push(("iot:LastWillTopic", &will_topics));
+        }
+        let client = arn(format!("client/{}", connect.client_id));
+        let mut wishes = vec![("iot:Connect", client.as_str(), context.as_slice())];
+        if let Some(topic) = &will_topic {
+            wishes.push(("iot:Publish", topic, &[]));
+        }
+        for (action, resource, context) in wishes {
+            let wish = Wish { action, resource, context, now: self.app.env.clock.now() };
+            let decision = rights.decide(&wish);
+            if !decision.is_allowed() {
+                let why = format!("{action} on {resource}: {decision}");
+                let refused = Refused::new("AUTHORIZATION_FAILURE", why);
+                return Err(refused.telling(connect, reason::NOT_AUTHORIZED));
+            }
+        }
+        Ok(())
+    }
+
+    fn new_client(
+        &self,
+        connect: &Connect,
+        principal: &Arc<Principal>,
+        permissions: &Arc<Permissions>,
+    ) -> Client {
+        let limits = &self.app.limits;
+        Client {
+            number: self.next_number(),
+            // A copy: the id must not hold the buffer that it came in.
+            id: ByteString::from(&*connect.client_id),
+            version: connect.version,
+            principal: Arc::clone(principal),
+            permissions: Arc::clone(permissions),
+            mailbox: Mailbox::new(MailboxLimits {
+                messages_max: limits.mqtt_waiting_messages_max,
+                bytes_max: limits.mqtt_waiting_bytes_max,
+            }),
+        }
+    }
+
+    fn new_session(&self, connect: Connect, space: Arc<Space>, client: Arc<Client>) -> Session {
+        let limits = &self.app.limits;
+        let inflight_max = limits.mqtt_inflight_max;
+        let asked = &connect.properties;
+        let is_v5 = connect.version == Version::V5;
+        let aliases = if is_v5 { usize::from(limits.mqtt_topic_alias_max) } else { 0 };
+        let packet_bytes_max = asked.maximum_packet_size.map_or(usize::MAX, |most| most as usize);
+        Session {
+            app: Arc::clone(&self.app),
+            space,
+            verdicts: Verdicts::new(Arc::clone(&client.permissions)),
+            client,
+            window: Window::new(asked.receive_maximum.unwrap_or(inflight_max).min(inflight_max)),
+            aliases: vec![None; aliases],
+            subscriptions: std::collections::HashMap::new(),
+            packet_bytes_max,
+            tells_reasons: asked.request_problem_information.unwrap_or(true),
+            will: connect.will,
+        }
+    }
+
+    /// What the client is told of its session (MQTT 5), or that it is in (3.1.1).
+    fn connack(&self, connect: &Connect, is_assigned: bool, keep_alive_s: u16) -> Connack {
+        if connect.version == Version::V311 {
+            return Connack::default();
+        }
+        let limits = &self.app.limits;
+        let properties = ConnackProperties {
+            // Sessions end with their connection until they can be kept.
+            session_expiry_s: asks_to_persist(connect).then_some(0),
+            receive_maximum: Some(limits.mqtt_inflight_max),
+            maximum_qos: Some(QoS::AtLeastOnce as u8),
+            retain_available: Some(false),
+            maximum_packet_size: u32::try_from(limits.mqtt_packet_bytes_max).ok(),
+            assigned_client_id: is_assigned.then(|| connect.client_id.clone()),
+            topic_alias_maximum: Some(limits.mqtt_topic_alias_max),
+            wildcard_subscription_available: Some(true),
+            subscription_identifiers_available: Some(false),
+            shared_subscription_available: Some(false),
+            server_keep_alive_s: Some(keep_alive_s),
+            ..ConnackProperties::default()
+        };
+        Connack { properties, ..Connack::default() }
+    }
+
+    /// The id of a client that brought none.
+    fn new_client_id(&self, version: Version) -> String {
+        let random = uuid::Builder::from_random_bytes(self.app.env.random.bytes()).into_uuid();
+        match version {
+            Version::V5 => random.to_string(),
+            Version::V311 => format!("$GEN/{random}"),
+        }
+    }
+
+    /// Tells a client that it does not come in, as far as it is told, and the log why.
+    pub(crate) async fn turn_away<S: AsyncWrite + Unpin>(
+        &self,
+        knock: &Knock,
+        stream: &mut S,
+        refused: &Refused,
+    ) {
+        self.app.device_log.record(refused.event(knock));
+        let mut output = BytesMut::new();
+        if let Some((version, code)) = refused.answer {
+            let mut connack = Connack { code, ..Connack::default() };
+            connack.properties.reason_string =
+                (version == Version::V5).then(|| refused.detail.as_str().into());
+            Packet::Connack(Box::new(connack)).encode(version, &mut output);
+        }
+        let goodbye = async {
+            stream.write_all_buf(&mut output).await?;
+            stream.shutdown().await
+        };
+        drop(tokio::time::timeout(TAKE_OVER, goodbye).await);
+    }
+}
+
+/// `refused` with what was known by then of who it is.
+fn refused_as(
+    refused: Refused,
+    principal: Option<&Arc<Principal>>,
+    client_id: Option<String>,
+) -> Refused {
+    Refused { principal: principal.cloned(), client_id, ..refused }
+}
+
+async fn read_connect<S: AsyncRead + Unpin>(
+    stream: &mut S,
+    decoder: &mut Decoder,
+    input: &mut BytesMut,
+) -> Result<Connect, Refused> {
+    loop {
+        match decoder.decode(input) {
+            Ok(Some(Packet::Connect(connect))) => return Ok(*connect),
+            Ok(Some(_)) => return Err(Refused::new("PROTOCOL_ERROR", "CONNECT comes first")),
+            Ok(None) => {}
+            Err(malformed) => return Err(unreadable(&malformed)),
+        }
+        input.reserve(READ_BYTES);
+        match stream.read_buf(input).await {
+            Ok(0) => {
+                let why = "the client closed the connection before its CONNECT";
+                return Err(Refused::new("CONNECTION_LOST", why));
+            }
+            Ok(_) => {}
+            Err(error) => {
+                let why = format!("the connection broke off before CONNECT: {error}");
+                return Err(Refused::new("CONNECTION_LOST", why));
+            }
+        }
+    }
+}
+
+/// What a CONNECT that cannot be read is answered: only one of another version is.
+fn unreadable(malformed: &Malformed) -> Refused {
+    let refused = Refused::new("MALFORMED_CONNECT", malformed.to_string());
+    let answer = match malformed {
+        Malformed::UnsupportedProtocol { level, .. } if *level > 5 => {
+            Some((Version::V5, reason::UNSUPPORTED_PROTOCOL_VERSION))
+        }
+        Malformed::UnsupportedProtocol { .. } => {
+            Some((Version::V311, reason::connack::UNACCEPTABLE_PROTOCOL_VERSION))
+        }
+        _ => None,
+    };
+    Refused { answer, ..refused }
+}
+
+/// Refuses what AWS does not take, and what is not built.
+fn check_shape(connect: &Connect, limits: &Limits) -> Result<(), Refused> {
+    check_client_id(connect, limits)?;
+    let refuse = |code, word, why: String| Err(Refused::new(word, why).telling(connect, code));
+    if connect.properties.authentication_method.is_some() {
+        let why = "enhanced authentication (AUTH) is not offered".to_owned();
+        return refuse(reason::BAD_AUTHENTICATION_METHOD, "BAD_AUTHENTICATION_METHOD", why);
+    }
+    let least = limits.mqtt_client_packet_bytes_min;
+    if connect.properties.maximum_packet_size.is_some_and(|most| most < least) {
+        let why = format!("a client must take packets of {least} bytes at least");
+        return refuse(reason::UNSPECIFIED_ERROR, "MAXIMUM_PACKET_SIZE_TOO_SMALL", why);
+    }
+    if let Err(fault) = bounds::check_user_properties(&connect.properties.user_properties, limits) {
+        return refuse(fault.code, fault.reason, fault.detail);
+    }
+    let Some(will) = &connect.will else { return Ok(()) };
+    if will.qos == QoS::ExactlyOnce {
+        let why = "the Will has QoS 2, which is not offered; use QoS 1".to_owned();
+        return refuse(reason::QOS_NOT_SUPPORTED, "QOS_NOT_SUPPORTED", why);
+    }
+    if will.retain {
+        let why = "the Will is to be retained, which is not built yet".to_owned();
+        return refuse(reason::RETAIN_NOT_SUPPORTED, "RETAIN_NOT_SUPPORTED", why);
+    }
+    match bounds::check_topic(&will.topic, limits) {
+        Ok(()) => Ok(()),
+        Err(fault) => refuse(fault.code, fault.reason, fault.detail),
+    }
+}
+
+fn check_client_id(connect: &Connect, limits: &Limits) -> Result<(), Refused> {
+    let (bytes, bytes_max) = (connect.client_id.len(), limits.mqtt_client_id_bytes_max);
+    let why = if bytes > bytes_max {
+        format!("the client id has {bytes} bytes of at most {bytes_max}")
+    } else if bytes == 0 && connect.version == Version::V311 && !connect.clean {
+        "an empty client id needs a clean session (MQTT-3.1.3-8)".to_owned()
+    } else {
+        return Ok(());
+    };
+    let refused = Refused::new("CLIENT_IDENTIFIER_NOT_VALID", why);
+    let v311 = reason::connack::IDENTIFIER_REJECTED;
+    Err(refused.telling_both(connect, reason::CLIENT_IDENTIFIER_NOT_VALID, v311))
+}
+
+/// Whether the client wants a session that outlives its connection.
+fn asks_to_persist(connect: &Connect) -> bool {
+    match connect.version {
+        Version::V311 => !connect.clean,
+        Version::V5 => connect.properties.session_expiry_s.is_some_and(|expiry_s| expiry_s > 0),
+    }
+}
+
+/// The keep alive in force: 0 is AWS's longest.
+fn keep_alive_s(asked_s: u16, limits: &Limits) -> u16 {
+    let longest_s = limits.mqtt_keep_alive_s_max;
+    if asked_s == 0 { longest_s } else { asked_s.clamp(limits.mqtt_keep_alive_s_min, longest_s) }
+}
+
+/// Registers `client`. The connection that it replaces is gone before this returns: a device that
+/// reconnects must not receive its own Will.
+async fn take_over(space: &Space, client: &Arc<Client>) {
+    let Some(other) = space.enter(client) else { return };
+    let ended = other.mailbox.close(Ending::TakenOver);
+    // An error says that it has ended. One that does not end in time is out of the way by then:
+    // its mailbox is closed, and it finds itself replaced.
+    drop(tokio::time::timeout(TAKE_OVER, ended).await);
+}
+
+impl Admitted {
+    /// An entry of the device log.
+    pub(crate) fn event(&self) -> DeviceEvent {
+        let client = &self.session.client;
+        client.event("Connect", DeviceStatus::Success, "CONNECTED", "connected".into())
+    }
+}

@@ -1,0 +1,313 @@
+//! A connection: reads, lets the session act, writes; one wake, one read, one write.
+
+use std::collections::VecDeque;
+use std::future::Future;
+use std::io;
+use std::pin::{Pin, pin};
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use bytes::{Buf as _, BytesMut};
+use mqtt::Decoder;
+use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
+use tokio::sync::oneshot;
+use tokio::time::{Instant, Sleep, sleep_until};
+
+use crate::Broker;
+use crate::delivery::Delivered;
+use crate::ending::{Ending, Fault};
+use crate::mailbox::Delivery;
+use crate::session::Session;
+use crate::turn::{Lent, Turn, with_lent};
+
+/// How much room a read has at least.
+const READ_BYTES_MIN: usize = 16 * 1024;
+/// The size of the buffer that a thread reads into.
+const READ_BYTES: usize = 64 * 1024;
+/// While so much is unwritten, no more mail is encoded.
+const OUTPUT_BYTES_HIGH: usize = 64 * 1024;
+/// While so much is unwritten, nothing is read: the client does not take its acknowledgements.
+const OUTPUT_BYTES_MAX: usize = 256 * 1024;
+/// Reads in one turn; then others have theirs.
+const READS_PER_TURN_MAX: usize = 4;
+/// How long a client may take to hear why it is cut off.
+const GOODBYE: Duration = Duration::from_secs(2);
+
+/// Resolves when the client's certificate is no longer good.
+pub(crate) type Ended = Pin<Box<dyn Future<Output = ()> + Send>>;
+
+/// A client's stream and its session.
+pub(crate) struct Connection<S> {
+    broker: Arc<Broker>,
+    stream: S,
+    decoder: Decoder,
+    session: Session,
+    /// The beginning of a packet whose end is yet to come.
+    partial: BytesMut,
+    /// What the client has not taken yet.
+    unwritten: BytesMut,
+    is_unflushed: bool,
+    /// Mail that is not encoded yet.
+    mail: VecDeque<Delivery>,
+    last_heard: Instant,
+    patience: Duration,
+    silence: Pin<Box<Sleep>>,
+    ended: Ended,
+    /// That of the permissions, when they were last looked at.
+    generation: Option<u64>,
+    are_timers_set: bool,
+    /// Who waits for this connection to be gone.
+    waiting: Option<oneshot::Sender<()>>,
+}
+
+impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
+    /// A connection that has said CONNACK in `unwritten`, and that may be silent for `patience`.
+    pub(crate) fn new(
+        broker: Arc<Broker>,
+        (stream, decoder, partial): (S, Decoder, BytesMut),
+        session: Session,
+        unwritten: BytesMut,
+        patience: Duration,
+    ) -> Self {
+        let last_heard = Instant::now();
+        let mut permission = session.client.permissions.ended();
+        let ended = Box::pin(async move {
+            // An error means that nobody can end the permissions any more.
+            if permission.wait_for(Option::is_some).await.is_err() {
+                std::future::pending::<()>().await;
+            }
+        });
+        Self {
+            broker,
+            stream,
+            decoder,
+            session,
+            partial,
+            unwritten,
+            is_unflushed: false,
+            mail: VecDeque::new(),
+            last_heard,
+            patience,
+            silence: Box::pin(sleep_until(last_heard + patience)),
+            ended,
+            generation: None,
+            are_timers_set: false,
+            waiting: None,
+        }
+    }
+
+    /// Serves the client until its connection ends, and says why it did.
+    pub(crate) async fn run(&mut self) -> Ending {
+        let broker = Arc::clone(&self.broker);
+        let turns =
+            std::future::poll_fn(|cx| with_lent(&broker.metrics, |lent| self.poll_turn(lent, cx)));
+        turns.await
+    }
+
+    /// Tells the client why, and closes.
+    pub(crate) async fn close(&mut self, ending: &Ending) {
+        if matches!(ending, Ending::Lost(_)) {
+            return;
+        }
+        self.session.say_goodbye(ending, &mut self.unwritten);
+        let Self { stream, unwritten, .. } = self;
+        let goodbye = async {
+            stream.write_all_buf(unwritten).await?;
+            stream.shutdown().await
+        };
+        // A client that does not listen is not waited for.
+        drop(tokio::time::timeout(GOODBYE, goodbye).await);
+    }
+
+    /// Whoever has the client's id next need not wait for the goodbye.
+    pub(crate) fn let_successor_in(&mut self) {
+        self.waiting = None;
+    }
+
+    pub(crate) fn session(&mut self) -> &mut Session {
+        &mut self.session
+    }
+
+    /// One turn: as much as there is to do now.
+    fn poll_turn(&mut self, lent: &mut Lent, cx: &mut Context<'_>) -> Poll<Ending> {
+        let now = self.broker.app.env.clock.now();
+        let (input, mut turn) = lent.turn(now);
+        turn.output.clear();
+        if !self.unwritten.is_empty() {
+            std::mem::swap(turn.output, &mut self.unwritten);
+        }
+        let result = self.advance(input, &mut turn, cx);
+        if !turn.output.is_empty() {
+            // The client is slow: what is left waits with the connection.
+            std::mem::swap(turn.output, &mut self.unwritten);
+        } else if self.unwritten.capacity() > 0 {
+            self.unwritten = BytesMut::new();
+        }
+        match result {
+            Ok(()) => Poll::Pending,
+            Err(ending) => Poll::Ready(ending),
+        }
+    }
+
+    fn advance(
+        &mut self,
+        input: &mut BytesMut,
+        turn: &mut Turn<'_>,
+        cx: &mut Context<'_>,
+    ) -> Result<(), Ending> {
+        self.check_signals(cx)?;
+        let mut reads = 0;
+        loop {
+            let has_read = reads < READS_PER_TURN_MAX && self.read(input, turn, cx)?;
+            let has_written_mail = self.write_mail(turn, cx)?;
+            self.flush(turn, cx)?;
+            reads += 1;
+            if !has_read && !has_written_mail {
+                break;
+            }
+        }
+        if reads > READS_PER_TURN_MAX {
+            // There may be more to read, and nobody else would wake this connection for it.
+            cx.waker().wake_by_ref();
+        }
+        Ok(())
+    }
+
+    /// The ends that come from outside: silence, and a certificate that is no longer good.
+    fn check_signals(&mut self, cx: &mut Context<'_>) -> Result<(), Ending> {
+        let permissions = &self.session.client.permissions;
+        let generation = Some(permissions.generation());
+        if generation != self.generation {
+            self.generation = generation;
+            if let Some(refusal) = permissions.ending() {
+                return Err(Ending::Revoked(refusal));
+            }
+        }
+        // A timer that was polled wakes this task, so it need not be polled again each time.
+        if !self.are_timers_set {
+            self.are_timers_set = true;
+            if self.ended.as_mut().poll(cx).is_ready() {
+                cx.waker().wake_by_ref();
+            }
+            if self.silence.as_mut().poll(cx).is_pending() {
+                return Ok(());
+            }
+        }
+        while self.silence.is_elapsed() {
+            let until = self.last_heard + self.patience;
+            if Instant::now() >= until {
+                return Err(Ending::KeepAlive);
+            }
+            self.silence.as_mut().reset(until);
+            if self.silence.as_mut().poll(cx).is_pending() {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    /// Reads once and acts on every packet; whether anything came.
+    fn read(
+        &mut self,
+        lent: &mut BytesMut,
+        turn: &mut Turn<'_>,
+        cx: &mut Context<'_>,
+    ) -> Result<bool, Ending> {
+        if turn.output.len() >= OUTPUT_BYTES_MAX {
+            return Ok(false);
+        }
+        if self.partial.is_empty() {
+            let read = self.read_into(lent, turn, cx);
+            if !lent.is_empty() {
+                // A copy, so that a slow client holds no more than what it has sent.
+                self.partial = BytesMut::from(&**lent);
+                lent.clear();
+            }
+            return read;
+        }
+        let mut own = std::mem::take(&mut self.partial);
+        let read = self.read_into(&mut own, turn, cx);
+        if !own.is_empty() {
+            self.partial = own;
+        }
+        read
+    }
+
+    fn read_into(
+        &mut self,
+        input: &mut BytesMut,
+        turn: &mut Turn<'_>,
+        cx: &mut Context<'_>,
+    ) -> Result<bool, Ending> {
+        let room = if input.is_empty() { READ_BYTES } else { READ_BYTES_MIN };
+        if input.capacity() - input.len() < READ_BYTES_MIN {
+            input.reserve(room);
+        }
+        match pin!(self.stream.read_buf(input)).poll(cx) {
+            Poll::Pending => return Ok(false),
+            Poll::Ready(Ok(0)) => return Err(Ending::Lost(None)),
+            Poll::Ready(Ok(_)) => {}
+            Poll::Ready(Err(error)) => return Err(Ending::Lost(Some(error))),
+        }
+        self.last_heard = Instant::now();
+        self.act_on(input, turn)?;
+        Ok(true)
+    }
+
+    /// Acts on every whole packet in `input`.
+    pub(crate) fn act_on(
+        &mut self,
+        input: &mut BytesMut,
+        turn: &mut Turn<'_>,
+    ) -> Result<(), Ending> {
+        loop {
+            match self.decoder.decode(input) {
+                Ok(Some(packet)) => self.session.handle(packet, turn)?,
+                Ok(None) => return Ok(()),
+                Err(malformed) => return Err(Ending::Fault(Fault::malformed(&malformed))),
+            }
+        }
+    }
+
+    /// Encodes the mail that the client can take; whether there was any.
+    fn write_mail(&mut self, turn: &mut Turn<'_>, cx: &mut Context<'_>) -> Result<bool, Ending> {
+        let mailbox = &self.session.client.mailbox;
+        if let Some(closing) = mailbox.collect(&mut self.mail, cx.waker()) {
+            self.waiting = Some(closing.waiting);
+            return Err(closing.ending);
+        }
+        let mut has_written = false;
+        while turn.output.len() < OUTPUT_BYTES_HIGH {
+            let Some(delivery) = self.mail.front() else { break };
+            if self.session.deliver(delivery, turn) == Delivered::Later {
+                break;
+            }
+            self.mail.pop_front();
+            has_written = true;
+        }
+        Ok(has_written)
+    }
+
+    /// Writes as much as the client takes.
+    fn flush(&mut self, turn: &mut Turn<'_>, cx: &mut Context<'_>) -> Result<(), Ending> {
+        let lost = |error: io::Error| Ending::Lost(Some(error));
+        while !turn.output.is_empty() {
+            match Pin::new(&mut self.stream).poll_write(cx, turn.output) {
+                Poll::Pending => return Ok(()),
+                Poll::Ready(Ok(0)) => return Err(Ending::Lost(None)),
+                Poll::Ready(Ok(written)) => turn.output.advance(written),
+                Poll::Ready(Err(error)) => return Err(lost(error)),
+            }
+            self.is_unflushed = true;
+        }
+        if self.is_unflushed {
+            match Pin::new(&mut self.stream).poll_flush(cx) {
+                Poll::Pending => {}
+                Poll::Ready(Ok(())) => self.is_unflushed = false,
+                Poll::Ready(Err(error)) => return Err(lost(error)),
+            }
+        }
+        Ok(())
+    }
+}

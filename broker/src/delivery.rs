@@ -1,0 +1,71 @@
+//! What happens to a message in a client's mailbox until it is on the wire.
+
+use mqtt::{PublishHead, QoS};
+
+use crate::mailbox::Delivery;
+use crate::session::Session;
+use crate::turn::Turn;
+use crate::verdicts::{Action, Asker};
+
+/// What became of a message.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Delivered {
+    /// It is written, or need not be.
+    Done,
+    /// The client has to acknowledge others first.
+    Later,
+}
+
+impl Session {
+    /// Writes a message to the client, if it may have it and its life is not over.
+    pub(crate) fn deliver(&mut self, delivery: &Delivery, turn: &mut Turn<'_>) -> Delivered {
+        let Delivery { message, qos } = delivery;
+        if *qos != QoS::AtMostOnce && !self.window.has_room() {
+            return Delivered::Later;
+        }
+        let Some(message_expiry_s) = message.expiry_s(turn.now) else { return Delivered::Done };
+        if !self.may_receive(&message.topic, turn) {
+            return Delivered::Done;
+        }
+        let mut head = PublishHead {
+            dup: false,
+            qos: *qos,
+            retain: false,
+            topic: &message.topic,
+            packet_id: None,
+            properties: message.properties.as_deref(),
+            message_expiry_s,
+            topic_alias: None,
+        };
+        if *qos != QoS::AtMostOnce {
+            head.packet_id = Some(mqtt::PacketId::MAX);
+        }
+        let version = self.client.version;
+        if mqtt::publish_len(version, &head, message.payload.len()) > self.packet_bytes_max {
+            // MQTT-3.1.2-25: as if it had been delivered.
+            return Delivered::Done;
+        }
+        if head.packet_id.is_some() {
+            head.packet_id = Some(self.window.take());
+        }
+        mqtt::encode_publish(version, &head, &message.payload, turn.output);
+        turn.counts.delivered += 1;
+        Delivered::Done
+    }
+
+    fn may_receive(&mut self, topic: &str, turn: &mut Turn<'_>) -> bool {
+        let Self { verdicts, space, .. } = self;
+        let asker = Asker { tenant: &space.tenant, now: turn.now };
+        let (is_allowed, is_new) = verdicts.allow_noting(Action::Receive, topic, &asker);
+        if is_allowed {
+            return true;
+        }
+        turn.counts.refused += 1;
+        if is_new {
+            // Once per topic and policy: each message of a busy topic would be too many.
+            let why = self.verdicts.explain(Action::Receive, topic, &self.asker(turn));
+            self.log_refusal("Publish-Out", "AUTHORIZATION_FAILURE", why, Some(topic));
+        }
+        false
+    }
+}

@@ -1,0 +1,108 @@
+//! Why a connection ends, in the words of MQTT 5 and of AWS's lifecycle events.
+
+use std::io;
+
+use mqtt::reason;
+use service::Refusal;
+
+/// Why a connection ends.
+#[derive(Debug)]
+pub(crate) enum Ending {
+    /// The client said goodbye.
+    Client {
+        /// Whether it asked for its Will to be published all the same (MQTT 5, 0x04).
+        with_will: bool,
+    },
+    /// The connection broke off.
+    Lost(Option<io::Error>),
+    /// The client did what it must not.
+    Fault(Fault),
+    /// Another connection has the client's id now.
+    TakenOver,
+    /// Nothing was heard for one and a half times the keep alive.
+    KeepAlive,
+    /// The client's certificate is no longer good.
+    Revoked(Refusal),
+    /// The server stops.
+    ShuttingDown,
+}
+
+/// What a client did wrong, and what it is told.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Fault {
+    /// MQTT 5's reason code.
+    pub(crate) code: u8,
+    /// A word for it in the device log.
+    pub(crate) reason: &'static str,
+    /// What happened and what to do, in a sentence.
+    pub(crate) detail: String,
+}
+
+impl Fault {
+    pub(crate) fn new(code: u8, reason: &'static str, detail: impl Into<String>) -> Self {
+        Self { code, reason, detail: detail.into() }
+    }
+
+    /// A packet that the protocol forbids where it came.
+    pub(crate) fn protocol(detail: impl Into<String>) -> Self {
+        Self::new(reason::PROTOCOL_ERROR, "PROTOCOL_ERROR", detail)
+    }
+
+    /// A packet that cannot be read.
+    pub(crate) fn malformed(malformed: &mqtt::Malformed) -> Self {
+        Self::new(malformed.reason_code(), "MALFORMED_PACKET", malformed.to_string())
+    }
+}
+
+impl Ending {
+    /// Whether the client's Will is published.
+    pub(crate) fn publishes_will(&self) -> bool {
+        !matches!(self, Self::Client { with_will: false })
+    }
+
+    /// The reason code of the DISCONNECT that an MQTT 5 client is sent, if it is sent one.
+    pub(crate) fn code(&self) -> Option<u8> {
+        match self {
+            Self::Client { .. } | Self::Lost(_) => None,
+            Self::Fault(fault) => Some(fault.code),
+            Self::TakenOver => Some(reason::SESSION_TAKEN_OVER),
+            Self::KeepAlive => Some(reason::KEEP_ALIVE_TIMEOUT),
+            Self::Revoked(_) => Some(reason::NOT_AUTHORIZED),
+            Self::ShuttingDown => Some(reason::SERVER_SHUTTING_DOWN),
+        }
+    }
+
+    /// AWS's `disconnectReason`.
+    pub(crate) fn disconnect_reason(&self) -> &'static str {
+        match self {
+            Self::Client { .. } => "CLIENT_INITIATED_DISCONNECT",
+            Self::Lost(_) => "CONNECTION_LOST",
+            Self::Fault(fault) if fault.code == reason::NOT_AUTHORIZED => "FORBIDDEN_ACCESS",
+            Self::Fault(_) => "CLIENT_ERROR",
+            Self::TakenOver => "DUPLICATE_CLIENTID",
+            Self::KeepAlive => "MQTT_KEEP_ALIVE_TIMEOUT",
+            Self::Revoked(_) => "AUTH_ERROR",
+            Self::ShuttingDown => "SERVER_INITIATED_DISCONNECT",
+        }
+    }
+
+    /// What happened, in a sentence.
+    pub(crate) fn detail(&self) -> String {
+        match self {
+            Self::Client { with_will: false } => "the client said goodbye".into(),
+            Self::Client { with_will: true } => "the client said goodbye and left its Will".into(),
+            Self::Lost(None) => "the client closed the connection without DISCONNECT".into(),
+            Self::Lost(Some(error)) => format!("the connection broke off: {error}"),
+            Self::Fault(fault) => fault.detail.clone(),
+            Self::TakenOver => "the client connected again with the same client id".into(),
+            Self::KeepAlive => "nothing was heard for one and a half times the keep alive".into(),
+            Self::Revoked(refusal) => refusal.detail.clone(),
+            Self::ShuttingDown => "the server stops".into(),
+        }
+    }
+
+    /// Whether it goes into the device log as a failure.
+    pub(crate) fn is_failure(&self) -> bool {
+        matches!(self, Self::Fault(_) | Self::Revoked(_))
+    }
+}
