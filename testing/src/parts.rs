@@ -21,16 +21,19 @@ pub(crate) struct Parts {
 }
 
 impl Parts {
-    pub(crate) async fn open() -> Self {
+    /// Opens a server's parts, its settings changed by `change`.
+    pub(crate) async fn open(change: impl FnOnce(&mut Settings)) -> Self {
         let data_dir = tempfile::tempdir().expect("a temporary directory can be made");
         let env = Env::simulated(START, 7);
         let store = open_store(&data_dir, &env).await;
         let limits = Limits::default();
+        let mut settings = settings(&data_dir);
+        change(&mut settings);
         let app = App {
             keyring: Keyring::ephemeral(&env.random),
             authority: authority(),
             keys: pki::KeyPool::new(0, &env.tasks),
-            settings: settings(&data_dir),
+            settings,
             tenants: Tenants::new(store.clone(), limits.regions_per_account_max),
             audit: Audit::start(store.clone(), &env, limits.audit_records_max),
             device_log: DeviceLog::new(&env, limits.device_log_entries_max),

@@ -10,6 +10,7 @@ use model::spec::Operation;
 use serde_json::Value;
 use service::{
     ApiError, App, Caller, Cx, Endpoint, Feature, Output, RawRequest, RawRoute, RouteMatch,
+    Settings,
 };
 use types::{AccountId, Region};
 
@@ -32,7 +33,15 @@ impl Server {
 
     /// A server with the features that `make` makes of its parts.
     pub async fn build(make: impl FnOnce(&Arc<App>) -> Vec<Feature>) -> Self {
-        let parts = Arc::new(Parts::open().await);
+        Self::build_with(|_| {}, make).await
+    }
+
+    /// As [`Server::build`], with settings that `change` changes.
+    pub async fn build_with(
+        change: impl FnOnce(&mut Settings),
+        make: impl FnOnce(&Arc<App>) -> Vec<Feature>,
+    ) -> Self {
+        let parts = Arc::new(Parts::open(change).await);
         let features = Arc::new(make(&parts.app));
         let settings = &parts.app.settings;
         let (account, region) = (settings.account, settings.region.clone());

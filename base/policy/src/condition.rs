@@ -5,6 +5,7 @@ use crate::document::{Effect, Version};
 use crate::json::Json;
 use crate::malformed::Malformed;
 use crate::operator::{Kind, Operand, Operator, Quantifier};
+use crate::pattern::Pattern;
 
 /// An operator applied to a key. All conditions of a statement must hold.
 #[derive(Debug, Clone, PartialEq)]
@@ -62,6 +63,11 @@ fn read_operands(
 }
 
 impl Condition {
+    /// The variables in its values.
+    pub(crate) fn variables(&self) -> impl Iterator<Item = &str> {
+        self.operands.iter().flat_map(Operand::patterns).flat_map(Pattern::variables)
+    }
+
     /// Whether the request satisfies the condition, in a statement of that effect.
     ///
     /// A missing key satisfies `…IfExists`, negated operators and `ForAllValues`, as in IAM. A

@@ -85,6 +85,25 @@ impl Document {
     pub fn version(&self) -> Version {
         self.version
     }
+
+    /// Whether a decision may change as time passes: a condition or a variable asks for
+    /// `aws:CurrentTime` or `aws:EpochTime`.
+    pub fn depends_on_time(&self) -> bool {
+        self.statements.iter().flat_map(Statement::asked).any(is_time)
+    }
+}
+
+impl Statement {
+    /// The keys and variables that it asks the context for.
+    pub(crate) fn asked(&self) -> impl Iterator<Item = &str> {
+        let resources = self.resources.patterns.iter().flat_map(Pattern::variables);
+        let keys = self.conditions.iter().map(|condition| &*condition.key);
+        resources.chain(keys).chain(self.conditions.iter().flat_map(Condition::variables))
+    }
+}
+
+fn is_time(key: &str) -> bool {
+    ["aws:CurrentTime", "aws:EpochTime"].iter().any(|time| time.eq_ignore_ascii_case(key))
 }
 
 impl Version {

@@ -155,6 +155,15 @@ impl Operand {
         }
     }
 
+    /// The patterns that it is made of, if it is.
+    pub(crate) fn patterns(&self) -> &[Pattern] {
+        match self {
+            Self::Text(pattern, _) => std::slice::from_ref(pattern),
+            Self::Arn(patterns) => patterns,
+            Self::Number(..) | Self::Date(..) | Self::Bool(_) | Self::Network(_) => &[],
+        }
+    }
+
     /// Whether `value` of the request matches this value of the policy.
     pub(crate) fn matches<'a>(
         &'a self,

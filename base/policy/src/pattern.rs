@@ -56,6 +56,14 @@ impl Pattern {
         builder.finish()
     }
 
+    /// The names of the variables in it.
+    pub(crate) fn variables(&self) -> impl Iterator<Item = &str> {
+        self.pieces.iter().filter_map(|piece| match piece {
+            Piece::Variable(variable) => Some(&*variable.name),
+            Piece::Literal(_) | Piece::One | Piece::Any => None,
+        })
+    }
+
     /// Whether the whole of `text` matches. Values of variables match literally.
     pub(crate) fn matches<'a>(
         &'a self,

@@ -6,6 +6,9 @@ use std::sync::Arc;
 
 use crate::AccountId;
 
+/// Characters of an endpoint's prefix after its `a`.
+const PREFIX_CHARS: usize = 13;
+
 /// A region's name, such as `us-east-1`: lower-case letters, digits and hyphens, 3 to 32 of them.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Region(Arc<str>);
@@ -75,20 +78,48 @@ impl Tenant {
     pub fn arn(&self, service: &str, resource: &str) -> String {
         format!("arn:aws:{service}:{}:{}:{resource}", self.region, self.account)
     }
+
+    /// What the names of the tenant's endpoints begin with: `a` and 13 letters or digits, the same
+    /// for ever for an account and region.
+    pub fn endpoint_prefix(&self) -> String {
+        let mut rest = fnv1a(format!("{}/{}", self.account, self.region).as_bytes());
+        let mut prefix = String::from("a");
+        for _ in 0..PREFIX_CHARS {
+            let digit = u32::try_from(rest % 36).unwrap_or(0);
+            prefix.push(char::from_digit(digit, 36).unwrap_or('0'));
+            rest /= 36;
+        }
+        prefix
+    }
+}
+
+/// FNV-1a of 128 bits: spreads names, and hides nothing.
+fn fnv1a(bytes: &[u8]) -> u128 {
+    const OFFSET: u128 = 0x6c62_272e_07bb_0142_62b8_2175_6295_c58d;
+    const PRIME: u128 = 0x0000_0000_0100_0000_0000_0000_0000_013b;
+    bytes.iter().fold(OFFSET, |hash, byte| (hash ^ u128::from(*byte)).wrapping_mul(PRIME))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    fn tenant(region: &str) -> Tenant {
+        let account = "123456789012".parse().unwrap();
+        Tenant { id: TenantId(1), account, region: region.parse().unwrap() }
+    }
+
     #[test]
     fn a_tenant_names_its_resources() {
-        let tenant = Tenant {
-            id: TenantId(1),
-            account: "123456789012".parse().unwrap(),
-            region: "eu-west-1".parse().unwrap(),
-        };
-        assert_eq!(tenant.arn("iot", "thing/a"), "arn:aws:iot:eu-west-1:123456789012:thing/a");
+        let arn = tenant("eu-west-1").arn("iot", "thing/a");
+        assert_eq!(arn, "arn:aws:iot:eu-west-1:123456789012:thing/a");
+    }
+
+    #[test]
+    fn a_prefix_never_changes_and_differs_between_regions() {
+        let first = tenant("eu-west-1").endpoint_prefix();
+        assert_eq!(first, "agbt2231re2jzz");
+        assert_ne!(first, tenant("eu-west-2").endpoint_prefix());
     }
 
     #[test]

@@ -6,8 +6,6 @@ use types::Tenant;
 
 /// The host that serves every endpoint while no domain is set.
 const LOCAL_HOST: &str = "localhost";
-/// Characters of an endpoint's prefix after its `a`.
-const PREFIX_CHARS: usize = 13;
 
 operations! { iot:
     DescribeEndpoint => describe_endpoint,
@@ -38,27 +36,8 @@ fn address(endpoint_type: &str, tenant: &Tenant, domain: Option<&str>) -> Option
     };
     Some(match domain {
         None => LOCAL_HOST.to_owned(),
-        Some(domain) => format!("{}{service}.{}.{domain}", prefix(tenant), tenant.region),
+        Some(domain) => format!("{}{service}.{}.{domain}", tenant.endpoint_prefix(), tenant.region),
     })
-}
-
-/// `a` and 13 letters or digits, the same for ever for an account and region.
-fn prefix(tenant: &Tenant) -> String {
-    let mut rest = fnv1a(format!("{}/{}", tenant.account, tenant.region).as_bytes());
-    let mut prefix = String::from("a");
-    for _ in 0..PREFIX_CHARS {
-        let digit = u32::try_from(rest % 36).unwrap_or(0);
-        prefix.push(char::from_digit(digit, 36).unwrap_or('0'));
-        rest /= 36;
-    }
-    prefix
-}
-
-/// FNV-1a of 128 bits: spreads names, and hides nothing.
-fn fnv1a(bytes: &[u8]) -> u128 {
-    const OFFSET: u128 = 0x6c62_272e_07bb_0142_62b8_2175_6295_c58d;
-    const PRIME: u128 = 0x0000_0000_0100_0000_0000_0000_0000_013b;
-    bytes.iter().fold(OFFSET, |hash, byte| (hash ^ u128::from(*byte)).wrapping_mul(PRIME))
 }
 
 #[cfg(test)]
@@ -83,7 +62,7 @@ mod tests {
     #[test]
     fn with_a_domain_each_type_has_its_name() {
         let tenant = tenant("eu-west-1");
-        let prefix = prefix(&tenant);
+        let prefix = tenant.endpoint_prefix();
         for (endpoint_type, expected) in [
             ("iot:Data", ".iot.eu-west-1.iot.example.com"),
             ("iot:Data-ATS", "-ats.iot.eu-west-1.iot.example.com"),
@@ -95,12 +74,5 @@ mod tests {
             let found = address(endpoint_type, &tenant, Some("iot.example.com"));
             assert_eq!(found, Some(format!("{prefix}{expected}")), "{endpoint_type}");
         }
-    }
-
-    #[test]
-    fn a_prefix_never_changes_and_differs_between_regions() {
-        let first = prefix(&tenant("eu-west-1"));
-        assert_eq!(first, "agbt2231re2jzz");
-        assert_ne!(first, prefix(&tenant("eu-west-2")));
     }
 }

@@ -5,6 +5,7 @@
 
 mod attributes;
 mod certificates;
+mod devices;
 mod endpoints;
 mod policies;
 mod policy_attachments;
@@ -16,6 +17,8 @@ mod tags;
 mod thing_principals;
 mod thing_types;
 mod things;
+
+pub use devices::Devices;
 
 use service::Feature;
 

@@ -3,8 +3,8 @@
 use model::iot::{CertificateMode, CertificateStatus};
 use serde::{Deserialize, Serialize};
 use service::{ApiError, Cx, PageRequest, encode, kinds};
-use store::{Batch, Key};
-use types::{AccountId, TenantId, Timestamp};
+use store::{Batch, Direction, Key, Store};
+use types::{AccountId, Tenant, TenantId, Timestamp};
 
 use super::{FORMAT, Stored, below, decode_entries, exists, load, load_many};
 
@@ -51,7 +51,7 @@ pub(crate) struct NewCertificate {
 /// In which tenant a certificate is registered: what a connection without SNI is resolved by.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct Registration {
+pub(crate) struct Registration {
     v: u32,
     tenant: u32,
     account: AccountId,
@@ -83,6 +83,35 @@ impl Certificate {
     }
 }
 
+impl Registration {
+    /// The tenant; nothing if the record names none that could be.
+    pub(crate) fn tenant(&self) -> Option<Tenant> {
+        let region = self.region.parse().ok()?;
+        Some(Tenant { id: TenantId(self.tenant), account: self.account, region })
+    }
+}
+
+/// Where the certificate with this id lies.
+pub(crate) fn key(tenant: &Tenant, id: &str) -> Key {
+    Key::new(tenant.id, kinds::CERTIFICATE).text(id)
+}
+
+/// Where it is said that the certificate with this id is registered in `tenant`.
+pub(crate) fn registration_key(tenant: &Tenant, id: &str) -> Key {
+    registrations_key(id).number(u64::from(tenant.id.0))
+}
+
+/// The first `max` tenants in which the certificate with this id is registered.
+pub(crate) async fn registrations(
+    store: &Store,
+    id: &str,
+    max: u32,
+) -> Result<Vec<Registration>, ApiError> {
+    let range = below(&registrations_key(id));
+    let page = store.scan(range, None, max, Direction::Forward).await?;
+    decode_entries(&page.entries)
+}
+
 /// The ARN of the certificate with this id.
 pub(crate) fn arn(cx: &Cx, id: &str) -> String {
     cx.arn(&format!("cert/{id}"))
@@ -90,24 +119,24 @@ pub(crate) fn arn(cx: &Cx, id: &str) -> String {
 
 /// The certificate with this id.
 pub(crate) async fn find(cx: &Cx, id: &str) -> Result<Option<Stored<Certificate>>, ApiError> {
-    load(cx, certificate_key(cx, id)).await
+    load(cx, key(&cx.tenant, id)).await
 }
 
 /// Whether the certificate with this id is registered.
 pub(crate) async fn is_registered(cx: &Cx, id: &str) -> Result<bool, ApiError> {
-    exists(cx, &certificate_key(cx, id)).await
+    exists(cx, &key(&cx.tenant, id)).await
 }
 
 /// Makes the batch fail if there is no certificate with this id.
 pub(crate) fn require(cx: &Cx, batch: &mut Batch, id: &str) {
-    batch.require_exists(certificate_key(cx, id));
+    batch.require_exists(key(&cx.tenant, id));
 }
 
 /// Adds a certificate that must not be registered yet.
 pub(crate) fn create(cx: &Cx, batch: &mut Batch, certificate: &Certificate) {
-    let key = certificate_key(cx, &certificate.id);
-    batch.require_absent(key.clone());
-    batch.put(key, encode(certificate));
+    let place = key(&cx.tenant, &certificate.id);
+    batch.require_absent(place.clone());
+    batch.put(place, encode(certificate));
     batch.put(by_time(cx, certificate), encode(&certificate.id));
     let registration = Registration {
         v: FORMAT,
@@ -115,7 +144,7 @@ pub(crate) fn create(cx: &Cx, batch: &mut Batch, certificate: &Certificate) {
         account: cx.tenant.account,
         region: cx.tenant.region.to_string(),
     };
-    batch.put(registration_key(cx, &certificate.id), encode(&registration));
+    batch.put(registration_key(&cx.tenant, &certificate.id), encode(&registration));
 }
 
 /// Replaces `before` by `after`, of the same id.
@@ -131,7 +160,7 @@ pub(crate) fn delete(cx: &Cx, batch: &mut Batch, certificate: &Stored<Certificat
     super::thing_principals::forget(cx, batch, &arn(cx, id));
     batch.delete(certificate.key.clone());
     batch.delete(by_time(cx, &certificate.document));
-    batch.delete(registration_key(cx, id));
+    batch.delete(registration_key(&cx.tenant, id));
 }
 
 /// One page of all certificates by creation, and the token of the next.
@@ -141,12 +170,8 @@ pub(crate) async fn page(
 ) -> Result<(Vec<Certificate>, Option<String>), ApiError> {
     let listing = cx.page(below(&cx.key(kinds::CERTIFICATE_BY_TIME)), page).await?;
     let ids: Vec<String> = decode_entries(&listing.entries)?;
-    let keys: Vec<Key> = ids.iter().map(|id| certificate_key(cx, id)).collect();
+    let keys: Vec<Key> = ids.iter().map(|id| key(&cx.tenant, id)).collect();
     Ok((load_many(cx, &keys).await?, listing.next))
-}
-
-fn certificate_key(cx: &Cx, id: &str) -> Key {
-    cx.key(kinds::CERTIFICATE).text(id)
 }
 
 fn by_time(cx: &Cx, certificate: &Certificate) -> Key {
@@ -154,7 +179,6 @@ fn by_time(cx: &Cx, certificate: &Certificate) -> Key {
     cx.key(kinds::CERTIFICATE_BY_TIME).number(millis).text(&certificate.id)
 }
 
-fn registration_key(cx: &Cx, id: &str) -> Key {
-    let of_certificate = Key::new(TenantId::GLOBAL, kinds::CERTIFICATE_TENANT).text(id);
-    of_certificate.number(u64::from(cx.tenant.id.0))
+fn registrations_key(id: &str) -> Key {
+    Key::new(TenantId::GLOBAL, kinds::CERTIFICATE_TENANT).text(id)
 }

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use service::{ApiError, Cx, PageRequest, encode, kinds};
 use store::{Batch, Key};
-use types::Timestamp;
+use types::{Tenant, Timestamp};
 
 use super::{FORMAT, Stored, below, decode_entries, load};
 
@@ -41,9 +41,10 @@ pub(crate) struct VersionEntry {
 /// The text of a version, as the client sent it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct VersionText {
+pub(crate) struct VersionText {
     v: u32,
-    document: String,
+    /// Byte for byte.
+    pub(crate) document: String,
 }
 
 impl Policy {
@@ -67,6 +68,16 @@ impl Policy {
     }
 }
 
+/// Where the policy called `name` lies.
+pub(crate) fn key(tenant: &Tenant, name: &str) -> Key {
+    Key::new(tenant.id, kinds::POLICY).text(name)
+}
+
+/// Where the text of a version lies.
+pub(crate) fn version_key(tenant: &Tenant, name: &str, number: u64) -> Key {
+    Key::new(tenant.id, kinds::POLICY_VERSION).text(name).number(number)
+}
+
 /// The ARN of the policy called `name`.
 pub(crate) fn arn(cx: &Cx, name: &str) -> String {
     cx.arn(&format!("policy/{name}"))
@@ -74,25 +85,26 @@ pub(crate) fn arn(cx: &Cx, name: &str) -> String {
 
 /// The policy called `name`.
 pub(crate) async fn find(cx: &Cx, name: &str) -> Result<Option<Stored<Policy>>, ApiError> {
-    load(cx, policy_key(cx, name)).await
+    load(cx, key(&cx.tenant, name)).await
 }
 
 /// The text of a version; nothing if it was deleted.
 pub(crate) async fn text(cx: &Cx, name: &str, number: u64) -> Result<Option<String>, ApiError> {
-    let stored: Option<Stored<VersionText>> = load(cx, version_key(cx, name, number)).await?;
+    let stored: Option<Stored<VersionText>> =
+        load(cx, version_key(&cx.tenant, name, number)).await?;
     Ok(stored.map(|version| version.document.document))
 }
 
 /// Makes the batch fail if there is no policy called `name`.
 pub(crate) fn require(cx: &Cx, batch: &mut Batch, name: &str) {
-    batch.require_exists(policy_key(cx, name));
+    batch.require_exists(key(&cx.tenant, name));
 }
 
 /// Adds a policy whose name must be free, with the text of its first version.
 pub(crate) fn create(cx: &Cx, batch: &mut Batch, policy: &Policy, text: &str) {
-    let key = policy_key(cx, &policy.name);
-    batch.require_absent(key.clone());
-    batch.put(key, encode(policy));
+    let place = key(&cx.tenant, &policy.name);
+    batch.require_absent(place.clone());
+    batch.put(place, encode(policy));
     put_text(cx, batch, &policy.name, policy.default_version, text);
 }
 
@@ -105,12 +117,12 @@ pub(crate) fn replace(batch: &mut Batch, before: &Stored<Policy>, after: &Policy
 /// Keeps the text of a version.
 pub(crate) fn put_text(cx: &Cx, batch: &mut Batch, name: &str, number: u64, text: &str) {
     let version = VersionText { v: FORMAT, document: text.to_owned() };
-    batch.put(version_key(cx, name, number), encode(&version));
+    batch.put(version_key(&cx.tenant, name, number), encode(&version));
 }
 
 /// Removes the text of a version.
 pub(crate) fn delete_text(cx: &Cx, batch: &mut Batch, name: &str, number: u64) {
-    batch.delete(version_key(cx, name, number));
+    batch.delete(version_key(&cx.tenant, name, number));
 }
 
 /// Removes a policy that is attached to nothing, with its versions and tags.
@@ -132,12 +144,4 @@ pub(crate) async fn page(
 ) -> Result<(Vec<Policy>, Option<String>), ApiError> {
     let listing = cx.page(below(&cx.key(kinds::POLICY)), page).await?;
     Ok((decode_entries(&listing.entries)?, listing.next))
-}
-
-fn policy_key(cx: &Cx, name: &str) -> Key {
-    cx.key(kinds::POLICY).text(name)
-}
-
-fn version_key(cx: &Cx, name: &str, number: u64) -> Key {
-    cx.key(kinds::POLICY_VERSION).text(name).number(number)
 }

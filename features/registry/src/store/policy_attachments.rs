@@ -4,6 +4,7 @@
 use serde::{Deserialize, Serialize};
 use service::{ApiError, Cx, PageRequest, encode, kinds};
 use store::{Batch, Key};
+use types::Tenant;
 
 use super::{FORMAT, Stored, below, decode_entries, load, require_as_read};
 use crate::principal::Principal;
@@ -19,12 +20,17 @@ pub(crate) struct TargetPolicies {
     pub(crate) policies: Vec<String>,
 }
 
+/// Where the policies of `target` lie.
+pub(crate) fn key(tenant: &Tenant, target: &str) -> Key {
+    Key::new(tenant.id, kinds::TARGET_POLICY).text(target)
+}
+
 /// The policies of `target`.
 pub(crate) async fn find(
     cx: &Cx,
     target: &Principal,
 ) -> Result<Option<Stored<TargetPolicies>>, ApiError> {
-    load(cx, target_key(cx, target)).await
+    load(cx, key(&cx.tenant, target.as_str())).await
 }
 
 /// Makes the batch fail if `policy` is attached to a target.
@@ -95,18 +101,14 @@ fn replace(
     before: Option<&Stored<TargetPolicies>>,
     policies: Vec<String>,
 ) {
-    let key = target_key(cx, target);
-    require_as_read(batch, &key, before);
+    let place = key(&cx.tenant, target.as_str());
+    require_as_read(batch, &place, before);
     if policies.is_empty() {
-        batch.delete(key);
+        batch.delete(place);
     } else {
         let target = target.as_str().to_owned();
-        batch.put(key, encode(&TargetPolicies { v: FORMAT, target, policies }));
+        batch.put(place, encode(&TargetPolicies { v: FORMAT, target, policies }));
     }
-}
-
-fn target_key(cx: &Cx, target: &Principal) -> Key {
-    cx.key(kinds::TARGET_POLICY).text(target.as_str())
 }
 
 fn by_policy(cx: &Cx, policy: &str) -> Key {

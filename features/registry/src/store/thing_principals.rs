@@ -5,6 +5,7 @@ use model::iot::ThingPrincipalType;
 use serde::{Deserialize, Serialize};
 use service::{ApiError, Cx, PageRequest, encode, kinds};
 use store::{Batch, Direction, Key};
+use types::Tenant;
 
 use super::{FORMAT, Stored, below, decode_entries, load, require_as_read};
 use crate::principal::Principal;
@@ -32,13 +33,23 @@ pub(crate) struct Binding {
     pub(crate) exclusive_thing: Option<String>,
 }
 
+/// Where the attachment of `principal` to `thing` lies.
+pub(crate) fn key(tenant: &Tenant, thing: &str, principal: &str) -> Key {
+    Key::new(tenant.id, kinds::THING_PRINCIPAL).text(thing).text(principal)
+}
+
+/// Where it is said what binds `principal` as a whole.
+pub(crate) fn binding_key(tenant: &Tenant, principal: &str) -> Key {
+    Key::new(tenant.id, kinds::PRINCIPAL).text(principal)
+}
+
 /// The attachment of `principal` to `thing`.
 pub(crate) async fn find(
     cx: &Cx,
     thing: &str,
     principal: &Principal,
 ) -> Result<Option<Stored<Attachment>>, ApiError> {
-    load(cx, by_thing(cx, thing).text(principal.as_str())).await
+    load(cx, key(&cx.tenant, thing, principal.as_str())).await
 }
 
 /// What binds `principal` as a whole.
@@ -46,7 +57,7 @@ pub(crate) async fn binding(
     cx: &Cx,
     principal: &Principal,
 ) -> Result<Option<Stored<Binding>>, ApiError> {
-    load(cx, binding_key(cx, principal.as_str())).await
+    load(cx, binding_key(&cx.tenant, principal.as_str())).await
 }
 
 /// Whether `principal` is attached to a thing.
@@ -78,14 +89,14 @@ pub(crate) fn attach(
 ) {
     let principal = principal.as_str();
     let is_exclusive = kind == ThingPrincipalType::ExclusiveThing;
-    let key = binding_key(cx, principal);
-    require_as_read(batch, &key, binding);
+    let place = binding_key(&cx.tenant, principal);
+    require_as_read(batch, &place, binding);
     if is_exclusive {
         require_none_of_principal(cx, batch, principal);
     }
     if is_exclusive || binding.is_none() {
         let exclusive_thing = is_exclusive.then(|| thing.to_owned());
-        batch.put(key, encode(&Binding { v: FORMAT, exclusive_thing }));
+        batch.put(place, encode(&Binding { v: FORMAT, exclusive_thing }));
     }
     let (thing, principal) = (thing.to_owned(), principal.to_owned());
     let attachment = Attachment { v: FORMAT, thing, principal, kind };
@@ -100,7 +111,7 @@ pub(crate) fn detach(cx: &Cx, batch: &mut Batch, attachment: &Stored<Attachment>
     let Attachment { principal, kind, .. } = &attachment.document;
     if *kind == ThingPrincipalType::ExclusiveThing {
         let free = Binding { v: FORMAT, exclusive_thing: None };
-        batch.put(binding_key(cx, principal), encode(&free));
+        batch.put(binding_key(&cx.tenant, principal), encode(&free));
     }
     for key in both_sides(cx, &attachment.document) {
         batch.delete(key);
@@ -110,7 +121,7 @@ pub(crate) fn detach(cx: &Cx, batch: &mut Batch, attachment: &Stored<Attachment>
 /// Forgets a principal that is no longer there.
 pub(crate) fn forget(cx: &Cx, batch: &mut Batch, principal: &str) {
     require_none_of_principal(cx, batch, principal);
-    batch.delete(binding_key(cx, principal));
+    batch.delete(binding_key(&cx.tenant, principal));
 }
 
 /// One page of the principals of `thing`, and the token of the next.
@@ -139,10 +150,6 @@ fn by_thing(cx: &Cx, thing: &str) -> Key {
 
 fn by_principal(cx: &Cx, principal: &str) -> Key {
     cx.key(kinds::PRINCIPAL_THING).text(principal)
-}
-
-fn binding_key(cx: &Cx, principal: &str) -> Key {
-    cx.key(kinds::PRINCIPAL).text(principal)
 }
 
 fn both_sides(cx: &Cx, attachment: &Attachment) -> [Key; 2] {

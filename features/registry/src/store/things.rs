@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 use service::{ApiError, Cx, PageRequest, encode, kinds};
 use store::{Batch, Key, KeyRange};
+use types::Tenant;
 
 use super::{FORMAT, Stored, below, decode_entries, load, load_many};
 use crate::attributes::Attributes;
@@ -57,14 +58,19 @@ pub(crate) struct AttributeFilter<'a> {
     pub(crate) is_prefix: bool,
 }
 
+/// Where the thing called `name` lies.
+pub(crate) fn key(tenant: &Tenant, name: &str) -> Key {
+    Key::new(tenant.id, kinds::THING).text(name)
+}
+
 /// The thing called `name`.
 pub(crate) async fn find(cx: &Cx, name: &str) -> Result<Option<Stored<Thing>>, ApiError> {
-    load(cx, thing_key(cx, name)).await
+    load(cx, key(&cx.tenant, name)).await
 }
 
 /// Makes the batch fail if there is no thing called `name`.
 pub(crate) fn require(cx: &Cx, batch: &mut Batch, name: &str) {
-    batch.require_exists(thing_key(cx, name));
+    batch.require_exists(key(&cx.tenant, name));
 }
 
 /// Makes the batch fail if a thing is of the type `type_name`.
@@ -74,9 +80,9 @@ pub(crate) fn require_none_of_type(cx: &Cx, batch: &mut Batch, type_name: &str) 
 
 /// Adds a thing whose name must be free.
 pub(crate) fn create(cx: &Cx, batch: &mut Batch, thing: &Thing) {
-    let key = thing_key(cx, &thing.name);
-    batch.require_absent(key.clone());
-    batch.put(key, encode(thing));
+    let place = key(&cx.tenant, &thing.name);
+    batch.require_absent(place.clone());
+    batch.put(place, encode(thing));
     for index in index_keys(cx, thing) {
         batch.put(index, encode(&thing.name));
     }
@@ -118,7 +124,7 @@ pub(crate) async fn page(
         return Ok((decode_entries(&listing.entries)?, listing.next));
     }
     let names: Vec<String> = decode_entries(&listing.entries)?;
-    let keys: Vec<Key> = names.iter().map(|name| thing_key(cx, name)).collect();
+    let keys: Vec<Key> = names.iter().map(|name| key(&cx.tenant, name)).collect();
     let mut things: Vec<Thing> = load_many(cx, &keys).await?;
     // A thing may have changed since the index was read.
     things.retain(|thing| passes(thing, filter));
@@ -151,10 +157,6 @@ fn passes(thing: &Thing, filter: Filter<'_>) -> bool {
         })
     });
     of_type && has_attribute
-}
-
-fn thing_key(cx: &Cx, name: &str) -> Key {
-    cx.key(kinds::THING).text(name)
 }
 
 fn index_keys(cx: &Cx, thing: &Thing) -> Vec<Key> {

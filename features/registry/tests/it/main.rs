@@ -4,6 +4,7 @@
 
 mod attachments;
 mod certificates;
+mod devices;
 mod endpoints;
 mod policies;
 mod races;

@@ -1,0 +1,315 @@
+//! What connections may do, from the records of their certificates, things and policies.
+//!
+//! One pure function says what a connection may do from the records that are known, and which
+//! others it needs; those are read for many connections at once, and it is asked again.
+
+use std::collections::{BTreeSet, HashMap};
+use std::sync::Arc;
+
+use policy::Document;
+use serde::de::DeserializeOwned;
+use service::{BoundThing, Principal, PrincipalKind, Refusal, Rights};
+use store::{Key, StoreError, Versioned};
+use types::{Tenant, Timestamp};
+
+use super::context::Keys;
+use super::live::Sources;
+use super::{Devices, context, refusals};
+use crate::store::certificates::{self, Certificate, Registration};
+use crate::store::policies::{self, Policy, VersionText};
+use crate::store::policy_attachments::{self, TargetPolicies};
+use crate::store::thing_principals::{self, Attachment, Binding};
+use crate::store::things::{self, Thing};
+
+/// How often more records may turn out to be needed: what the principal has, its policies and its
+/// thing, their texts, and one to spare.
+const ROUNDS_MAX: usize = 4;
+
+/// Whose permissions are asked for.
+pub(super) struct Subject {
+    /// Who.
+    pub(super) principal: Arc<Principal>,
+    /// Under which name.
+    pub(super) client_id: Arc<str>,
+    /// What is known of the connection itself.
+    pub(super) context: Keys,
+}
+
+/// What came of a subject.
+pub(super) enum Loaded {
+    /// This is what it may do.
+    Found(Found),
+    /// It may not be connected.
+    Refused(Refusal),
+    /// Records changed between two reads.
+    Moved,
+}
+
+/// What a connection may do.
+pub(super) struct Found {
+    /// The policies and all that they may ask for.
+    pub(super) rights: Rights,
+    /// What they were made of.
+    pub(super) sources: Sources,
+}
+
+/// Why it cannot be said yet, or not at all, what a connection may do.
+enum Stop {
+    Unread,
+    Moved,
+    Refused(Refusal),
+}
+
+/// Records as they were read, and those that are still to be read.
+#[derive(Default)]
+struct Known {
+    records: HashMap<Key, Option<Versioned>>,
+    wanted: BTreeSet<Key>,
+}
+
+/// The records that one subject asks for.
+struct Reader<'k> {
+    known: &'k mut Known,
+    asked: Vec<Key>,
+}
+
+/// The thing that a connection is bound to, and what is known of it.
+struct Bound {
+    thing: Option<(BoundThing, Thing)>,
+    /// Whether the client's name is that of a thing that has the principal.
+    is_attached: bool,
+}
+
+impl Devices {
+    /// What each of `subjects` may do, in their order.
+    pub(super) async fn load(&self, subjects: &[Subject]) -> Result<Vec<Loaded>, StoreError> {
+        let home = match subjects.iter().any(|s| is_policy(&s.principal)) {
+            true => self.home().await.ok(),
+            false => None,
+        };
+        let now = self.app.env.clock.now();
+        let mut known = Known::default();
+        let mut loaded: Vec<Option<Loaded>> = subjects.iter().map(|_| None).collect();
+        for _ in 0..ROUNDS_MAX {
+            for (subject, outcome) in subjects.iter().zip(&mut loaded).filter(|(_, o)| o.is_none())
+            {
+                *outcome = self.decide(subject, home.as_ref(), now, &mut known);
+            }
+            if known.wanted.is_empty() {
+                break;
+            }
+            let keys: Vec<Key> = std::mem::take(&mut known.wanted).into_iter().collect();
+            let found = self.app.store.get_many(&keys).await?;
+            known.records.extend(keys.into_iter().zip(found));
+        }
+        Ok(loaded.into_iter().map(|outcome| outcome.unwrap_or(Loaded::Moved)).collect())
+    }
+
+    /// What `subject` may do, or nothing if more must be known.
+    fn decide(
+        &self,
+        subject: &Subject,
+        home: Option<&Tenant>,
+        now: Timestamp,
+        known: &mut Known,
+    ) -> Option<Loaded> {
+        let mut reader = Reader { known, asked: Vec::new() };
+        let found = match &subject.principal.kind {
+            PrincipalKind::Certificate { arn } => {
+                self.of_certificate(subject, arn, now, &mut reader)
+            }
+            PrincipalKind::Policy(name) => self.of_policy(subject, name, home, &mut reader),
+            PrincipalKind::Administrator => Ok((administrator(subject), None)),
+        };
+        Some(match found {
+            Ok((rights, not_after)) => {
+                let sources = Sources { keys: reader.asked, not_after };
+                Loaded::Found(Found { rights, sources })
+            }
+            Err(Stop::Unread) => return None,
+            Err(Stop::Moved) => Loaded::Moved,
+            Err(Stop::Refused(refusal)) => Loaded::Refused(refusal),
+        })
+    }
+
+    fn of_certificate(
+        &self,
+        subject: &Subject,
+        arn: &str,
+        now: Timestamp,
+        reader: &mut Reader<'_>,
+    ) -> Result<(Rights, Option<Timestamp>), Stop> {
+        let Principal { tenant, id, .. } = &*subject.principal;
+        reader.want(certificate_keys(tenant, id, arn, &subject.client_id))?;
+        let certificate = check_certificate(tenant, id, now, reader)?;
+        let bound = bind(tenant, arn, &subject.client_id, reader)?;
+        let names = policy_names(tenant, arn, reader)?;
+        let policies = self.policies(tenant, &names, reader)?;
+        let mut context = subject.context.clone();
+        let (thing, record) = bound.thing.unzip();
+        context.extend(context::of_thing(record.as_ref(), bound.is_attached));
+        let rights = Rights { thing, ..rights(policies, context) };
+        Ok((rights, Some(certificate.not_after)))
+    }
+
+    fn of_policy(
+        &self,
+        subject: &Subject,
+        name: &str,
+        home: Option<&Tenant>,
+        reader: &mut Reader<'_>,
+    ) -> Result<(Rights, Option<Timestamp>), Stop> {
+        let tenant = &subject.principal.tenant;
+        let unknown = || Stop::Refused(refusals::unknown_policy(name, tenant));
+        // The tenants' numbers begin anew when a development server is emptied.
+        if home.ok_or(Stop::Moved)? != tenant {
+            return Err(unknown());
+        }
+        let exists = reader.find::<Policy>(policies::key(tenant, name))?.is_some();
+        let policies = if exists {
+            self.policies(tenant, &BTreeSet::from([name.to_owned()]), reader)?
+        } else {
+            return Err(unknown());
+        };
+        Ok((rights(policies, subject.context.clone()), None))
+    }
+
+    /// The documents of the default versions of these policies, which exist.
+    fn policies(
+        &self,
+        tenant: &Tenant,
+        names: &BTreeSet<String>,
+        reader: &mut Reader<'_>,
+    ) -> Result<Vec<(String, Arc<Document>)>, Stop> {
+        reader.want(names.iter().map(|name| policies::key(tenant, name)))?;
+        let mut documents = Vec::with_capacity(names.len());
+        let mut is_unread = false;
+        for name in names {
+            let policy: Policy = reader.find(policies::key(tenant, name))?.ok_or(Stop::Moved)?;
+            match self.document(tenant, &policy, reader) {
+                Ok(document) => documents.push((name.clone(), document)),
+                // The others' texts are asked for in the same round.
+                Err(Stop::Unread) => is_unread = true,
+                Err(stop) => return Err(stop),
+            }
+        }
+        if is_unread { Err(Stop::Unread) } else { Ok(documents) }
+    }
+
+    fn document(
+        &self,
+        tenant: &Tenant,
+        policy: &Policy,
+        reader: &mut Reader<'_>,
+    ) -> Result<Arc<Document>, Stop> {
+        if let Some(document) = self.documents.find(tenant.id, policy) {
+            return Ok(document);
+        }
+        let key = policies::version_key(tenant, &policy.name, policy.default_version);
+        let text: VersionText = reader.find(key)?.ok_or(Stop::Moved)?;
+        self.documents.read(tenant.id, policy, &text.document).map_err(|malformed| {
+            Stop::Refused(refusals::unreadable_policy(&policy.name, &malformed))
+        })
+    }
+}
+
+fn is_policy(principal: &Principal) -> bool {
+    matches!(principal.kind, PrincipalKind::Policy(_))
+}
+
+/// All that is asked of a certificate before anything of it is known.
+fn certificate_keys(tenant: &Tenant, id: &str, arn: &str, client_id: &str) -> [Key; 6] {
+    [
+        certificates::registration_key(tenant, id),
+        certificates::key(tenant, id),
+        policy_attachments::key(tenant, arn),
+        thing_principals::binding_key(tenant, arn),
+        thing_principals::key(tenant, client_id, arn),
+        things::key(tenant, client_id),
+    ]
+}
+
+/// The certificate, if it may be used now in `tenant`.
+fn check_certificate(
+    tenant: &Tenant,
+    id: &str,
+    now: Timestamp,
+    reader: &mut Reader<'_>,
+) -> Result<Certificate, Stop> {
+    let unknown = || Stop::Refused(refusals::unknown_certificate(id));
+    // The tenants' numbers begin anew when a development server is emptied.
+    let registration: Option<Registration> =
+        reader.find(certificates::registration_key(tenant, id))?;
+    if registration.as_ref().and_then(Registration::tenant).as_ref() != Some(tenant) {
+        return Err(unknown());
+    }
+    let certificate: Certificate =
+        reader.find(certificates::key(tenant, id))?.ok_or_else(unknown)?;
+    refusals::check_certificate(&certificate, now).map_err(Stop::Refused)?;
+    Ok(certificate)
+}
+
+/// The thing that the principal belongs to alone, or else the one that the client is named after,
+/// if it has the principal.
+fn bind(
+    tenant: &Tenant,
+    arn: &str,
+    client_id: &str,
+    reader: &mut Reader<'_>,
+) -> Result<Bound, Stop> {
+    let binding: Option<Binding> = reader.find(thing_principals::binding_key(tenant, arn))?;
+    let attachment: Option<Attachment> =
+        reader.find(thing_principals::key(tenant, client_id, arn))?;
+    let is_attached = attachment.is_some();
+    let exclusive = binding.and_then(|binding| binding.exclusive_thing);
+    let is_exclusive = exclusive.is_some();
+    let Some(name) = exclusive.or_else(|| is_attached.then(|| client_id.to_owned())) else {
+        return Ok(Bound { thing: None, is_attached });
+    };
+    let record: Thing = reader.find(things::key(tenant, &name))?.ok_or(Stop::Moved)?;
+    Ok(Bound { thing: Some((BoundThing { name, is_exclusive }, record)), is_attached })
+}
+
+/// The policies that count: those of the principal. Whatever else lends its policies to a
+/// connection adds their names here.
+fn policy_names(
+    tenant: &Tenant,
+    arn: &str,
+    reader: &mut Reader<'_>,
+) -> Result<BTreeSet<String>, Stop> {
+    let own: Option<TargetPolicies> = reader.find(policy_attachments::key(tenant, arn))?;
+    Ok(own.map(|own| own.policies).unwrap_or_default().into_iter().collect())
+}
+
+fn rights(policies: Vec<(String, Arc<Document>)>, context: Keys) -> Rights {
+    let depends_on_time = policies.iter().any(|(_, document)| document.depends_on_time());
+    Rights { policies, context, depends_on_time, ..Rights::default() }
+}
+
+fn administrator(subject: &Subject) -> Rights {
+    Rights { is_unlimited: true, context: subject.context.clone(), ..Rights::default() }
+}
+
+impl Reader<'_> {
+    /// Goes on once all of `keys` were read.
+    fn want(&mut self, keys: impl IntoIterator<Item = Key>) -> Result<(), Stop> {
+        let unread: Vec<Key> =
+            keys.into_iter().filter(|key| !self.known.records.contains_key(key)).collect();
+        if unread.is_empty() {
+            return Ok(());
+        }
+        self.known.wanted.extend(unread);
+        Err(Stop::Unread)
+    }
+
+    /// The record at `key`.
+    fn find<T: DeserializeOwned>(&mut self, key: Key) -> Result<Option<T>, Stop> {
+        let Some(record) = self.known.records.get(&key) else {
+            self.known.wanted.insert(key);
+            return Err(Stop::Unread);
+        };
+        let decoded = record.as_ref().map(service::decode).transpose();
+        self.asked.push(key);
+        decoded.map_err(|error| Stop::Refused(refusals::failed(&error)))
+    }
+}

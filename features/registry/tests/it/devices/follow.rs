@@ -1,0 +1,1 @@
+//! What becomes of permissions when the registry changes.

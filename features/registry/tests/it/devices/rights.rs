@@ -1,0 +1,1 @@
+//! What policies may ask of a connection.
