@@ -12,8 +12,8 @@ use x509_parser::prelude::{ParsedExtension, X509Certificate};
 use crate::certificate::{Certificate, parse, parse_pem_certificate};
 use crate::device_key::{DeviceKey, public_key_info};
 use crate::profile::{
-    AUTHORITY_SUBJECT, BACKDATED, DEVICE_SUBJECT, Role, Unsigned, encode_name, key_digest, key_id,
-    random_serial,
+    AUTHORITY_SUBJECT, BACKDATED, DEVICE_SUBJECT, NOT_AFTER, Role, Unsigned, encode_name,
+    key_digest, key_id, random_serial,
 };
 use crate::request::Request;
 use crate::{PkiError, pem_block};
@@ -29,6 +29,17 @@ pub struct Authority {
     subject: Vec<u8>,
     /// The identifier of its key, as its certificate has it.
     key_id: Vec<u8>,
+}
+
+/// What an authority certifies: the holder's own part of a certificate.
+pub(crate) struct Leaf<'a> {
+    pub(crate) role: Role<'a>,
+    /// An encoded name.
+    pub(crate) subject: &'a [u8],
+    /// An encoded subjectPublicKeyInfo.
+    pub(crate) public_key: &'a [u8],
+    pub(crate) subject_key_id: &'a [u8],
+    pub(crate) not_after: Timestamp,
 }
 
 /// A certificate that was just issued.
@@ -71,6 +82,7 @@ impl Authority {
             role: Role::Authority,
             serial: random_serial(&env.random),
             not_before: not_before(env),
+            not_after: NOT_AFTER,
             issuer: &subject,
             subject: &subject,
             public_key: &public_key_info(&key)?,
@@ -152,23 +164,31 @@ impl Authority {
         subject_key_id: &[u8],
         env: &Env,
     ) -> Result<Issued, PkiError> {
-        let certificate = Unsigned {
-            role: Role::Device,
-            serial: random_serial(&env.random),
-            not_before: not_before(env),
-            issuer: &self.subject,
-            subject,
-            public_key,
-            subject_key_id,
-            authority_key_id: &self.key_id,
-        };
-        let certificate = Certificate::from_der(certificate.sign(&self.key)?)?;
+        let leaf =
+            Leaf { role: Role::Device, subject, public_key, subject_key_id, not_after: NOT_AFTER };
+        let certificate = self.sign(&leaf, env)?;
         Ok(Issued {
             certificate_pem: certificate.to_pem(),
             certificate_id: certificate.id(),
             not_before: certificate.not_before,
             not_after: certificate.not_after,
         })
+    }
+
+    /// The certificate of `leaf`, valid from a little before now.
+    pub(crate) fn sign(&self, leaf: &Leaf<'_>, env: &Env) -> Result<Certificate, PkiError> {
+        let certificate = Unsigned {
+            role: leaf.role,
+            serial: random_serial(&env.random),
+            not_before: not_before(env),
+            not_after: leaf.not_after,
+            issuer: &self.subject,
+            subject: leaf.subject,
+            public_key: leaf.public_key,
+            subject_key_id: leaf.subject_key_id,
+            authority_key_id: &self.key_id,
+        };
+        Certificate::from_der(certificate.sign(&self.key)?)
     }
 }
 
@@ -186,7 +206,7 @@ impl fmt::Debug for IssuedKeys {
     }
 }
 
-fn not_before(env: &Env) -> Timestamp {
+pub(crate) fn not_before(env: &Env) -> Timestamp {
     let backdated_ms = i64::try_from(BACKDATED.as_millis()).unwrap_or_default();
     Timestamp::from_millis(env.clock.now().millis().saturating_sub(backdated_ms))
 }

@@ -61,6 +61,15 @@ pub enum PkiError {
     /// The private key does not belong to the certificate.
     #[error("the private key does not belong to the certificate")]
     KeyMismatch,
+    /// A server certificate without a name.
+    #[error("a server certificate needs a name or an address")]
+    NoServerName,
+    /// A name that no client could ask for.
+    #[error("`{name}` is no host name, nor `*.` before one")]
+    BadServerName {
+        /// What was given.
+        name: String,
+    },
     /// The cryptographic library could not make or use a key.
     #[error("the cryptographic library could not make or use a key")]
     Cryptography,

@@ -14,6 +14,7 @@ mod pem_block;
 mod profile;
 mod public_key;
 mod request;
+mod server_certificate;
 mod signature;
 
 pub use authority::{Authority, Issued, IssuedKeys};
@@ -23,3 +24,6 @@ pub use error::PkiError;
 pub use key_pool::{KEY_POOL_DEFAULT, KeyPool};
 pub use profile::{AUTHORITY_SUBJECT, BACKDATED, DEVICE_SUBJECT, NOT_AFTER};
 pub use public_key::KeyKind;
+pub use server_certificate::{
+    IssuedServer, SERVER_VALIDITY, ServerCertificateRequest, ServerKeyKind,
+};

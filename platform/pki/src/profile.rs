@@ -3,6 +3,7 @@
 //! They are written with a plain DER writer, because a signing request's subject and key must
 //! come out as they went in: repeated attributes, many-valued names, PSS keys.
 
+use std::net::IpAddr;
 use std::time::Duration;
 
 use aws_lc_rs::digest::{Digest, SHA256, digest};
@@ -29,7 +30,7 @@ pub const AUTHORITY_SUBJECT: &[(NameAttribute, &str)] = &[
 ];
 /// How long before its making a certificate becomes valid: device clocks run late.
 pub const BACKDATED: Duration = Duration::from_secs(5 * 60);
-/// The end of every certificate, as AWS IoT has it: 2049-12-31T23:59:59Z.
+/// The end of device certificates, as AWS IoT has it, and of the authority: 2049-12-31T23:59:59Z.
 pub const NOT_AFTER: Timestamp = Timestamp::from_secs(2_524_607_999);
 
 /// The first year that X.509 writes with four digits.
@@ -44,6 +45,13 @@ const SUBJECT_KEY_ID: &[u64] = &[2, 5, 29, 14];
 const KEY_USAGE: &[u64] = &[2, 5, 29, 15];
 const BASIC_CONSTRAINTS: &[u64] = &[2, 5, 29, 19];
 const AUTHORITY_KEY_ID: &[u64] = &[2, 5, 29, 35];
+const SUBJECT_ALTERNATIVE_NAME: &[u64] = &[2, 5, 29, 17];
+const EXTENDED_KEY_USAGE: &[u64] = &[2, 5, 29, 37];
+const SERVER_AUTH: &[u64] = &[1, 3, 6, 1, 5, 5, 7, 3, 1];
+
+/// The tags of alternative names.
+const DNS_NAME: u64 = 2;
+const IP_ADDRESS: u64 = 7;
 
 /// keyUsage digitalSignature: bit 0.
 const DIGITAL_SIGNATURE: (u8, usize) = (0b1000_0000, 1);
@@ -63,16 +71,19 @@ pub enum NameAttribute {
 
 /// What the holder of a certificate may do.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Role {
+pub(crate) enum Role<'a> {
     Device,
     Authority,
+    /// With the encoded names that it serves under.
+    Server(&'a [u8]),
 }
 
 /// A certificate before its signature.
 pub(crate) struct Unsigned<'a> {
-    pub(crate) role: Role,
+    pub(crate) role: Role<'a>,
     pub(crate) serial: [u8; SERIAL_BYTES],
     pub(crate) not_before: Timestamp,
+    pub(crate) not_after: Timestamp,
     /// An encoded name.
     pub(crate) issuer: &'a [u8],
     /// An encoded name.
@@ -106,7 +117,7 @@ impl Unsigned<'_> {
             fields.next().write_der(self.issuer);
             fields.next().write_sequence(|validity| {
                 write_time(validity.next(), self.not_before);
-                write_time(validity.next(), NOT_AFTER);
+                write_time(validity.next(), self.not_after);
             });
             fields.next().write_der(self.subject);
             fields.next().write_der(self.public_key);
@@ -141,8 +152,39 @@ impl Unsigned<'_> {
             write_extension(extensions.next(), KEY_USAGE, true, |value| {
                 value.write_bitvec_bytes(&[usage], usage_bits);
             });
+            if let Role::Server(names) = self.role {
+                write_extension(extensions.next(), EXTENDED_KEY_USAGE, false, |value| {
+                    value.write_sequence(|usages| {
+                        usages.next().write_oid(&ObjectIdentifier::from_slice(SERVER_AUTH));
+                    });
+                });
+                write_extension(extensions.next(), SUBJECT_ALTERNATIVE_NAME, false, |value| {
+                    value.write_der(names);
+                });
+            }
         });
     }
+}
+
+/// The names and addresses of a server as a subjectAltName, encoded.
+pub(crate) fn encode_alternative_names(names: &[String], addresses: &[IpAddr]) -> Vec<u8> {
+    construct_der(|writer| {
+        writer.write_sequence(|alternatives| {
+            for name in names {
+                alternatives.next().write_tagged_implicit(Tag::context(DNS_NAME), |value| {
+                    value.write_bytes(name.as_bytes());
+                });
+            }
+            for address in addresses {
+                alternatives.next().write_tagged_implicit(Tag::context(IP_ADDRESS), |value| {
+                    match address {
+                        IpAddr::V4(address) => value.write_bytes(&address.octets()),
+                        IpAddr::V6(address) => value.write_bytes(&address.octets()),
+                    }
+                });
+            }
+        });
+    })
 }
 
 /// A name of one attribute each, encoded.

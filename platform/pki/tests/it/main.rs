@@ -9,6 +9,7 @@ mod fields;
 mod key_pool;
 mod openssl;
 mod requests;
+mod server_certificate;
 
 use env::Env;
 use types::Timestamp;

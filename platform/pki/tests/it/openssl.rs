@@ -44,6 +44,13 @@ impl Openssl {
         String::from_utf8(output.stdout).unwrap()
     }
 
+    /// Whether a command line whose words hold no spaces ends well.
+    pub(crate) fn succeeds(&self, line: &str) -> bool {
+        let words = line.split_whitespace();
+        let run = Command::new("openssl").args(words).current_dir(self.0.path()).output();
+        run.unwrap().status.success()
+    }
+
     /// A new private key in `key.pem`, made with the `genpkey` arguments in `kind`.
     pub(crate) fn make_key(&self, kind: &str) {
         self.run(&format!("genpkey {kind} -out key.pem"));
