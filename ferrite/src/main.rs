@@ -8,11 +8,13 @@ mod client;
 mod commands;
 mod config;
 mod credentials;
+mod entrance;
 mod environment;
 mod features;
 mod logging;
 mod root_ca;
 mod serve;
+mod server_identity;
 mod shell;
 
 use std::path::PathBuf;

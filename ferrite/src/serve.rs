@@ -2,15 +2,14 @@
 
 use std::fs::{self, DirBuilder};
 use std::future::Future;
-use std::net::SocketAddr;
 use std::os::unix::fs::{DirBuilderExt as _, PermissionsExt as _};
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context as _, bail, ensure};
-use doors::{Door, DoorLimits, Listener};
-use env::{Env, TaskKind};
+use broker::Broker;
+use env::{Env, TaskKind, Workers};
 use gateway::Gateway;
 use identity::Identity;
 use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
@@ -24,7 +23,8 @@ use crate::addresses::Addresses;
 use crate::banner::{self, Facts};
 use crate::config::Config;
 use crate::credentials::{Profile, local_url};
-use crate::{admin, features, logging, root_ca};
+use crate::entrance::{Doors, Inside};
+use crate::{admin, features, logging, root_ca, server_identity};
 
 /// How long what runs may take to finish; the rest of ten seconds is for the store.
 const FINISH_WITHIN: Duration = Duration::from_secs(8);
@@ -49,12 +49,6 @@ pub(crate) fn run(config: Config, is_dev: bool) -> anyhow::Result<()> {
     result
 }
 
-/// A started server.
-struct Running {
-    app: Arc<App>,
-    gateway: Arc<Gateway>,
-}
-
 async fn serve(config: &Config, is_dev: bool) -> anyhow::Result<()> {
     // Listened for from the first moment on: a signal during the start is no crash.
     let mut signals = Signals::new()?;
@@ -69,7 +63,7 @@ async fn serve(config: &Config, is_dev: bool) -> anyhow::Result<()> {
 }
 
 /// Starts every part, opens the door and says so.
-async fn start(config: &Config, is_dev: bool) -> anyhow::Result<Running> {
+async fn start(config: &Config, is_dev: bool) -> anyhow::Result<Inside> {
     let env = Env::system();
     let began = env.clock.now();
     check_loopback(config, is_dev)?;
@@ -78,12 +72,17 @@ async fn start(config: &Config, is_dev: bool) -> anyhow::Result<Running> {
     let app = open_app(config, is_dev, &env).await?;
     let identity = Identity::start(&app);
     let root_key = identity.bootstrap().await?;
-    let gateway = build_gateway(&app, &identity, config, metrics);
-    let listener = open_door(config.listen.http, &app).await?;
-    let addresses = Addresses { http: listener.local_addr(), https: None, mqtts: None, mqtt: None };
+    let devices = registry::Devices::start(&app);
+    let broker = Broker::new(Arc::clone(&app), devices.clone(), devices);
+    let gateway = build_gateway(&app, &identity, &broker, config, metrics);
+    let tls = server_identity::present(config, &app)?;
+    let doors = Doors::open(&config.listen, &app).await?;
+    let addresses = doors.addresses();
     write_profile(config, &root_key, &addresses)?;
-    let_in(listener, &gateway, &env);
-    gateway.set_ready(true);
+    let workers = start_workers(config, &env)?;
+    let inside = Inside { app, gateway, broker, tls };
+    doors.let_in(&inside, &workers);
+    inside.gateway.set_ready(true);
     banner::print(&Facts {
         addresses: &addresses,
         data_dir: &config.data_dir,
@@ -94,7 +93,7 @@ async fn start(config: &Config, is_dev: bool) -> anyhow::Result<Running> {
         started_in_ms: env.clock.now().since(began).as_millis(),
         is_dev,
     });
-    Ok(Running { app, gateway })
+    Ok(inside)
 }
 
 /// The files that lead AWS tools, and the commands of this binary, here.
@@ -205,34 +204,29 @@ async fn open_store(config: &Config, env: &Env) -> anyhow::Result<Store> {
 fn build_gateway(
     app: &Arc<App>,
     identity: &Arc<Identity>,
+    broker: &Arc<Broker>,
     config: &Config,
     metrics: PrometheusHandle,
 ) -> Arc<Gateway> {
     let mut features = features::modelled();
+    features.push(broker::feature(broker));
     features.push(identity::feature(identity));
     features.push(admin::feature(app, identity, config.key_file()));
     let keys = Arc::clone(identity) as Arc<dyn service::AccessKeys>;
     Gateway::new(Arc::clone(app), features, keys, Box::new(move || metrics.render()))
 }
 
-async fn open_door(address: SocketAddr, app: &App) -> anyhow::Result<Listener> {
-    let limits = DoorLimits { connections_max: app.limits.http_connections_max };
-    Ok(doors::open(Door { name: "http", address, limits }, &app.env).await?)
-}
-
-fn let_in(listener: Listener, gateway: &Arc<Gateway>, env: &Env) {
-    let gateway = Arc::clone(gateway);
-    env.tasks.spawn("http-door", TaskKind::Vital, async move {
-        let serve = |stream, peer: doors::Peer| {
-            let gateway = Arc::clone(&gateway);
-            async move { gateway.serve_connection(stream, peer.address).await }
-        };
-        listener.serve(serve).await;
-    });
+/// The threads on which devices are served.
+fn start_workers(config: &Config, env: &Env) -> anyhow::Result<Workers> {
+    let count = match config.mqtt.workers {
+        0 => std::thread::available_parallelism().map_or(1, usize::from),
+        count => count,
+    };
+    Workers::start(count, &env.tasks).context("could not start the threads of connections")
 }
 
 /// Waits for a signal, or for a part that fails, and stops. A second signal ends the wait.
-async fn run_until_signalled(running: &Running, signals: &mut Signals) -> anyhow::Result<()> {
+async fn run_until_signalled(running: &Inside, signals: &mut Signals) -> anyhow::Result<()> {
     let tasks = &running.app.env.tasks;
     let mut failed = tasks.shutdown_signal();
     let signal = tokio::select! {
@@ -241,6 +235,7 @@ async fn run_until_signalled(running: &Running, signals: &mut Signals) -> anyhow
     };
     running.gateway.set_ready(false);
     tasks.begin_shutdown(signal.unwrap_or("failure"));
+    running.broker.stop();
     tracing::info!(reason = tasks.shutdown_reason(), "stopping");
     tokio::select! {
         () = stop(&running.app) => {}

@@ -15,7 +15,7 @@ use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use service::ApiError;
-use tokio::net::TcpStream;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::SemaphorePermit;
 
 use crate::{Gateway, answer};
@@ -26,7 +26,10 @@ const SMALL_BODY_KIB: u32 = 16;
 impl Gateway {
     /// Serves requests on `stream` until either side closes it, or shutdown begins and the
     /// request at hand is answered.
-    pub async fn serve_connection(self: &Arc<Self>, stream: TcpStream, peer: SocketAddr) {
+    pub async fn serve_connection<S>(self: &Arc<Self>, stream: S, peer: SocketAddr)
+    where
+        S: AsyncRead + AsyncWrite + Unpin,
+    {
         let limits = &self.app.limits;
         let service = service_fn(|request| self.respond_to(request, peer.ip()));
         let connection = http1::Builder::new()

@@ -1,0 +1,153 @@
+//! Who the server says it is: certificates of its own authority for every name that it has, or
+//! the operator's own certificate.
+
+use std::fs;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Context as _;
+use doors::{ServerIdentity, ServerNames, Tls, TlsSettings};
+use env::TaskKind;
+use pki::{ServerCertificateRequest, ServerKeyKind, parse_pem_certificate};
+use service::App;
+
+use crate::config::{Config, Listen};
+
+/// How long a handshake may take.
+const HANDSHAKE_S: u64 = 10;
+/// How often the server's certificates are made anew, long before they expire.
+const RENEWAL: Duration = Duration::from_secs(30 * 24 * 60 * 60);
+/// The domain of AWS's own endpoints, for device SDKs that insist on it.
+const AWS_DOMAIN: &str = "amazonaws.com";
+/// How a certificate in PEM form ends.
+const END_CERTIFICATE: &str = "-----END CERTIFICATE-----";
+/// What stands between an endpoint's prefix and its region, the data plane first.
+const ENDPOINTS: [&str; 3] = ["iot", "credentials.iot", "jobs.iot"];
+
+/// The names of the server: those on its certificate, and those that clients may ask for.
+struct Names {
+    certificate: Vec<String>,
+    addresses: Vec<IpAddr>,
+    asked: ServerNames,
+}
+
+/// Begins to speak TLS. An RSA key takes its time to make, so clients that need one are served a
+/// moment later than others.
+pub(crate) fn present(config: &Config, app: &Arc<App>) -> anyhow::Result<Tls> {
+    let names = Names::of(config);
+    if let (Some(certificate), Some(key)) = (&config.tls.certificate, &config.tls.key) {
+        return Ok(Tls::new(own(certificate, key, names)?)?);
+    }
+    let first = issue(&names, ServerKeyKind::P256, app)?;
+    let tls = Tls::new(settings(&names, vec![first]))?;
+    let (renewed, app) = (tls.clone(), Arc::clone(app));
+    let tasks = app.env.tasks.clone();
+    tasks.spawn("server-certificate", TaskKind::Vital, async move {
+        keep_fresh(&renewed, Arc::new(names), app).await;
+    });
+    Ok(tls)
+}
+
+/// Presents RSA and ECDSA, and new ones from time to time.
+async fn keep_fresh(tls: &Tls, names: Arc<Names>, app: Arc<App>) {
+    let mut shutdown = app.env.tasks.shutdown_signal();
+    loop {
+        let (own_names, own_app) = (Arc::clone(&names), Arc::clone(&app));
+        let made = tokio::task::spawn_blocking(move || {
+            let kinds = [ServerKeyKind::Rsa2048, ServerKeyKind::P256];
+            let issued = kinds.into_iter().map(|kind| issue(&own_names, kind, &own_app));
+            Ok::<_, anyhow::Error>(settings(&own_names, issued.collect::<Result<_, _>>()?))
+        });
+        let replaced = match made.await {
+            Ok(Ok(settings)) => tls.replace(settings).map_err(anyhow::Error::from),
+            Ok(Err(error)) => Err(error),
+            Err(error) => Err(error.into()),
+        };
+        if let Err(error) = replaced {
+            tracing::error!(error = %format!("{error:#}"), "server certificate not renewed");
+        }
+        tokio::select! {
+            () = tokio::time::sleep(RENEWAL) => {}
+            () = shutdown.begun() => return,
+        }
+    }
+}
+
+fn issue(names: &Names, key: ServerKeyKind, app: &App) -> anyhow::Result<ServerIdentity> {
+    let request = ServerCertificateRequest {
+        names: names.certificate.clone(),
+        addresses: names.addresses.clone(),
+        key,
+    };
+    let issued = app.authority.issue_server(&request, &app.env);
+    let issued = issued.context("could not make the server's certificate")?;
+    Ok(ServerIdentity {
+        certificates_pem: issued.certificate_pem,
+        private_key_pem: issued.private_key_pem,
+    })
+}
+
+/// The operator's own certificate, which also says what clients may ask for.
+fn own(certificate: &Path, key: &Path, mut names: Names) -> anyhow::Result<TlsSettings> {
+    let read = |path: &Path| {
+        fs::read_to_string(path).with_context(|| format!("could not read {}", path.display()))
+    };
+    let (certificates_pem, private_key_pem) = (read(certificate)?, read(key)?);
+    // The leaf comes first; what follows it is its chain.
+    let leaf = certificates_pem.split_inclusive(END_CERTIFICATE).next().unwrap_or_default();
+    let leaf = parse_pem_certificate(leaf)
+        .with_context(|| format!("{} holds no certificate", certificate.display()))?;
+    for (field, values) in leaf.fields() {
+        if field == "Subject.AlternativeName.DNSName" {
+            values.iter().for_each(|name| names.asked.insert(name));
+        }
+    }
+    Ok(settings(&names, vec![ServerIdentity { certificates_pem, private_key_pem }]))
+}
+
+fn settings(names: &Names, identities: Vec<ServerIdentity>) -> TlsSettings {
+    TlsSettings { identities, names: names.asked.clone(), handshake_s: HANDSHAKE_S }
+}
+
+impl Names {
+    fn of(config: &Config) -> Self {
+        let mut certificate = vec!["localhost".to_owned()];
+        certificate.extend(host_name());
+        let mut asked = ServerNames::new(&certificate);
+        let aws = config.tls.aws_names.then_some(AWS_DOMAIN);
+        for domain in config.endpoint_domain.as_deref().into_iter().chain(aws) {
+            let region = &config.region;
+            certificate.extend(ENDPOINTS.map(|name| format!("*.{name}.{region}.{domain}")));
+            asked.insert(&format!("*.{domain}"));
+        }
+        for name in &config.tls.names {
+            certificate.push(name.clone());
+            asked.insert(name);
+        }
+        Self { certificate, addresses: addresses(&config.listen), asked }
+    }
+}
+
+/// Loopback, and what the doors are bound to.
+fn addresses(listen: &Listen) -> Vec<IpAddr> {
+    let mut addresses = vec![IpAddr::from(Ipv4Addr::LOCALHOST), IpAddr::from(Ipv6Addr::LOCALHOST)];
+    let doors = [listen.https, listen.mqtts].into_iter().flatten();
+    for address in doors.map(|door: SocketAddr| door.ip()) {
+        if !address.is_unspecified() && !addresses.contains(&address) {
+            addresses.push(address);
+        }
+    }
+    addresses
+}
+
+/// What the machine calls itself, if it is a name that can stand in a certificate.
+fn host_name() -> Option<String> {
+    let system = rustix::system::uname();
+    let name = system.nodename().to_str().ok()?.to_ascii_lowercase();
+    let is_part = |part: &str| {
+        !part.is_empty() && part.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-')
+    };
+    (name.len() <= 64 && name != "localhost" && name.split('.').all(is_part)).then_some(name)
+}
