@@ -3,6 +3,8 @@
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
 mod few_files;
+mod tls;
+mod workers;
 
 use std::net::SocketAddr;
 
