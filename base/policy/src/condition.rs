@@ -6,12 +6,15 @@ use crate::json::Json;
 use crate::malformed::Malformed;
 use crate::operator::{Kind, Operand, Operator, Quantifier};
 use crate::pattern::Pattern;
+use crate::variables::condition_values;
 
 /// An operator applied to a key. All conditions of a statement must hold.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Condition {
     pub(crate) operator_name: Box<str>,
     pub(crate) key: Box<str>,
+    /// The values as they were written, for whoever explains a decision.
+    pub(crate) texts: Box<[Box<str>]>,
     operator: Operator,
     operands: Box<[Operand]>,
 }
@@ -29,9 +32,11 @@ pub(crate) fn read_block(
             Operator::parse(&name).ok_or_else(|| Malformed::new(&*place, "no such operator"))?;
         for (key, values) in members(keys, &place)? {
             let place = format!("{place}.{key}");
-            let operands = read_operands(operator, values, &place, version)?;
+            let (operands, texts): (Vec<_>, Vec<_>) =
+                read_operands(operator, values, &place, version)?.into_iter().unzip();
             let (operator_name, key) = (name.as_str().into(), key.into());
-            conditions.push(Condition { operator_name, key, operator, operands });
+            let (operands, texts) = (operands.into(), texts.into());
+            conditions.push(Condition { operator_name, key, texts, operator, operands });
         }
     }
     Ok(conditions.into())
@@ -49,15 +54,16 @@ fn read_operands(
     values: Json,
     place: &str,
     version: Version,
-) -> Result<Box<[Operand]>, Malformed> {
+) -> Result<Vec<(Operand, Box<str>)>, Malformed> {
     let read = |value| {
         let text = match value {
             Json::String(text) | Json::Number(text) => text,
             Json::Bool(value) => value.to_string(),
             _ => return Err(Malformed::new(place, "must be a string or a list of strings")),
         };
-        Operand::parse(operator.kind, &text, version.has_variables())
-            .map_err(|rule| Malformed::new(place, rule))
+        let operand = Operand::parse(operator.kind, &text, version.has_variables())
+            .map_err(|rule| Malformed::new(place, rule))?;
+        Ok((operand, text.into()))
     };
     values.into_list().into_iter().map(read).collect()
 }
@@ -68,6 +74,12 @@ impl Condition {
         self.operands.iter().flat_map(Operand::patterns).flat_map(Pattern::variables)
     }
 
+    /// The first variable in its values that has none.
+    pub(crate) fn missing_variable(&self, context: &dyn Context) -> Option<&str> {
+        let mut patterns = self.operands.iter().flat_map(Operand::patterns);
+        patterns.find_map(|pattern| pattern.missing_variable(context))
+    }
+
     /// Whether the request satisfies the condition, in a statement of that effect.
     ///
     /// A missing key satisfies `…IfExists`, negated operators and `ForAllValues`, as in IAM. A
@@ -75,8 +87,7 @@ impl Condition {
     /// of an Allow hold.
     pub(crate) fn holds(&self, context: &dyn Context, effect: Effect) -> bool {
         let Operator { quantifier, kind, is_negated, if_exists } = self.operator;
-        let values = context.values(&self.key);
-        let values = values.as_deref().unwrap_or_default();
+        let values = condition_values(&self.key, context);
         if kind == Kind::Null {
             return self.operands.contains(&Operand::Bool(values.is_empty()));
         }

@@ -55,6 +55,8 @@ pub(crate) struct Statement {
 pub(crate) struct Targets {
     pub(crate) is_negated: bool,
     pub(crate) patterns: Box<[Pattern]>,
+    /// The patterns as they were written, for whoever explains a decision.
+    pub(crate) texts: Box<[Box<str>]>,
 }
 
 /// How many characters of a document count against its limit: all but whitespace.
@@ -189,10 +191,14 @@ fn read_targets(
     }
     let read = |item| {
         let text = string(item, &place)?;
-        read(&text).map_err(|rule| Malformed::new(&*place, format!("`{text}` {rule}")))
+        let pattern = read(&text);
+        let pattern =
+            pattern.map_err(|rule| Malformed::new(&*place, format!("`{text}` {rule}")))?;
+        Ok((pattern, Box::from(text)))
     };
-    let patterns = items.into_iter().map(read).collect::<Result<_, _>>()?;
-    Ok(Targets { is_negated, patterns })
+    let read = items.into_iter().map(read).collect::<Result<Vec<_>, _>>()?;
+    let (patterns, texts): (Vec<_>, Vec<_>) = read.into_iter().unzip();
+    Ok(Targets { is_negated, patterns: patterns.into(), texts: texts.into() })
 }
 
 /// `*`, or a service's prefix, a colon and a name with wildcards.

@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use crate::condition::Condition;
 use crate::context::Context;
 use crate::document::{Document, Effect, Statement, Targets};
 use crate::pattern::{Case, Unresolved};
@@ -103,7 +104,8 @@ pub fn evaluate<'a>(documents: &[(&'a str, &'a Document)], request: &Request<'_>
     }
 }
 
-fn places<'a>(
+/// Every statement of `documents`, in order.
+pub(crate) fn places<'a>(
     documents: &[(&'a str, &'a Document)],
 ) -> impl Iterator<Item = (Place<'a>, &'a Statement)> {
     documents.iter().flat_map(|&(policy, document)| {
@@ -133,12 +135,11 @@ impl Mismatch<'_> {
 
 impl Statement {
     fn check(&self, request: &Request<'_>) -> Result<(), Mismatch<'_>> {
-        let matches_action = self.actions.find(request.action, Case::Insensitive, request.context);
-        if matches_action.unwrap_or(false) == self.actions.is_negated {
+        if !self.is_about(request) {
             return Err(Mismatch::Action);
         }
         self.check_resource(request)?;
-        match self.conditions.iter().find(|c| !c.holds(request.context, self.effect)) {
+        match self.unmet(request) {
             None => Ok(()),
             Some(condition) => {
                 Err(Mismatch::Condition { operator: &condition.operator_name, key: &condition.key })
@@ -146,9 +147,20 @@ impl Statement {
         }
     }
 
+    /// Whether it is about the action.
+    pub(crate) fn is_about(&self, request: &Request<'_>) -> bool {
+        let found = self.actions.find(request.action, Case::Insensitive, request.context);
+        found.unwrap_or(false) != self.actions.is_negated
+    }
+
+    /// The first condition that does not hold.
+    pub(crate) fn unmet(&self, request: &Request<'_>) -> Option<&Condition> {
+        self.conditions.iter().find(|c| !c.holds(request.context, self.effect))
+    }
+
     /// A variable without a value matches no resource. With `NotResource` it errs on the side of
     /// refusal: an Allow does not match, a Deny does.
-    fn check_resource(&self, request: &Request<'_>) -> Result<(), Mismatch<'_>> {
+    pub(crate) fn check_resource(&self, request: &Request<'_>) -> Result<(), Mismatch<'_>> {
         let is_negated = self.resources.is_negated;
         match self.resources.find(request.resource, Case::Sensitive, request.context) {
             Ok(found) if found != is_negated => Ok(()),

@@ -217,7 +217,7 @@ fn arn_patterns(text: &str, variables: bool) -> Vec<Pattern> {
 }
 
 /// Splits at the first five colons that stand in no `${…}`.
-fn split_arn_pattern(text: &str) -> Vec<&str> {
+pub(crate) fn split_arn_pattern(text: &str) -> Vec<&str> {
     let (mut parts, mut start, mut depth) = (Vec::new(), 0, 0_usize);
     for (i, c) in text.char_indices() {
         match c {

@@ -64,6 +64,34 @@ impl Pattern {
         })
     }
 
+    /// What it reads with the first value of each variable in its place; nothing if it has no
+    /// variables, or one without a value.
+    pub(crate) fn filled(&self, context: &dyn Context) -> Option<String> {
+        if !self.has_variables {
+            return None;
+        }
+        let mut filled = String::new();
+        for piece in &self.pieces {
+            match piece {
+                Piece::Literal(text) => filled.push_str(text),
+                Piece::One => filled.push('?'),
+                Piece::Any => filled.push('*'),
+                Piece::Variable(variable) => filled.push_str(variable.resolve(context)?.first()?),
+            }
+        }
+        Some(filled)
+    }
+
+    /// The first variable that has no value.
+    pub(crate) fn missing_variable(&self, context: &dyn Context) -> Option<&str> {
+        self.pieces.iter().find_map(|piece| match piece {
+            Piece::Variable(variable) if variable.resolve(context).is_none() => {
+                Some(&*variable.name)
+            }
+            _ => None,
+        })
+    }
+
     /// Whether the whole of `text` matches. Values of variables match literally.
     pub(crate) fn matches<'a>(
         &'a self,

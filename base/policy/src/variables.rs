@@ -9,6 +9,9 @@ const CERTIFICATE_VALUES_MAX: usize = 5;
 /// How long a certificate field may be to be substituted.
 const CERTIFICATE_VALUE_CHARS_MAX: usize = 1024;
 
+/// What the names of a certificate's fields begin with.
+const CERTIFICATE: &str = "iot:Certificate.";
+
 /// A variable in a pattern.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Variable {
@@ -23,7 +26,7 @@ pub(crate) type Values<'a> = Vec<Cow<'a, str>>;
 impl Variable {
     /// Reads what stands between `${` and `}`; `None` if it can be no variable.
     pub(crate) fn parse(text: &str) -> Option<Self> {
-        let (name, default) = match text.split_once(',') {
+        let (name, default) = match split_default(text) {
             Some((name, rest)) => {
                 let default = rest.trim().strip_prefix('\'')?.strip_suffix('\'')?;
                 (name.trim(), Some(default.into()))
@@ -39,6 +42,41 @@ impl Variable {
         lookup(&self.name, context)
             .or_else(|| self.default.as_deref().map(|text| vec![Cow::Borrowed(text)]))
     }
+}
+
+/// Splits at the comma behind the name. One in brackets is part of an attribute's name:
+/// `iot:Connection.Thing.Attributes[a,b]`.
+fn split_default(text: &str) -> Option<(&str, &str)> {
+    let is_attribute = text.find('[') < text.find(',') && text.contains('[');
+    let name_end = if is_attribute { text.find(']').map_or(text.len(), |end| end + 1) } else { 0 };
+    let (start, rest) = text.split_at_checked(name_end)?;
+    let (end, default) = rest.split_once(',')?;
+    Some((text.get(..start.len() + end.len())?, default))
+}
+
+/// The values that a condition on `key` is about. As in variables, a certificate's field stands
+/// for its first value, `….N` for another one and `….List` for all.
+pub(crate) fn condition_values<'a>(key: &str, context: &'a dyn Context) -> Values<'a> {
+    if let Some(values) = context.values(key) {
+        let count = if is_certificate_field(key) { 1 } else { values.len() };
+        return values.iter().take(count).cloned().collect();
+    }
+    let all =
+        key.rsplit_once('.').and_then(|(base, suffix)| Some((base, suffix, context.values(base)?)));
+    let Some((base, suffix, values)) = all else { return Values::new() };
+    let bound = if is_certificate_field(base) { CERTIFICATE_VALUES_MAX } else { values.len() };
+    let values = values.iter().take(bound).cloned();
+    if suffix.eq_ignore_ascii_case("List") {
+        return values.collect();
+    }
+    suffix.parse().ok().and_then(|index| values.into_iter().nth(index)).into_iter().collect()
+}
+
+/// Whether `name` is that of a field of the certificate, of which there may be several.
+fn is_certificate_field(name: &str) -> bool {
+    let start = name.get(..CERTIFICATE.len());
+    start.is_some_and(|start| start.eq_ignore_ascii_case(CERTIFICATE))
+        && !name.get(CERTIFICATE.len()..).is_some_and(|f| f.eq_ignore_ascii_case("AvailableKeys"))
 }
 
 /// The values of `name`: the first one for a plain name, one of them for `name.N`, all for
@@ -57,8 +95,7 @@ fn lookup<'a>(name: &str, context: &'a dyn Context) -> Option<Values<'a>> {
 
 /// `count` values from the one at `first` on, as far as they count.
 fn pick<'a>(name: &str, values: &[Cow<'a, str>], first: usize, count: usize) -> Option<Values<'a>> {
-    let start = name.get(.."iot:Certificate.".len());
-    let is_certificate = start.is_some_and(|s| s.eq_ignore_ascii_case("iot:Certificate."));
+    let is_certificate = is_certificate_field(name);
     let bound = if is_certificate { CERTIFICATE_VALUES_MAX } else { values.len() };
     let chosen: Vec<_> = values.iter().take(bound).skip(first).take(count).cloned().collect();
     if chosen.is_empty() || is_certificate && !chosen.iter().all(|v| is_substitutable(v)) {
@@ -112,5 +149,18 @@ mod tests {
         check("aws:username", None);
         assert_eq!(Variable::parse("a, b"), None);
         assert_eq!(Variable::parse(""), None);
+    }
+
+    #[test]
+    fn an_attributes_name_may_have_commas() {
+        for (text, name, default) in [
+            ("iot:Connection.Thing.Attributes[a,b]", "iot:Connection.Thing.Attributes[a,b]", None),
+            ("Attributes[a,b], 'none'", "Attributes[a,b]", Some("none")),
+            ("a, '[,]'", "a", Some("[,]")),
+        ] {
+            let variable = Variable::parse(text).unwrap();
+            assert_eq!((&*variable.name, variable.default.as_deref()), (name, default), "{text}");
+        }
+        assert_eq!(Variable::parse("Attributes[a,b], none"), None);
     }
 }

@@ -161,3 +161,78 @@ fn values_may_have_variables() {
         assert!(!holds(&block, &context()), "{operator}");
     }
 }
+
+#[test]
+fn a_certificates_fields_are_compared_one_or_all() {
+    const COUNTRY: &str = "iot:Certificate.Subject.Country";
+    let context = ContextMap::new()
+        .with_all(COUNTRY, ["DE", "FR", "IT", "ES", "PT", "NL"])
+        .with_all("iot:Certificate.AvailableKeys", (0..9).map(|i| format!("k{i}")));
+    for (operator, suffix, value, expect) in [
+        ("StringEquals", "", "DE", true),
+        ("StringEquals", "", "FR", false),
+        ("StringNotEquals", "", "FR", true),
+        ("StringEquals", ".0", "DE", true),
+        ("StringEquals", ".1", "FR", true),
+        ("StringEquals", ".4", "PT", true),
+        ("StringEquals", ".5", "NL", false),
+        ("StringEquals", ".9", "DE", false),
+        ("ForAnyValue:StringEquals", ".List", "IT", true),
+        ("ForAnyValue:StringEquals", ".list", "NL", false),
+        ("ForAllValues:StringLike", ".List", "??", true),
+        ("ForAllValues:StringLike", ".List", "D?", false),
+    ] {
+        let block = format!(r#"{{"{operator}":{{"{COUNTRY}{suffix}":"{value}"}}}}"#);
+        assert_eq!(holds(&block, &context), expect, "{block}");
+    }
+    // A list by nature, with all its values.
+    let block = r#"{"ForAnyValue:StringEquals":{"iot:Certificate.AvailableKeys":"k8"}}"#;
+    assert!(holds(block, &context));
+}
+
+#[test]
+fn the_topic_of_a_will_is_compared_as_an_arn() {
+    let topic = |name: &str| format!("arn:aws:iot:eu-west-1:123456789012:topic/{name}");
+    for (operator, policy, will, expect) in [
+        ("ArnEquals", "wills/*", Some("wills/c"), true),
+        ("ArnEquals", "wills/*", Some("other/c"), false),
+        ("ArnEquals", "wills/*", None, false),
+        ("ArnEqualsIfExists", "wills/*", None, true),
+        ("ArnLike", "wills/${iot:ClientId}", Some("wills/c"), true),
+        ("ArnLike", "wills/${iot:ClientId}", Some("wills/d"), false),
+        ("ArnNotEquals", "wills/*", Some("other/c"), true),
+        ("ArnNotLike", "wills/*", Some("wills/c"), false),
+    ] {
+        let mut context = ContextMap::new().with("iot:ClientId", "c");
+        if let Some(will) = will {
+            context = context.with("iot:LastWillTopic", topic(will));
+        }
+        let block = format!(r#"{{"{operator}":{{"iot:LastWillTopic":"{}"}}}}"#, topic(policy));
+        assert_eq!(holds(&block, &context), expect, "{block} on {will:?}");
+    }
+}
+
+#[test]
+fn what_is_known_of_a_thing_and_of_the_connection_is_compared() {
+    let context = ContextMap::new()
+        .with("iot:ClientId", "lamp")
+        .with("aws:SourceIp", "192.0.2.1")
+        .with("iot:DomainName", "h.example")
+        .with("iot:Connection.Thing.ThingName", "lamp")
+        .with("iot:Connection.Thing.ThingTypeName", "Lamp")
+        .with("iot:Connection.Thing.Attributes[site]", "north")
+        .with("iot:Connection.Thing.IsAttached", "true");
+    for (block, expect) in [
+        (r#"{"StringEquals":{"iot:ClientId":"${iot:Connection.Thing.ThingName}"}}"#, true),
+        (r#"{"IpAddress":{"aws:SourceIp":["198.51.100.0/24","192.0.2.0/24"]}}"#, true),
+        (r#"{"NotIpAddress":{"aws:SourceIp":"192.0.2.0/24"}}"#, false),
+        (r#"{"StringLike":{"iot:DomainName":"*.example"}}"#, true),
+        (r#"{"StringEquals":{"iot:Connection.Thing.ThingTypeName":"Lamp"}}"#, true),
+        (r#"{"StringEquals":{"iot:Connection.Thing.Attributes[site]":"south"}}"#, false),
+        (r#"{"Null":{"iot:Connection.Thing.Attributes[floor]":"true"}}"#, true),
+        (r#"{"Bool":{"iot:Connection.Thing.IsAttached":["true"]}}"#, true),
+        (r#"{"Bool":{"iot:Connection.Thing.IsAttached":"false"}}"#, false),
+    ] {
+        assert_eq!(holds(block, &context), expect, "{block}");
+    }
+}

@@ -112,3 +112,115 @@ fn a_client_id_with_a_wildcard_stays_a_literal() {
     let request = Request { action: "iot:Publish", resource: &resource, context };
     assert!(!evaluate(&[("p", &document)], &request).is_allowed());
 }
+
+#[test]
+fn a_document_depends_on_time_if_it_asks_for_it() {
+    let condition = |block: &str| {
+        format!(r#"{{"Effect":"Allow","Action":"*","Resource":"*","Condition":{block}}}"#)
+    };
+    for (statements, expect) in [
+        (ALLOW_A.to_owned(), false),
+        (condition(r#"{"StringEquals":{"iot:ClientId":"aws:CurrentTime"}}"#), false),
+        (condition(r#"{"DateLessThan":{"aws:CurrentTime":"2030-01-01"}}"#), true),
+        (condition(r#"{"NumericLessThan":{"AWS:epochtime":"1"}}"#), true),
+        (condition(r#"{"StringLike":{"iot:ClientId":"*${aws:EpochTime}"}}"#), true),
+        (condition(r#"{"ArnLike":{"k":"arn:aws:iot:r:1:${aws:CurrentTime}"}}"#), true),
+        (
+            r#"{"Effect":"Deny","Action":"*","NotResource":"TOPIC/${aws:CurrentTime}"}"#.to_owned(),
+            true,
+        ),
+    ] {
+        assert_eq!(document(&statements).depends_on_time(), expect, "{statements}");
+    }
+}
+
+/// Every variable of a connection in a resource, with a value and without.
+#[test]
+fn every_variable_stands_for_its_value_or_matches_nothing() {
+    let certificate = ["Subject", "Issuer"].into_iter().flat_map(|whose| {
+        [
+            "DistinguishedNameQualifier",
+            "Country",
+            "Organization",
+            "OrganizationalUnit",
+            "State",
+            "CommonName",
+            "SerialNumber",
+            "Title",
+            "Surname",
+            "GivenName",
+            "Initials",
+            "Pseudonym",
+            "GenerationQualifier",
+            "AlternativeName.RFC822Name",
+            "AlternativeName.DNSName",
+            "AlternativeName.DirectoryName",
+            "AlternativeName.UniformResourceIdentifier",
+            "AlternativeName.IPAddress",
+        ]
+        .map(|field| format!("iot:Certificate.{whose}.{field}"))
+    });
+    let others = [
+        "iot:ClientId",
+        "aws:SourceIp",
+        "iot:DomainName",
+        "iot:Connection.Thing.ThingName",
+        "iot:Connection.Thing.ThingTypeName",
+        "iot:Connection.Thing.Attributes[site]",
+        "iot:Connection.Thing.Attributes[a,b]",
+        "iot:Connection.Thing.IsAttached",
+        "iot:Certificate.SerialNumber",
+    ];
+    let allowed = "allowed by statement 0 of policy p";
+    for name in others.into_iter().map(str::to_owned).chain(certificate) {
+        let statement =
+            format!(r#"{{"Effect":"Allow","Action":"*","Resource":"TOPIC/${{{name}}}/x"}}"#);
+        let context = ContextMap::new().with(name.as_str(), "v");
+        check(&statement, "iot:Publish", "v/x", &context, allowed);
+        let needs = format!(
+            "no statement allows it; closest is statement 0 of policy p, which needs ${{{name}}}, \
+             which has no value"
+        );
+        check(&statement, "iot:Publish", "v/x", &ContextMap::new(), &needs);
+        // The text of the variable itself is no value of it either.
+        check(&statement, "iot:Publish", &format!("${{{name}}}/x"), &ContextMap::new(), &needs);
+    }
+}
+
+#[test]
+fn certificate_values_over_the_bound_or_with_wildcards_are_not_put_in_place() {
+    let statement =
+        r#"{"Effect":"Allow","Action":"*","Resource":"TOPIC/${iot:Certificate.Subject.Title}"}"#;
+    let allowed = "allowed by statement 0 of policy p";
+    let needs = "no statement allows it; closest is statement 0 of policy p, which needs \
+                 ${iot:Certificate.Subject.Title}, which has no value";
+    let long = "x".repeat(1025);
+    for (value, expect) in [
+        ("plain", allowed),
+        (long.get(1..).unwrap(), allowed),
+        (&*long, needs),
+        ("a*", needs),
+        ("a$", needs),
+        ("a+", needs),
+        ("a?", needs),
+        ("a#", needs),
+    ] {
+        let context = ContextMap::new().with("iot:Certificate.Subject.Title", value);
+        check(statement, "iot:Publish", value, &context, expect);
+    }
+}
+
+#[test]
+fn policies_of_several_documents_are_taken_together() {
+    let (allow, deny) = (document(ALLOW_A), document(DENY_SECRET));
+    let context = ContextMap::new();
+    let decide = |documents: &[(&'static str, &Document)], topic: &str| {
+        let resource = format!("{TOPIC}/{topic}");
+        let request = Request { action: "iot:Publish", resource: &resource, context: &context };
+        evaluate(documents, &request).is_allowed()
+    };
+    assert!(decide(&[("a", &allow), ("d", &deny)], "a/b"));
+    assert!(!decide(&[("a", &allow), ("d", &deny)], "a/secret"));
+    assert!(!decide(&[("d", &deny), ("a", &allow)], "a/secret"));
+    assert!(!decide(&[("d", &deny)], "a/b"));
+}

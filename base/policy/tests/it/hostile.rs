@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use policy::{ContextMap, Dialect, Document, Request, evaluate};
+use policy::{ContextMap, Dialect, Document, Request, evaluate, hints};
 
 /// The fuzz target; `fuzz/fuzz_targets/policy_document.rs` calls the same functions.
 fn replay(input: &[u8]) {
@@ -11,7 +11,9 @@ fn replay(input: &[u8]) {
     let request = Request { action: "iot:Publish", resource: text, context: &context };
     for dialect in [Dialect::Iot, Dialect::Iam] {
         if let Ok(document) = Document::parse(text, dialect) {
-            assert!(!evaluate(&[("p", &document)], &request).to_string().is_empty());
+            let decision = evaluate(&[("p", &document)], &request);
+            assert!(!decision.to_string().is_empty());
+            assert_eq!(hints(&[("p", &document)], &request).is_empty(), decision.is_allowed());
         }
     }
 }

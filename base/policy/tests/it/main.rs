@@ -5,4 +5,5 @@ extern crate ferrite_policy as policy;
 mod conditions;
 mod decisions;
 mod grammar;
+mod hints;
 mod hostile;
