@@ -8,10 +8,14 @@ mod client;
 mod commands;
 mod config;
 mod credentials;
+mod device;
 mod entrance;
 mod environment;
+mod explain;
 mod features;
 mod logging;
+mod mqtt_client;
+mod pubsub;
 mod root_ca;
 mod serve;
 mod server_identity;
@@ -59,6 +63,42 @@ enum Command {
     },
     /// Print the environment that leads AWS tools here: eval "$(ferrite env)"
     Env,
+    /// Create and delete devices: a thing, its certificate and its policy in one step
+    #[command(subcommand)]
+    Device(DeviceCommand),
+    /// Publish one message
+    Pub {
+        /// Where
+        topic: String,
+        /// What; standard input if there is none
+        message: Option<String>,
+        #[command(flatten)]
+        options: pubsub::Options,
+    },
+    /// Subscribe, and print each message as a line: its topic, its payload
+    Sub {
+        /// A topic, or a filter such as 'pump/#'
+        filter: String,
+        /// End after so many messages
+        #[arg(long, value_name = "N")]
+        count: Option<u64>,
+        #[command(flatten)]
+        options: pubsub::Options,
+    },
+    /// Say whether a client may do something, and which statement of which policy decides
+    Explain {
+        #[command(flatten)]
+        question: explain::Question,
+    },
+    /// Show what happened to devices lately, the newest last
+    DeviceLog {
+        /// Only of this client
+        #[arg(long, value_name = "ID")]
+        client_id: Option<String>,
+        /// So many events
+        #[arg(long, value_name = "N", default_value_t = 50)]
+        max: u32,
+    },
     /// Create and list accounts
     #[command(subcommand)]
     Account(AccountCommand),
@@ -77,6 +117,26 @@ enum Command {
     Restore {
         /// What `ferrite backup` made
         directory: PathBuf,
+    },
+}
+
+#[derive(Subcommand)]
+enum DeviceCommand {
+    /// Create a device, with a folder that holds all that it needs to connect
+    Create {
+        /// What the thing is called, and the client id
+        name: String,
+        /// An AWS IoT policy to use as it is; without one the device gets its own topics alone
+        #[arg(long, value_name = "FILE")]
+        policy: Option<PathBuf>,
+        /// Where to put the files [default: a new folder NAME]
+        #[arg(long, value_name = "DIR")]
+        folder: Option<PathBuf>,
+    },
+    /// Delete a device's thing, its certificates and its policy
+    Delete {
+        /// What the thing is called
+        name: String,
     },
 }
 
@@ -141,6 +201,20 @@ fn run(command: Command, settings: Settings) -> anyhow::Result<()> {
     match command {
         Command::Serve { dev } => serve::run(config, dev),
         Command::Env => environment::print(&config),
+        Command::Device(DeviceCommand::Create { name, policy, folder }) => {
+            device::create(&config, &device::Order { name, policy, folder })
+        }
+        Command::Device(DeviceCommand::Delete { name }) => device::delete(&config, &name),
+        Command::Pub { topic, message, options } => {
+            pubsub::publish(&config, &topic, message, &options)
+        }
+        Command::Sub { filter, count, options } => {
+            pubsub::subscribe(&config, &filter, count, &options)
+        }
+        Command::Explain { question } => explain::explain(&config, &question),
+        Command::DeviceLog { client_id, max } => {
+            explain::device_log(&config, client_id.as_deref(), max)
+        }
         Command::Account(AccountCommand::Create { id, name }) => {
             commands::create_account(&config, id, name)
         }
