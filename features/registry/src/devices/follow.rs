@@ -199,3 +199,48 @@ fn is_same(before: &Rights, after: &Rights) -> bool {
             .all(|(before, after)| before.0 == after.0 && Arc::ptr_eq(&before.1, &after.1));
     same_policies && before.thing == after.thing && before.context == after.context
 }
+
+#[cfg(test)]
+mod tests {
+    use std::net::SocketAddr;
+
+    use service::{Knock, Principal, PrincipalKind};
+    use testing::Server;
+
+    use super::*;
+    use crate::devices::live::{Connection, Sources};
+
+    /// A connection that is kept current.
+    async fn connected(server: &Server, devices: &Devices) -> Arc<Permissions> {
+        let peer = SocketAddr::from(([192, 0, 2, 1], 1));
+        let knock = Knock { door: "mqtt", peer, server_name: None, certificate: None };
+        let principal = Arc::new(Principal {
+            tenant: server.cx("-").await.tenant,
+            id: "id".to_owned(),
+            kind: PrincipalKind::Administrator,
+            knock,
+        });
+        let permissions = Arc::new(Permissions::new(Rights::default()));
+        let held = Arc::downgrade(&permissions);
+        let connection = Connection { principal, client_id: "c".into(), permissions: held };
+        devices.live.add(connection, Sources::default(), devices.live.moment());
+        permissions
+    }
+
+    /// The clock of the runtime stands still until it is advanced.
+    #[tokio::test(start_paused = true)]
+    async fn connections_go_on_without_the_store_and_not_for_ever() {
+        let server = Server::with(Vec::new()).await;
+        let devices = Devices::start(server.app());
+        let permissions = connected(&server, &devices).await;
+        let mut progress = Progress { read: None, current_at: Instant::now(), is_failing: false };
+        tokio::time::advance(FEED_TRUST).await;
+        devices.complain(&mut progress, &Failure::Late);
+        assert_eq!(*permissions.ended().borrow(), None);
+        tokio::time::advance(Duration::from_millis(1)).await;
+        devices.complain(&mut progress, &Failure::Late);
+        let refusal = permissions.ended().borrow().clone().unwrap();
+        assert_eq!(refusal.reason, "SERVER_ERROR");
+        assert!(refusal.detail.contains("5 minutes"), "{}", refusal.detail);
+    }
+}
