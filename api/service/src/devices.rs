@@ -171,14 +171,16 @@ impl Permissions {
 
     /// Ends the client's connection: its certificate is no longer good.
     pub fn end(&self, refusal: Refusal) {
+        // Inside, so that whoever sees the new generation also sees why, and whoever is woken
+        // sees the new generation.
         self.ended.send_if_modified(|ended| {
             let is_first = ended.is_none();
             if is_first {
                 *ended = Some(refusal);
             }
+            self.generation.fetch_add(1, Ordering::AcqRel);
             is_first
         });
-        self.generation.fetch_add(1, Ordering::AcqRel);
     }
 
     /// Why the connection has to end, if it has to.
