@@ -6,7 +6,7 @@ use rustls::{AlertDescription, CertificateError, Error, PeerIncompatible};
 
 use crate::hello::{Hello, alert_name};
 use crate::plain_text::PlainText;
-use crate::possession::{KeyRefused, RSA_BITS_MIN};
+use crate::possession::{KeyRefused, RSA_BITS_MAX, RSA_BITS_MIN};
 
 /// Why a connection did not become a secured one. Each message says what to do, and
 /// [`HandshakeError::reason`] is a word to count it by.
@@ -95,8 +95,8 @@ pub enum HandshakeError {
     },
     /// The certificate's key is of another kind.
     #[error(
-        "the client's certificate has an unsupported key ({found}): make one with RSA of 2048 \
-         bits or more, or EC on P-256, P-384 or P-521"
+        "the client's certificate has an unsupported key ({found}): make one with RSA of \
+         {RSA_BITS_MIN} to {RSA_BITS_MAX} bits, or EC on P-256, P-384 or P-521"
     )]
     KeyUnsupported {
         /// The algorithm or the curve.

@@ -10,6 +10,11 @@ const CONTENT_TYPES: std::ops::RangeInclusive<u8> = 0x14..=0x18;
 /// The first byte of an MQTT CONNECT.
 const MQTT_CONNECT: u8 = 0x10;
 
+/// The header that load balancers put before a connection: as text, and how its binary form
+/// begins.
+const PROXY_TEXT: &[u8] = b"PROXY ";
+const PROXY_BINARY: &[u8] = b"\r\n\r\n\0\r\nQUIT\n";
+
 /// What was found where TLS should be.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum PlainText {
@@ -20,6 +25,8 @@ pub enum PlainText {
         /// Its first word.
         method: String,
     },
+    /// The header of the PROXY protocol.
+    ProxyHeader,
     /// Anything else.
     Other {
         /// The first byte.
@@ -33,6 +40,9 @@ impl PlainText {
         let [byte, ..] = *first else { return None };
         if CONTENT_TYPES.contains(&byte) {
             return None;
+        }
+        if first.starts_with(PROXY_TEXT) || first.starts_with(PROXY_BINARY) {
+            return Some(Self::ProxyHeader);
         }
         let word: String =
             first.iter().copied().take_while(u8::is_ascii_uppercase).map(char::from).collect();
@@ -67,6 +77,9 @@ impl fmt::Display for PlainText {
                 "what looks like an HTTP request without TLS ({method}): use https://, or the \
                  plain port (`listen.http`)"
             ),
+            Self::ProxyHeader => f.write_str(
+                "a header of the PROXY protocol: turn that protocol off in the load balancer",
+            ),
             Self::Other { first } => {
                 write!(f, "something that is not TLS (first byte 0x{first:02x})")
             }
@@ -91,6 +104,9 @@ mod tests {
         check(b"GET / HTTP/1.1\r\n", http("GET"));
         check(b"P", http("P"));
         check(&[0x80, 0x2e], Some(PlainText::Other { first: 0x80 }));
+        check(b"PROXY TCP4 192.0", Some(PlainText::ProxyHeader));
+        check(b"\r\n\r\n\0\r\nQUIT\n\x21\x11\0\x0c", Some(PlainText::ProxyHeader));
+        check(b"PROXYING", http("PROXYING"));
         check(b"\x00", Some(PlainText::Other { first: 0 }));
     }
 }

@@ -21,6 +21,8 @@ use x509_parser::x509::SubjectPublicKeyInfo;
 
 /// The shortest RSA modulus that AWS IoT accepts.
 pub(crate) const RSA_BITS_MIN: usize = 2048;
+/// The longest RSA modulus whose signatures are verified: time grows with its square.
+pub(crate) const RSA_BITS_MAX: usize = 8192;
 
 /// The RSA-PSS schemes of keys that are for PSS alone, which rustls has no names for.
 const PSS_KEY_SHA256: SignatureScheme = SignatureScheme::Unknown(0x0809);
@@ -166,11 +168,21 @@ fn key_of(key: &SubjectPublicKeyInfo<'_>) -> Result<Key, KeyRefused> {
 }
 
 fn long_enough(key: &SubjectPublicKeyInfo<'_>) -> Result<(), KeyRefused> {
+    let unsupported = |found: String| KeyRefused::Unsupported { found };
     let Ok(([], rsa)) = RSAPublicKey::from_der(&key.subject_public_key.data) else {
-        return Err(KeyRefused::Unsupported { found: "malformed RSA".to_owned() });
+        return Err(unsupported("malformed RSA".to_owned()));
     };
-    let bits = rsa.key_size();
-    if bits < RSA_BITS_MIN { Err(KeyRefused::Weak { bits }) } else { Ok(()) }
+    match bit_length(rsa.modulus) {
+        bits @ ..RSA_BITS_MIN => Err(KeyRefused::Weak { bits }),
+        RSA_BITS_MIN..=RSA_BITS_MAX => Ok(()),
+        bits => Err(unsupported(format!("RSA of {bits} bits"))),
+    }
+}
+
+fn bit_length(number: &[u8]) -> usize {
+    let zeroes = number.iter().take_while(|byte| **byte == 0).count();
+    let first = number.get(zeroes).map_or(0, |byte| byte.leading_zeros() as usize);
+    (number.len() - zeroes) * 8 - first
 }
 
 fn on_curve(key: &SubjectPublicKeyInfo<'_>) -> Result<Key, KeyRefused> {
@@ -252,4 +264,18 @@ fn rsa(
         }
         _ => return None,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_length_of_a_number_is_that_of_its_significant_bits() {
+        assert_eq!(bit_length(&[0, 0x80, 0]), 16);
+        assert_eq!(bit_length(&[0x7f, 0xff]), 15);
+        assert_eq!(bit_length(&[0, 0, 1]), 1);
+        assert_eq!(bit_length(&[0]), 0);
+        assert_eq!(bit_length(&[]), 0);
+    }
 }

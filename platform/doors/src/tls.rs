@@ -5,6 +5,7 @@
 //! here but that it holds the key of the certificate that it showed.
 
 use std::collections::HashMap;
+use std::fmt;
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
@@ -133,6 +134,12 @@ impl Tls {
             part(stream).await;
         }
         Err(failed.error)
+    }
+}
+
+impl fmt::Debug for Tls {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Tls").finish_non_exhaustive()
     }
 }
 

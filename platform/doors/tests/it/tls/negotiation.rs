@@ -30,6 +30,26 @@ async fn a_name_in_capitals_is_the_same_name() {
 }
 
 #[tokio::test]
+async fn an_address_is_no_name() {
+    let more = "-servername 127.0.0.1";
+    let (seen, _) = Openssl::client().connect(&tls(), ClientCertificate::Wanted, more).await;
+    assert_eq!(seen.unwrap().server_name, None);
+}
+
+#[tokio::test]
+async fn a_client_that_guessed_another_key_exchange_tries_again() {
+    let client = Openssl::client_with(P256);
+    let more = format!("{WITH_CERTIFICATE} -tls1_3 -curves P-521:P-384 -alpn x-amzn-mqtt-ca");
+    let (seen, said) = client.connect(&tls(), ClientCertificate::Required, &more).await;
+    let seen = seen.unwrap();
+    assert_eq!(
+        (seen.certificate, seen.protocol),
+        (Some(client.certificate()), Some(Protocol::Mqtt))
+    );
+    assert!(said.contains("ALPN protocol: x-amzn-mqtt-ca\n"), "{said:?}");
+}
+
+#[tokio::test]
 async fn an_unknown_name_ends_the_handshake() {
     for version in ["-tls1_2", "-tls1_3"] {
         let more = format!("-servername elsewhere.example.com {version}");
