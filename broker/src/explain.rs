@@ -77,7 +77,7 @@ fn explanation(cx: &Cx, subject: &Subject, action: &str, resource: &str) -> Valu
         ("ALLOWED", "allowed: under --dev the plain door asks for no policy".to_owned(), Vec::new())
     } else {
         let decision = rights.decide(&wish);
-        (word(&decision), decision.to_string(), Vec::<String>::new())
+        (word(&decision), decision.to_string(), rights.hints(&wish))
     };
     let names: Vec<&str> = rights.policies.iter().map(|(name, _)| name.as_str()).collect();
     let arn = match &subject.principal.kind {

@@ -205,6 +205,16 @@ impl Rights {
         policy::evaluate(&documents, &request)
     }
 
+    /// What is missing for a wish to be granted, in sentences.
+    pub fn hints(&self, wish: &Wish<'_>) -> Vec<String> {
+        let documents: Vec<(&str, &Document)> =
+            self.policies.iter().map(|(name, document)| (name.as_str(), &**document)).collect();
+        let context = WishContext { rights: self, wish };
+        let request =
+            policy::Request { action: wish.action, resource: wish.resource, context: &context };
+        policy::hints(&documents, &request)
+    }
+
     /// Whether a wish is granted.
     pub fn allows(&self, wish: &Wish<'_>) -> bool {
         self.is_unlimited || self.decide(wish).is_allowed()
