@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Installs what the tests need: Debian packages where we are root, and a Python environment.
+# Installs what the tests need: Debian packages where we are root, and environments of Python and
+# Node in one folder.
 #
 # What cannot be installed is named at the end, with what is not tested without it.
 set -euo pipefail
@@ -20,6 +21,9 @@ psql postgresql-client the store on PostgreSQL
 /usr/lib/postgresql/*/bin/initdb postgresql the store on PostgreSQL
 /usr/bin/aws awscli the story with the AWS CLI v2
 python3 python3 the acceptance suite
+mosquitto_pub mosquitto-clients the device story with mosquitto's clients
+node nodejs the device story with the npm SDK
+npm npm the device story with the npm SDK
 LIST
 }
 
@@ -61,6 +65,18 @@ make_python_environment() {
   cp acceptance/requirements.txt "$stamp"
 }
 
+# The npm client goes beside the Python environment's own files, never into the checkout's sources.
+make_node_environment() {
+  local place="$VENV/node" lock=package-lock.json
+  command -v npm >/dev/null || return 0
+  cmp -s "acceptance/sdk/node/$lock" "$place/installed.json" && return 0
+  echo "installing the npm client in $place"
+  mkdir -p "$place"
+  cp acceptance/sdk/node/package.json "acceptance/sdk/node/$lock" "$place/"
+  npm ci --prefix "$place" --ignore-scripts --no-audit --no-fund --loglevel error >/dev/null
+  cp "acceptance/sdk/node/$lock" "$place/installed.json"
+}
+
 report_missing() {
   local probe package purpose
   while read -r probe package purpose; do
@@ -78,4 +94,5 @@ if ! python3 -c 'import ensurepip, venv' 2>/dev/null; then
   exit 1
 fi
 make_python_environment
+make_node_environment
 report_missing

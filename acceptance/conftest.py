@@ -4,7 +4,9 @@ import uuid
 
 import pytest
 
+from device import quick_device
 from harness import Server
+from mqtt_raw import V5, Client
 
 
 @pytest.fixture(scope="module")
@@ -28,7 +30,7 @@ def serving(data_dir):
 
 @pytest.fixture
 def iot(server):
-    return server.client()
+    return server.iot
 
 
 @pytest.fixture
@@ -47,6 +49,34 @@ def name():
 def certificate(iot):
     """An active certificate with its keys."""
     return iot.create_keys_and_certificate(setAsActive=True)
+
+
+@pytest.fixture
+def make(server, tmp_path, name):
+    """Makes a device with a policy of these statements; the first one has the test's `name`."""
+    made = []
+
+    def make(*statements, **more):
+        made.append(f"{name}-{len(made)}" if made else name)
+        return quick_device(server, tmp_path, made[-1], *statements, **more)
+
+    return make
+
+
+@pytest.fixture
+def session(server):
+    """Opens connections of devices and loses them at the end."""
+    clients = []
+
+    def session(device, version=V5, client_id=None, **more):
+        client = Client(server.mqtts_port, device.tls(), version=version)
+        clients.append(client)
+        client.connect(client_id or device.name, **more)
+        return client
+
+    yield session
+    for client in clients:
+        client.drop()
 
 
 @pytest.hookimpl(hookwrapper=True)

@@ -50,16 +50,22 @@ def signing_request(key, common_name="device"):
 
 def self_signed(common_name="device", key=None):
     """A certificate that no authority vouches for, valid for a year."""
-    key = key or ec_key()
+    return issued(key or ec_key(), subject(common_name))
+
+
+def issued(key, name, issuer=None, signer=None, days=(-1, 365), extensions=()):
+    """A certificate from elsewhere, by `issuer` with the key `signer`, or else self-signed."""
     now = datetime.datetime.now(datetime.timezone.utc)
     builder = (
         x509.CertificateBuilder()
-        .subject_name(subject(common_name))
-        .issuer_name(subject(common_name))
+        .subject_name(name)
+        .issuer_name(issuer or name)
         .public_key(key.public_key())
         .serial_number(x509.random_serial_number())
-        .not_valid_before(now - datetime.timedelta(days=1))
-        .not_valid_after(now + datetime.timedelta(days=365))
+        .not_valid_before(now + datetime.timedelta(days=days[0]))
+        .not_valid_after(now + datetime.timedelta(days=days[1]))
         .add_extension(x509.BasicConstraints(ca=False, path_length=None), True)
     )
-    return pem(builder.sign(key, hashes.SHA256()))
+    for extension in extensions:
+        builder = builder.add_extension(extension, False)
+    return pem(builder.sign(signer or key, hashes.SHA256()))

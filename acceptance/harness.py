@@ -4,14 +4,18 @@
 """
 
 import configparser
+import json
 import os
 import re
+import resource
 import signal
 import socket
 import subprocess
 import time
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
+from functools import cached_property
 from pathlib import Path
+from urllib.parse import quote, urlencode
 
 import boto3
 import pytest
@@ -57,9 +61,16 @@ def binary():
 
 
 def free_port():
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
+    return free_ports(1)[0]
+
+
+def free_ports(count):
+    """Different ports that nobody listens on."""
+    with ExitStack() as stack:
+        probes = [stack.enter_context(socket.socket()) for _ in range(count)]
+        for probe in probes:
+            probe.bind(("127.0.0.1", 0))
+        return [probe.getsockname()[1] for probe in probes]
 
 
 def clean_environment(**extra):
@@ -76,7 +87,7 @@ class Server:
     def __init__(self, data_dir, *arguments):
         self.data_dir = Path(data_dir)
         self.arguments = arguments
-        self.port = free_port()
+        self.port, self.mqtts_port, self.https_port, self.mqtt_port = free_ports(4)
         self.log_path = self.data_dir.with_name(self.data_dir.name + ".log")
         self.process = None
 
@@ -86,7 +97,7 @@ class Server:
 
     def start(self):
         command = [binary(), "serve", "--data-dir", str(self.data_dir)]
-        command += ["--set", f"listen.http=127.0.0.1:{self.port}", *self.arguments]
+        command += [*self.doors(), *self.arguments]
         with open(self.log_path, "ab") as log:
             self.process = subprocess.Popen(
                 command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=clean_environment()
@@ -94,6 +105,14 @@ class Server:
         Server.running.append(self)
         self.wait_until_ready()
         return self
+
+    def doors(self):
+        """The settings that give the server ports of its own; plain MQTT is for `--dev` alone."""
+        ports = {"http": self.port, "mqtts": self.mqtts_port, "https": self.https_port}
+        if "--dev" in self.arguments:
+            ports["mqtt"] = self.mqtt_port
+        for door, port in ports.items():
+            yield from ("--set", f"listen.{door}=127.0.0.1:{port}")
 
     def wait_until_ready(self):
         deadline = time.monotonic() + READY_WITHIN_S
@@ -137,6 +156,21 @@ class Server:
         """The root access key, from the AWS shared file that the server writes."""
         return read_keys(self.data_dir / "credentials")
 
+    @property
+    def root_ca(self):
+        """The certificate that devices trust."""
+        return self.data_dir / "ca" / "root-ca.pem"
+
+    def memory(self):
+        """The resident memory in bytes."""
+        with open(f"/proc/{self.process.pid}/statm") as statm:
+            return int(statm.read().split()[1]) * resource.getpagesize()
+
+    @cached_property
+    def iot(self):
+        """One boto3 client of the root key for all: making one takes a tenth of a second."""
+        return self.client()
+
     def client(self, service="iot", region=REGION, keys=None, validate=True):
         """A boto3 client; `validate=False` lets it send what it would refuse itself."""
         key_id, secret = keys or self.keys()
@@ -154,6 +188,20 @@ class Server:
         signing.setdefault("keys", self.keys())
         request = sigv4.sign(method, f"127.0.0.1:{self.port}", path, body, **signing)
         return sigv4.send(self.port, request)
+
+    def ask(self, path, **query):
+        """The JSON that one of Ferrite's own routes answers."""
+        status, _, body = self.call("GET", f"/_ferrite/v1/{path}?{urlencode(query, quote_via=quote)}")
+        assert status == 200, body
+        return json.loads(body)
+
+    def explain(self, client_id, action, resource):
+        """The server's verdict on an action, and its reasons."""
+        return self.ask("explain", clientId=client_id, action=action, resource=resource)
+
+    def device_log(self, max=100, **query):
+        """What happened to devices lately, newest first."""
+        return self.ask("device-log", max=max, **query)["events"]
 
     def command(self, *arguments, check=True):
         """Another command of the same binary, on this server's data directory."""

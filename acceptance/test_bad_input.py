@@ -31,12 +31,6 @@ def still_alive(server):
     assert "panicked" not in server.log(10_000)
 
 
-def memory(server):
-    """The server's resident memory in bytes."""
-    with open(f"/proc/{server.process.pid}/statm") as statm:
-        return int(statm.read().split()[1]) * resource.getpagesize()
-
-
 def connect(server):
     return socket.create_connection(("127.0.0.1", server.port), timeout=30)
 
@@ -57,7 +51,7 @@ def error_of(answer):
 
 
 def test_a_body_over_the_limit_is_refused_unread(server):
-    before = memory(server)
+    before = server.memory()
     head = f"POST /things/a HTTP/1.1\r\nhost: a\r\ncontent-length: {1 << 40}\r\n\r\n".encode()
     assert exchange(server, head) in (400, 403, 413, None)
     chunked = b"POST /things/a HTTP/1.1\r\nhost: a\r\ntransfer-encoding: chunked\r\n\r\n"
@@ -70,7 +64,7 @@ def test_a_body_over_the_limit_is_refused_unread(server):
         except OSError:
             status = None
     assert status in (400, 403, 413, None)
-    assert memory(server) - before < MEMORY_GROWTH_MAX
+    assert server.memory() - before < MEMORY_GROWTH_MAX
 
 
 def test_a_signed_body_over_the_limit_is_refused(server):
@@ -160,10 +154,10 @@ GARBAGE = {
 
 @pytest.mark.parametrize("sent", GARBAGE.values(), ids=GARBAGE.keys())
 def test_garbage_is_answered_or_closed(server, sent):
-    before = memory(server)
+    before = server.memory()
     status = exchange(server, sent)
     assert status is None or status in (200, 400, 403, 404, 413, 414, 431), status
-    assert memory(server) - before < MEMORY_GROWTH_MAX
+    assert server.memory() - before < MEMORY_GROWTH_MAX
 
 
 def test_pipelined_requests_are_all_answered(server):
@@ -229,9 +223,9 @@ def raise_file_limit():
 
 def test_idle_connections_cost_little(server):
     count = min(IDLE, raise_file_limit() - 100)
-    before = memory(server)
+    before = server.memory()
     with ExitStack() as stack:
         for _ in range(count):
             stack.enter_context(connect(server))
         assert server.call("GET", "/things")[0] == 200
-        assert (memory(server) - before) / count < 32 << 10
+        assert (server.memory() - before) / count < 32 << 10

@@ -1,0 +1,335 @@
+"""Client certificates of every wrong kind: no CONNACK, and the reason in the device log.
+
+RegisterCertificate takes only what this server issued, for CA certificates cannot be registered
+yet; certificates from elsewhere come in by RegisterCertificateWithoutCA.
+"""
+
+import ssl
+import subprocess
+
+import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import ExtendedKeyUsageOID
+from tlslite.api import HandshakeSettings, TLSConnection, X509CertChain, parsePEMKey
+from tlslite.errors import BaseTLSException
+
+import documents
+from device import allow, everything_on, logged, make_device, quick_device, soon, tls, write
+from mqtt_raw import CLOSED, V5, V311, Client, connect
+
+UNKNOWN = "UNKNOWN_CERTIFICATE"
+ALPN = "x-amzn-mqtt-ca"
+TIMEOUT_S = 10
+both_versions = pytest.mark.parametrize("version", [V311, V5], ids=["3.1.1", "5"])
+
+
+def is_shut_out(port, context, version=V311, client_id="somebody"):
+    """Whether a client gets no CONNACK: TLS ends, or the connection does after it."""
+    try:
+        with Client(port, context, version=version) as client:
+            return client.exchange(connect(client_id, version=version)) is CLOSED
+    except (ssl.SSLError, ConnectionError):
+        return True
+
+
+def is_device_shut_out(device, version=V311):
+    return is_shut_out(device.server.mqtts_port, device.tls(), version, device.name)
+
+
+def refusal(server, reason, certificate_id=None):
+    """The newest refusal in the device log: for this reason, and naming this certificate."""
+
+    def newest():
+        events = (e for e in server.device_log() if e["status"] == "Failure")
+        return next((e for e in events if (certificate_id or "") in e["details"]), None)
+
+    event = soon(newest)
+    assert (event["eventType"], event["reason"]) == ("Connect", reason), event
+    assert event["source"].startswith("127.0.0.1:"), event
+    return event
+
+
+@pytest.fixture
+def stranger(server, tmp_path):
+    """Makes the TLS of a client with a certificate that was never registered."""
+
+    def stranger(certificate_pem, key, seclevel=None):
+        files = write(tmp_path, "stranger", certificate_pem, private_pem(key))
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+        if seclevel is not None:
+            context.set_ciphers(f"DEFAULT@SECLEVEL={seclevel}")
+        context.load_verify_locations(server.root_ca)
+        context.load_cert_chain(*files)
+        return context
+
+    return stranger
+
+
+def private_pem(key):
+    return key.private_bytes(
+        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    ).decode()
+
+
+# What is accepted
+
+
+@pytest.mark.parametrize(
+    "make_key",
+    [
+        documents.rsa_key,
+        lambda: documents.rsa_key(3072),
+        documents.ec_key,
+        lambda: documents.ec_key(ec.SECP384R1),
+        lambda: documents.ec_key(ec.SECP521R1),
+    ],
+    ids=["RSA-2048", "RSA-3072", "P-256", "P-384", "P-521"],
+)
+@pytest.mark.parametrize("tls_version", [ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3])
+def test_every_kind_of_key_is_accepted(server, tmp_path, name, make_key, tls_version):
+    device = make_device(server, tmp_path, name, *everything_on("*"), key=make_key())
+    context = device.tls()
+    context.minimum_version = context.maximum_version = tls_version
+    with Client(server.mqtts_port, context) as client:
+        client.connect(name)
+
+
+def test_the_keys_of_the_server_are_accepted_on_both_doors(server, tmp_path, name):
+    device = make_device(server, tmp_path, name, *everything_on("*"))
+    for port, alpn in [(server.mqtts_port, None), (server.mqtts_port, ALPN), (server.https_port, ALPN)]:
+        with Client(port, device.tls(alpn)) as client:
+            client.connect(name)
+            assert alpn is None or client.socket.selected_alpn_protocol() == alpn
+
+
+def test_a_certificate_from_elsewhere_is_accepted(make, session):
+    """No chain, no usage for clients: it is the registration that counts."""
+    key = documents.ec_key()
+    extensions = [x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH])]
+    issuer = documents.subject("somebody")
+    certificate = documents.issued(
+        key, documents.subject("device"), issuer, documents.ec_key(), extensions=extensions
+    )
+    session(make(*everything_on("*"), key=key, certificate=certificate)).ping()
+
+
+def test_a_client_without_sni_is_accepted(server, make, name):
+    with Client(server.mqtts_port, make(*everything_on("*")).tls(), server_name=None) as client:
+        client.connect(name)
+
+
+def test_the_server_shows_an_rsa_certificate_to_who_knows_no_other(server, make):
+    context = make(*everything_on("*")).tls()
+    context.maximum_version = ssl.TLSVersion.TLSv1_2
+    context.set_ciphers("ECDHE-RSA-AES128-GCM-SHA256")
+    with Client(server.mqtts_port, context) as client:
+        der = client.socket.getpeercert(binary_form=True)
+        assert client.socket.cipher()[0] == "ECDHE-RSA-AES128-GCM-SHA256"
+    assert x509.load_der_x509_certificate(der).public_key().key_size == 2048
+
+
+def test_a_certificate_of_version_1_is_accepted(make, session, tmp_path):
+    """As older `openssl x509 -req` makes them, which devices in the field have."""
+    key = documents.ec_key()
+    (tmp_path / "v1.key").write_text(private_pem(key))
+    (tmp_path / "v1.csr").write_text(documents.signing_request(key))
+    made = subprocess.run(
+        ["openssl", "x509", "-req", "-in", "v1.csr", "-signkey", "v1.key", "-days", "9"],
+        cwd=tmp_path,
+        capture_output=True,
+        check=True,
+    )
+    if x509.load_pem_x509_certificate(made.stdout).version != x509.Version.v1:
+        pytest.skip("this openssl makes no certificates of version 1")
+    session(make(*everything_on("*"), key=key, certificate=made.stdout.decode())).ping()
+
+
+@pytest.mark.parametrize("tls_version", ["TLSv1", "TLSv1_1"])
+def test_old_tls_is_refused(server, make, tls_version):
+    context = make(*everything_on("*")).tls()
+    context.set_ciphers("DEFAULT@SECLEVEL=0")
+    with pytest.warns(DeprecationWarning):
+        context.minimum_version = context.maximum_version = ssl.TLSVersion[tls_version]
+    assert is_shut_out(server.mqtts_port, context)
+    refusal(server, "TLS_NO_SHARED_VERSION")
+
+
+def test_a_modem_that_knows_old_ciphers_alone_is_refused_by_their_name(server, make):
+    context = make(*everything_on("*")).tls()
+    context.maximum_version = ssl.TLSVersion.TLSv1_2
+    context.set_ciphers("AES128-SHA:@SECLEVEL=0")
+    assert is_shut_out(server.mqtts_port, context)
+    assert "RSA_WITH_AES_128_CBC_SHA" in refusal(server, "TLS_NO_SHARED_CIPHER")["details"]
+
+
+# What is refused
+
+
+@both_versions
+def test_no_certificate(server, version):
+    assert is_shut_out(server.mqtts_port, tls(server.root_ca), version)
+    assert "certificate" in refusal(server, "TLS_CERTIFICATE_MISSING")["details"]
+
+
+def test_no_certificate_on_the_https_door(server):
+    assert is_shut_out(server.https_port, tls(server.root_ca, alpn=ALPN))
+    assert "certificate" in refusal(server, "TLS_CERTIFICATE_MISSING")["details"]
+
+
+@both_versions
+def test_an_unknown_certificate(server, stranger, version):
+    key = documents.ec_key()
+    certificate = documents.self_signed(key=key)
+    assert is_shut_out(server.mqtts_port, stranger(certificate, key), version)
+    refusal(server, UNKNOWN, documents.certificate_id(certificate))
+
+
+def test_a_certificate_that_claims_to_be_ours(server, tmp_path, stranger, make):
+    """One that copies a registered one's names and serial number, signed by somebody else."""
+    device = make(*everything_on("*"))
+    with open(device.certificate, "rb") as file:
+        real = x509.load_pem_x509_certificate(file.read())
+    key = documents.ec_key()
+    forged = (
+        x509.CertificateBuilder()
+        .subject_name(real.subject)
+        .issuer_name(real.issuer)
+        .public_key(key.public_key())
+        .serial_number(real.serial_number)
+        .not_valid_before(real.not_valid_before_utc)
+        .not_valid_after(real.not_valid_after_utc)
+        .sign(documents.ec_key(), hashes.SHA256())
+    )
+    assert is_shut_out(server.mqtts_port, stranger(documents.pem(forged), key), client_id=device.name)
+    refusal(server, UNKNOWN, documents.certificate_id(documents.pem(forged)))
+
+
+def test_a_weak_certificate(server, stranger):
+    key = documents.rsa_key(1024)
+    certificate = documents.self_signed(key=key)
+    assert is_shut_out(server.mqtts_port, stranger(certificate, key, seclevel=0))
+    assert "1024" in refusal(server, "TLS_KEY_TOO_WEAK")["details"]
+
+
+@pytest.mark.parametrize(
+    "days, reason",
+    [((-9, -1), "CERTIFICATE_EXPIRED"), ((1, 9), "CERTIFICATE_NOT_YET_VALID")],
+    ids=["expired", "not yet valid"],
+)
+def test_a_certificate_out_of_its_time(server, make, days, reason):
+    key = documents.ec_key()
+    certificate = documents.issued(key, documents.subject("device"), days=days)
+    device = make(*everything_on("*"), key=key, certificate=certificate)
+    assert is_device_shut_out(device)
+    refusal(server, reason, device.certificate_id)
+
+
+@both_versions
+@pytest.mark.parametrize("status", ["INACTIVE", "REVOKED"])
+def test_a_certificate_that_is_not_active(server, make, version, status):
+    device = make(*everything_on("*"))
+    device.set_status(status)
+    assert is_device_shut_out(device, version)
+    refusal(server, f"CERTIFICATE_{status}", device.certificate_id)
+
+
+def test_a_certificate_that_was_never_activated(server, tmp_path, name):
+    key = documents.ec_key()
+    made = server.iot.create_certificate_from_csr(
+        certificateSigningRequest=documents.signing_request(key)
+    )
+    files = write(tmp_path, name, made["certificatePem"], private_pem(key))
+    assert is_shut_out(server.mqtts_port, tls(server.root_ca, *files))
+    refusal(server, "CERTIFICATE_INACTIVE", made["certificateId"])
+
+
+def test_a_certificate_that_was_deleted(server, make):
+    device = make(*everything_on("*"))
+    device.iot.detach_thing_principal(thingName=device.name, principal=device.certificate_arn)
+    device.set_status("INACTIVE")
+    device.iot.delete_certificate(certificateId=device.certificate_id, forceDelete=True)
+    assert is_device_shut_out(device)
+    refusal(server, UNKNOWN, device.certificate_id)
+
+
+def test_a_certificate_that_is_active_again_is_let_in(make):
+    device = make(*everything_on("*"))
+    device.set_status("INACTIVE")
+    assert is_device_shut_out(device)
+    device.set_status("ACTIVE")
+    assert not is_device_shut_out(device)
+
+
+@pytest.mark.parametrize("make_key", [documents.rsa_key, documents.ec_key], ids=["RSA", "P-256"])
+def test_somebody_elses_certificate_with_another_key(server, tmp_path, name, make_key):
+    device = make_device(server, tmp_path, name, *everything_on("*"), key=make_key())
+    assert not is_shut_out_with_key(device, device.key), "its own key opens the door"
+    write(tmp_path, "thief", "", private_pem(make_key()))
+    assert is_shut_out_with_key(device, tmp_path / "thief.key")
+    assert refusal(server, "TLS_POSSESSION_NOT_PROVEN")["protocol"] == "TLS"
+
+
+def is_shut_out_with_key(device, key):
+    """Whether a client is shut out that shows the device's certificate and holds `key`.
+
+    No common client lets a key differ from its certificate; tlslite-ng does, in TLS 1.2.
+    """
+    with open(device.certificate) as certificate, open(key) as private:
+        chain = X509CertChain()
+        chain.parsePemList(certificate.read())
+        private_key = parsePEMKey(private.read(), private=True)
+    settings = HandshakeSettings()
+    settings.minVersion = settings.maxVersion = (3, 3)
+    with Client(device.server.mqtts_port) as client:
+        secured = TLSConnection(client.socket)
+        secured.closeSocket = False
+        try:
+            secured.handshakeClientCert(chain, private_key, settings=settings, serverName="localhost")
+            secured.sendall(connect(device.name))
+            return secured.recv(4) != b"\x20\x02\x00\x00"
+        except (BaseTLSException, OSError):
+            return True
+
+
+# What ends while a device is connected
+
+
+@both_versions
+@pytest.mark.parametrize("status", ["INACTIVE", "REVOKED"])
+def test_a_connected_device_is_cut_off_when_its_certificate_is(server, make, session, version, status):
+    device = make(*everything_on("*"))
+    client = session(device, version)
+    device.set_status(status)
+    assert client.is_closed(0x87 if version == V5 else None)
+    event = logged(server, eventType="Disconnect", clientId=device.name)
+    assert status in event["reason"] + event["details"], event
+    assert is_device_shut_out(device, version)
+
+
+def test_cutting_one_device_off_leaves_the_others_alone(make, session, name):
+    first, second = make(*everything_on("*")), make(*everything_on("*"))
+    clients = session(first), session(second)
+    clients[1].subscribe(name)
+    first.set_status("REVOKED")
+    assert clients[0].is_closed(0x87)
+    clients[1].publish(name, b"still here")
+    assert clients[1].message() == (name, b"still here")
+
+
+def test_every_connection_of_a_certificate_is_cut_off(make, session, name):
+    device = make(allow("*"))
+    clients = [session(device, client_id=f"{name}-c{number}") for number in range(3)]
+    device.set_status("INACTIVE")
+    assert all(client.is_closed(0x87) for client in clients)
+
+
+def test_the_status_of_a_certificate_survives_a_restart(fresh, tmp_path):
+    active = quick_device(fresh, tmp_path, "active", *everything_on("*"))
+    revoked = quick_device(fresh, tmp_path, "revoked", *everything_on("*"))
+    revoked.set_status("REVOKED")
+    assert fresh.stop() == 0
+    fresh.start()
+    assert is_device_shut_out(revoked)
+    assert not is_device_shut_out(active)
