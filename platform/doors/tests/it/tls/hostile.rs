@@ -61,6 +61,22 @@ async fn http_without_tls_is_answered() {
 }
 
 #[tokio::test]
+async fn an_answered_client_is_heard_out() {
+    let talk = async |address: SocketAddr| {
+        let mut stream = TcpStream::connect(address).await.unwrap();
+        stream.write_all(&[b'A'; 16 * 1024]).await.unwrap();
+        // Would fail if the server closed with any of these unread.
+        let mut answer = Vec::new();
+        stream.read_to_end(&mut answer).await.unwrap();
+        stream.write_all(b"still here").await.unwrap();
+        answer
+    };
+    let (seen, answer) = meet(&tls(), ClientCertificate::Wanted, talk).await;
+    assert_eq!(seen.unwrap_err().reason(), "TLS_PLAIN_TEXT");
+    assert!(answer.starts_with(b"HTTP/1.1 400 "));
+}
+
+#[tokio::test]
 async fn other_bytes_are_shown() {
     let (error, _) = refused(&[0x80, 0x2e, 1, 0, 2]).await;
     assert!(error.to_string().contains("first byte 0x80"), "{error}");
