@@ -90,9 +90,8 @@ impl Broker {
     /// What is left to do for a client whose connection has ended.
     fn bury(&self, session: &mut Session, ending: &Ending) {
         session.unsubscribe_all();
-        session.space.leave(&session.client);
-        session.client.mailbox.leave();
         self.log_ending(session, ending);
+        // Before the client leaves: whoever waits for its id must not come in before its Will.
         if let Some(will) = session.will.take()
             && ending.publishes_will()
         {
@@ -102,6 +101,8 @@ impl Broker {
                 deliver(&session.space, message, &mut lent.turn(now).1)
             });
         }
+        session.space.leave(&session.client);
+        session.client.mailbox.leave();
     }
 
     fn log_ending(&self, session: &Session, ending: &Ending) {
