@@ -5,11 +5,13 @@ use std::time::Duration;
 
 use bytes::BytesMut;
 use bytestring::ByteString;
-use mqtt::{Connack, ConnackProperties, Connect, Decoder, Malformed, Packet, QoS, Version, reason};
+use mqtt::{
+    Connack, ConnackProperties, Connect, Decoder, Malformed, Packet, QoS, Version, Will, reason,
+};
 use service::{DeviceEvent, DeviceStatus, Knock, Limits, Login, Permissions, Principal, Wish};
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 
-use crate::ending::Ending;
+use crate::ending::{Ending, Fault};
 use crate::mailbox::{Mailbox, MailboxLimits};
 use crate::session::Session;
 use crate::space::{Client, Space};
@@ -131,7 +133,7 @@ impl Broker {
         mut connect: Connect,
         principal: &Arc<Principal>,
     ) -> Result<Admitted, Refused> {
-        check_shape(&connect, &self.app.limits)?;
+        check_shape(&mut connect, &self.app.limits)?;
         let is_assigned = connect.client_id.is_empty();
         if is_assigned {
             connect.client_id = self.new_client_id(connect.version).into();
@@ -343,7 +345,7 @@ fn unreadable(malformed: &Malformed) -> Refused {
 }
 
 /// Refuses what AWS does not take, and what is not built.
-fn check_shape(connect: &Connect, limits: &Limits) -> Result<(), Refused> {
+fn check_shape(connect: &mut Connect, limits: &Limits) -> Result<(), Refused> {
     check_client_id(connect, limits)?;
     let refuse = |code, word, why: String| Err(Refused::new(word, why).telling(connect, code));
     if connect.properties.authentication_method.is_some() {
@@ -358,18 +360,24 @@ fn check_shape(connect: &Connect, limits: &Limits) -> Result<(), Refused> {
     if let Err(fault) = bounds::check_user_properties(&connect.properties.user_properties, limits) {
         return refuse(fault.code, fault.reason, fault.detail);
     }
-    let Some(will) = &connect.will else { return Ok(()) };
+    let checked = connect.will.as_mut().map_or(Ok(()), |will| check_will(will, limits));
+    checked.map_err(|fault| Refused::new(fault.reason, fault.detail).telling(connect, fault.code))
+}
+
+/// Holds a Will to what a message may be.
+fn check_will(will: &mut Will, limits: &Limits) -> Result<(), Fault> {
     if will.qos == QoS::ExactlyOnce {
-        let why = "the Will has QoS 2, which is not offered; use QoS 1".to_owned();
-        return refuse(reason::QOS_NOT_SUPPORTED, "QOS_NOT_SUPPORTED", why);
+        let why = "the Will has QoS 2, which is not offered; use QoS 1";
+        return Err(Fault::new(reason::QOS_NOT_SUPPORTED, "QOS_NOT_SUPPORTED", why));
     }
     if will.retain {
-        let why = "the Will is to be retained, which is not built yet".to_owned();
-        return refuse(reason::RETAIN_NOT_SUPPORTED, "RETAIN_NOT_SUPPORTED", why);
+        let why = "the Will is to be retained, which is not built yet";
+        return Err(Fault::new(reason::RETAIN_NOT_SUPPORTED, "RETAIN_NOT_SUPPORTED", why));
     }
-    match bounds::check_topic(&will.topic, limits) {
-        Ok(()) => Ok(()),
-        Err(fault) => refuse(fault.code, fault.reason, fault.detail),
+    bounds::check_topic(&will.topic, limits)?;
+    match will.properties.as_deref_mut() {
+        Some(properties) => bounds::check_properties(properties, limits),
+        None => Ok(()),
     }
 }
 
