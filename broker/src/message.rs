@@ -54,8 +54,20 @@ impl Message {
 
     /// The bytes that it counts for where memory is bounded.
     pub(crate) fn size(&self) -> usize {
-        self.topic.len() + self.payload.len() + OVERHEAD_BYTES
+        let properties = self.properties.as_deref().map_or(0, properties_size);
+        self.topic.len() + self.payload.len() + properties + OVERHEAD_BYTES
     }
+}
+
+fn properties_size(properties: &PublishProperties) -> usize {
+    let text = |text: &Option<ByteString>| text.as_ref().map_or(0, |text| text.len());
+    let pairs = &properties.user_properties;
+    size_of::<PublishProperties>()
+        + pairs.len() * size_of::<(ByteString, ByteString)>()
+        + pairs.iter().map(|(name, value)| name.len() + value.len()).sum::<usize>()
+        + text(&properties.content_type)
+        + text(&properties.response_topic)
+        + properties.correlation_data.as_ref().map_or(0, Bytes::len)
 }
 
 fn expiry(properties: Option<&PublishProperties>, now: Timestamp) -> Option<Timestamp> {
