@@ -14,6 +14,9 @@ use crate::turn::Turn;
 use crate::verdicts::{Asker, Verdicts};
 use crate::window::Window;
 
+/// What a DISCONNECT, PUBACK or SUBACK has beside its reason string, at most.
+const PACKET_BESIDE_REASON_BYTES: usize = 64;
+
 /// What a client was granted, and what it has open.
 pub(crate) struct Session {
     pub(crate) app: Arc<App>,
@@ -62,9 +65,16 @@ impl Session {
         Ok(())
     }
 
+    /// Whether the client is told `why`: it wants to know, and can take a packet of that size
+    /// (MQTT-3.4.2-2, MQTT-3.9.2-1, MQTT-3.14.2-3).
+    fn tells(&self, why: &str) -> bool {
+        let bytes = why.len().saturating_add(PACKET_BESIDE_REASON_BYTES);
+        self.tells_reasons && bytes <= self.packet_bytes_max
+    }
+
     /// The properties of an acknowledgement that says why, if the client wants to know.
     pub(crate) fn properties_telling(&self, why: &str) -> Option<Box<AckProperties>> {
-        let tells = self.tells_reasons && self.client.version == Version::V5;
+        let tells = self.client.version == Version::V5 && self.tells(why);
         tells.then(|| {
             let reason_string = Some(ByteString::from(why));
             Box::new(AckProperties { reason_string, ..AckProperties::default() })
@@ -78,8 +88,9 @@ impl Session {
         }
         let Some(code) = ending.code() else { return };
         let mut disconnect = mqtt::Disconnect { code, ..mqtt::Disconnect::default() };
-        if self.tells_reasons {
-            disconnect.properties.reason_string = Some(ending.detail().into());
+        let why = ending.detail();
+        if self.tells(&why) {
+            disconnect.properties.reason_string = Some(why.into());
         }
         Packet::Disconnect(disconnect).encode(Version::V5, output);
     }
