@@ -111,7 +111,14 @@ impl Space {
             found.sort_by_key(|(number, subscriber)| {
                 (*number, std::cmp::Reverse(subscriber.options.qos))
             });
-            found.dedup_by_key(|(number, _)| *number);
+            found.dedup_by(|(number, lower), (kept, subscriber)| {
+                let is_same = number == kept;
+                if is_same {
+                    // One filter without the client's own messages does not hide one with them.
+                    subscriber.options.no_local &= lower.options.no_local;
+                }
+                is_same
+            });
         }
         found.into_iter().map(|(_, subscriber)| subscriber).collect()
     }
