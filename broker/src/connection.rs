@@ -161,9 +161,12 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
         loop {
             let has_read = reads < READS_PER_TURN_MAX && self.read(input, turn, cx)?;
             let has_written_mail = self.write_mail(turn, cx)?;
+            let was_full = turn.output.len() >= OUTPUT_BYTES_HIGH;
             self.flush(turn, cx)?;
+            // What was held back because the client did not read may go on now.
+            let has_room_again = was_full && turn.output.len() < OUTPUT_BYTES_HIGH;
             reads += 1;
-            if !has_read && !has_written_mail {
+            if !has_read && !has_written_mail && !has_room_again {
                 break;
             }
         }
@@ -256,11 +259,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
     }
 
     /// Acts on every whole packet in `input`.
-    pub(crate) fn act_on(
-        &mut self,
-        input: &mut BytesMut,
-        turn: &mut Turn<'_>,
-    ) -> Result<(), Ending> {
+    fn act_on(&mut self, input: &mut BytesMut, turn: &mut Turn<'_>) -> Result<(), Ending> {
         loop {
             match self.decoder.decode(input) {
                 Ok(Some(packet)) => self.session.handle(packet, turn)?,
