@@ -57,6 +57,7 @@ pub(crate) struct Connection<S> {
     /// That of the permissions, when they were last looked at.
     generation: Option<u64>,
     are_timers_set: bool,
+    has_begun: bool,
     /// Who waits for this connection to be gone.
     waiting: Option<oneshot::Sender<()>>,
 }
@@ -93,6 +94,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
             ended,
             generation: None,
             are_timers_set: false,
+            has_begun: false,
             waiting: None,
         }
     }
@@ -133,6 +135,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
     fn poll_turn(&mut self, lent: &mut Lent, cx: &mut Context<'_>) -> Poll<Ending> {
         let now = self.broker.app.env.clock.now();
         let (input, mut turn) = lent.turn(now);
+        // Nothing of whoever had its turn before, even if that one panicked.
+        input.clear();
         turn.output.clear();
         if !self.unwritten.is_empty() {
             std::mem::swap(turn.output, &mut self.unwritten);
@@ -157,6 +161,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
         cx: &mut Context<'_>,
     ) -> Result<(), Ending> {
         self.check_signals(cx)?;
+        self.begin(turn)?;
         let mut reads = 0;
         loop {
             let has_read = reads < READS_PER_TURN_MAX && self.read(input, turn, cx)?;
@@ -175,6 +180,20 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
             cx.waker().wake_by_ref();
         }
         Ok(())
+    }
+
+    /// Acts on what came together with CONNECT.
+    fn begin(&mut self, turn: &mut Turn<'_>) -> Result<(), Ending> {
+        if self.has_begun {
+            return Ok(());
+        }
+        self.has_begun = true;
+        let mut hasty = std::mem::take(&mut self.partial);
+        let result = self.act_on(&mut hasty, turn);
+        if !hasty.is_empty() {
+            self.partial = BytesMut::from(&*hasty);
+        }
+        result
     }
 
     /// The ends that come from outside: silence, and a certificate that is no longer good.
