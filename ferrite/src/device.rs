@@ -50,7 +50,7 @@ pub(crate) fn create(config: &Config, order: &Order) -> anyhow::Result<()> {
         }
         Err(error) => {
             folder.remove();
-            Err(error.context(unfinished(config, &order.name, &made)))
+            bail!("{error:#}{}", unfinished(config, &order.name, &made))
         }
     }
 }
@@ -106,13 +106,20 @@ fn build(
     let door = addresses
         .mqtts
         .context("the server has no door for devices: start it with listen.mqtts=127.0.0.1:8883")?;
+    let policy_name = policy::name(name);
+    // One that is given is tried first: should it be malformed, nothing has been made.
+    if let Some(document) = &policy {
+        ensure_policy(config, &policy_name, document, made)?;
+    }
     let thing_arn = ensure_thing(config, name, made)?;
     let document = match policy {
         Some(document) => document,
-        None => policy::document(name, &Home::of(&thing_arn)?),
+        None => {
+            let document = policy::document(name, &Home::of(&thing_arn)?);
+            ensure_policy(config, &policy_name, &document, made)?;
+            document
+        }
     };
-    let policy_name = policy::name(name);
-    ensure_policy(config, &policy_name, &document, made)?;
     let issued = registry::create_certificate(config)?;
     let device = Device {
         thing_name: name.to_owned(),
@@ -219,14 +226,15 @@ fn strip(config: &Config, certificate: &str) -> anyhow::Result<()> {
     Ok(())
 }
 
+/// What stands although the device is not finished, and what to do about it.
 fn unfinished(config: &Config, name: &str, made: &Made) -> String {
     if made.is_empty() {
-        return format!("device {name} was not made");
+        return String::new();
     }
     let (program, option) = (shell::program(), shell::data_dir_option(&config.data_dir));
     format!(
-        "device {name} is not finished. Made so far: {}. Run the command again to go on, or undo \
-         it with: {program} device delete {name}{option}",
+        "\nMade so far: {}. Run the command again to go on, or undo it with:\n  {program} device \
+         delete {name}{option}",
         made.join(", ")
     )
 }

@@ -2,35 +2,73 @@
 //! happened to it.
 #![allow(clippy::print_stdout, reason = "commands answer on the terminal")]
 
+use std::path::PathBuf;
+
+use anyhow::{Context as _, bail};
 use serde_json::Value;
 
-use crate::client::{self, encode};
+use crate::client::{self, Refused, encode};
 use crate::config::Config;
+use crate::device::Folder;
 
-/// What is asked: may this client do this to that?
+/// What `ferrite explain` was told.
 #[derive(clap::Args)]
-pub(crate) struct Question {
-    /// The client id that connects
-    #[arg(long)]
-    pub(crate) client_id: String,
+pub(crate) struct Options {
+    /// The client id that connects [default: the device's name]
+    #[arg(long, value_name = "ID", required_unless_present = "device")]
+    client_id: Option<String>,
     /// What it wants to do: iot:Connect, iot:Publish, iot:Subscribe, iot:Receive …
     #[arg(long)]
-    pub(crate) action: String,
+    action: String,
     /// To what: client/ID, topic/TOPIC, topicfilter/FILTER, or a whole ARN
     #[arg(long)]
-    pub(crate) resource: String,
-    /// The certificate that it shows; the one that it last connected with if none is given
+    resource: String,
+    /// The folder of the device, for one that has not tried to connect lately
+    #[arg(long, value_name = "FOLDER")]
+    device: Option<PathBuf>,
+    /// The certificate that it shows [default: the one that it last came with]
     #[arg(long, value_name = "ID")]
-    pub(crate) certificate: Option<String>,
-    /// The thing that it is bound to; the one with its client id if none is given
+    certificate: Option<String>,
+    /// The thing that it is bound to [default: the one with its client id]
     #[arg(long, value_name = "NAME")]
+    thing: Option<String>,
+}
+
+/// May this client do this to that?
+pub(crate) struct Question {
+    pub(crate) client_id: String,
+    pub(crate) action: String,
+    pub(crate) resource: String,
+    pub(crate) certificate: Option<String>,
     pub(crate) thing: Option<String>,
 }
 
+impl Options {
+    fn into_question(self) -> anyhow::Result<Question> {
+        let Self { mut client_id, action, resource, device, mut certificate, thing } = self;
+        if let Some(folder) = device {
+            let (_, device) = Folder::open(&folder)?;
+            client_id.get_or_insert(device.client_id);
+            certificate.get_or_insert(device.certificate_id);
+        }
+        let client_id = client_id.context("name the client with --client-id or --device")?;
+        Ok(Question { client_id, action, resource, certificate, thing })
+    }
+}
+
 /// `ferrite explain`.
-pub(crate) fn explain(config: &Config, question: &Question) -> anyhow::Result<()> {
-    print!("{}", verdict(&ask(config, question)?));
-    Ok(())
+pub(crate) fn explain(config: &Config, options: Options) -> anyhow::Result<()> {
+    let question = options.into_question()?;
+    match ask(config, &question) {
+        Ok(answer) => {
+            print!("{}", verdict(&answer));
+            Ok(())
+        }
+        Err(error) if error.is::<Refused>() && question.certificate.is_none() => {
+            bail!("{error}\nName the certificate: --device FOLDER, or --certificate ID")
+        }
+        Err(error) => Err(error),
+    }
 }
 
 /// `ferrite device-log`.
@@ -46,7 +84,11 @@ pub(crate) fn device_log(config: &Config, client_id: Option<&str>, max: u32) -> 
 
 /// The server's reasons in a few lines; none if it cannot be asked.
 pub(crate) fn reasons(config: &Config, question: &Question) -> Vec<String> {
-    let Ok(answer) = ask(config, question) else { return Vec::new() };
+    let answer = match ask(config, question) {
+        Ok(answer) => answer,
+        Err(error) if error.is::<Refused>() => return vec![error.to_string()],
+        Err(_) => return Vec::new(),
+    };
     let mut lines = vec![text(&answer, "/explanation").to_owned()];
     lines.extend(hints(&answer).map(str::to_owned));
     lines.retain(|line| !line.is_empty());
@@ -119,11 +161,12 @@ fn with_note(value: &str, note: &str) -> String {
     if value.is_empty() { String::new() } else { format!("{value}{note}") }
 }
 
-/// Events as lines, the newest last: when, what, who, how it went, why.
+/// Events as lines: when, what, who, how it went, why. They come with the newest first, and a
+/// terminal wants it last.
 fn table(events: Option<&Value>) -> String {
     let events = events.and_then(Value::as_array).into_iter().flatten();
     let mut rows: Vec<_> = events.map(row).collect();
-    rows.sort_by(|one, other| one[0].cmp(&other[0]));
+    rows.reverse();
     let widths: Vec<_> = (0..COLUMNS).map(|column| width(&rows, column)).collect();
     let line = |row: &Row| {
         let cells = row.iter().zip(&widths).map(|(cell, width)| format!("{cell:<width$}"));

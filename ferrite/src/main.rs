@@ -88,7 +88,7 @@ enum Command {
     /// Say whether a client may do something, and which statement of which policy decides
     Explain {
         #[command(flatten)]
-        question: explain::Question,
+        options: explain::Options,
     },
     /// Show what happened to devices lately, the newest last
     DeviceLog {
@@ -211,7 +211,7 @@ fn run(command: Command, settings: Settings) -> anyhow::Result<()> {
         Command::Sub { filter, count, options } => {
             pubsub::subscribe(&config, &filter, count, &options)
         }
-        Command::Explain { question } => explain::explain(&config, &question),
+        Command::Explain { options } => explain::explain(&config, options),
         Command::DeviceLog { client_id, max } => {
             explain::device_log(&config, client_id.as_deref(), max)
         }

@@ -51,9 +51,9 @@ pub(crate) fn publish(
     let who = Who::find(config, options, "pub")?;
     who.run(config, async {
         let mut client = Client::connect(&who.place, &who.client_id).await?;
-        client.publish(topic, payload, options.qos()).await?;
+        let published = client.publish(topic, payload, options.qos()).await;
         client.disconnect().await;
-        Ok(())
+        published
     })
 }
 
@@ -82,7 +82,10 @@ pub(crate) fn subscribe(
 
 async fn connect_and_subscribe(who: &Who, filter: &str, qos: QoS) -> anyhow::Result<Client> {
     let mut client = Client::connect(&who.place, &who.client_id).await?;
-    client.subscribe(filter, qos).await?;
+    if let Err(error) = client.subscribe(filter, qos).await {
+        client.disconnect().await;
+        return Err(error);
+    }
     if io::stderr().is_terminal() {
         say(&format!("subscribed to {filter} as {}; Ctrl-C ends", who.client_id));
     }

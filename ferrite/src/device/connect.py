@@ -28,6 +28,7 @@ NAME = DEVICE["thingName"]
 class Device:
     def __init__(self):
         self.connected = threading.Event()
+        self.stopped = threading.Event()
         self.failure = None
         self.client = mqtt5_client_builder.mtls_from_path(
             endpoint=DEVICE["endpoint"],
@@ -40,6 +41,7 @@ class Device:
             on_lifecycle_connection_success=lambda _: self.connected.set(),
             on_lifecycle_connection_failure=self.fail,
             on_lifecycle_disconnection=self.fail,
+            on_lifecycle_stopped=lambda _: self.stopped.set(),
         )
 
     def print_message(self, data):
@@ -58,6 +60,10 @@ class Device:
         if not self.connected.wait(ANSWER_WITHIN_S):
             self.failure = "no answer"
         self.check()
+
+    def stop(self):
+        self.client.stop(mqtt5.DisconnectPacket())
+        self.stopped.wait(ANSWER_WITHIN_S)
 
     def check(self):
         if self.failure:
@@ -105,17 +111,18 @@ def main():
     device = Device()
     device.connect()
     print(f"connected to {DEVICE['endpoint']}:{DEVICE['port']} as {NAME}; Ctrl-C ends", flush=True)
-    device.subscribe(arguments.subscribe)
-    sent = 0
-    while sent != arguments.count:
-        sent += 1
-        device.publish(arguments.topic, json.dumps({"from": NAME, "count": sent}))
-        time.sleep(1)
-    device.client.stop()
+    try:
+        device.subscribe(arguments.subscribe)
+        sent = 0
+        while sent != arguments.count:
+            sent += 1
+            device.publish(arguments.topic, json.dumps({"from": NAME, "count": sent}))
+            time.sleep(1)
+    except KeyboardInterrupt:
+        pass
+    finally:
+        device.stop()
 
 
 if __name__ == "__main__":
-    try:
-        main()
-    except KeyboardInterrupt:
-        pass
+    main()

@@ -54,6 +54,12 @@ impl Server {
         run(arguments, &self.data_dir)
     }
 
+    /// Starts another command against this server; what it prints can be read.
+    pub(crate) fn spawn(&self, arguments: &[&str]) -> Child {
+        let mut command = ferrite(arguments, &self.data_dir);
+        command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap()
+    }
+
     /// The AWS shared file with the root key.
     pub(crate) fn credentials(&self) -> String {
         std::fs::read_to_string(self.data_dir.join("credentials")).unwrap()
