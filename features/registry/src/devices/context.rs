@@ -19,9 +19,18 @@ pub(super) fn of_connection(principal: &Principal, client_id: &str) -> Keys {
     ];
     keys.extend(knock.server_name.as_deref().map(|name| one("iot:DomainName", name)));
     if let (PrincipalKind::Certificate { .. }, Some(der)) = (&principal.kind, &knock.certificate) {
-        keys.extend(of_certificate(der));
+        // What is registered was read before; should it not be readable now, its fields are absent.
+        keys.extend(pki::Certificate::from_der(der.to_vec()).iter().flat_map(of_certificate));
     }
     keys
+}
+
+/// Adds what the registered certificate says, where nobody showed it: for questions about a
+/// device that is not there.
+pub(super) fn add_certificate(keys: &mut Keys, pem: &str) {
+    if !keys.iter().any(|(key, _)| key.starts_with(CERTIFICATE)) {
+        keys.extend(pki::parse_pem_certificate(pem).iter().flat_map(of_certificate));
+    }
 }
 
 /// What [`of_connection`] found when the keys were made.
@@ -43,9 +52,7 @@ pub(super) fn of_thing(thing: Option<&Thing>, is_attached: bool) -> Keys {
     keys
 }
 
-fn of_certificate(der: &[u8]) -> Keys {
-    // What is registered was read before; should it not be readable now, its fields are absent.
-    let Ok(certificate) = pki::Certificate::from_der(der.to_vec()) else { return Keys::new() };
+fn of_certificate(certificate: &pki::Certificate) -> Keys {
     let fields = certificate.fields().into_iter();
     let mut keys: Keys =
         fields.map(|(field, values)| (format!("{CERTIFICATE}{field}"), values)).collect();

@@ -146,6 +146,7 @@ impl Devices {
         let names = policy_names(tenant, arn, reader)?;
         let policies = self.policies(tenant, &names, reader)?;
         let mut context = subject.context.clone();
+        context::add_certificate(&mut context, &certificate.pem);
         let (thing, record) = bound.thing.unzip();
         context.extend(context::of_thing(record.as_ref(), bound.is_attached));
         let rights = Rights { thing, ..rights(policies, context) };

@@ -1,10 +1,11 @@
 //! What policies may ask of a connection.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use model::iot::op::{CreateThing, CreateThingType};
 use serde_json::json;
-use service::{BoundThing, PolicySource as _, Rights};
+use service::{BoundThing, PolicySource as _, Principal, Rights};
 
 use super::{Certificate, House, PUMP, allow, knock, may_publish};
 
@@ -110,6 +111,16 @@ async fn every_field_of_the_certificate_is_known() {
 }
 
 #[tokio::test]
+async fn what_a_certificate_says_is_known_also_if_nobody_shows_it() {
+    let (house, pump) = with_pump().await;
+    let shown = house.authenticate(&pump.knock(None)).await.unwrap();
+    let absent = Arc::new(Principal { knock: knock("mqtts", None, None), ..(*shown).clone() });
+    let shown = house.devices.permissions(&shown, "c1").await.unwrap();
+    let absent = house.devices.permissions(&absent, "c1").await.unwrap();
+    assert_eq!(keys(&shown.rights()), keys(&absent.rights()));
+}
+
+#[tokio::test]
 async fn the_client_that_is_named_after_its_thing_is_bound_to_it() {
     let (house, pump) = with_pump().await;
     create_lamp(&house, "lamp").await;
@@ -182,7 +193,7 @@ async fn connections_share_the_documents_of_a_policy() {
     house.policy("a", &[&allow("a")]).await;
     house.attach_policy("a", &pump).await;
     let (first, second) = (house.connect(&pump, "c1").await, house.connect(&pump, "c2").await);
-    let document = |rights: &Rights| std::sync::Arc::as_ptr(&rights.policies[0].1);
+    let document = |rights: &Rights| Arc::as_ptr(&rights.policies[0].1);
     assert_eq!(document(&first.rights()), document(&second.rights()));
 }
 
