@@ -21,9 +21,9 @@ use crate::store::policy_attachments::{self, TargetPolicies};
 use crate::store::thing_principals::{self, Attachment, Binding};
 use crate::store::things::{self, Thing};
 
-/// How often more records may turn out to be needed: what the principal has, its policies and its
-/// thing, their texts, and one to spare.
-const ROUNDS_MAX: usize = 4;
+/// How often more records may turn out to be needed, and the last look at them: what the principal
+/// has, the thing that it belongs to, its policies, their texts, and one to spare.
+const ROUNDS_MAX: usize = 6;
 
 /// Whose permissions are asked for.
 pub(super) struct Subject {
