@@ -98,7 +98,7 @@ impl Broker {
             let now = self.app.env.clock.now();
             let message = Message::of_will(will, session.client.number, now);
             with_lent(&self.metrics, |lent| {
-                deliver(&session.space, message, &mut lent.turn(now).1)
+                deliver(&session.space, message, &mut lent.turn(now).1);
             });
         }
         session.space.leave(&session.client);
