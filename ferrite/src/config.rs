@@ -167,6 +167,9 @@ impl Config {
         let config: Self =
             figment.extract().map_err(|error| anyhow::anyhow!("{}", explain(&error)))?;
         config.check()?;
+        if sources.is_dev {
+            config.listen.check_loopback()?;
+        }
         Ok(config)
     }
 
@@ -184,6 +187,26 @@ impl Config {
     pub(crate) fn key_file(&self) -> PathBuf {
         let own = || self.data_dir.join("secrets.key");
         self.secrets.key_file.as_ref().map_or_else(own, PathBuf::from)
+    }
+}
+
+impl Listen {
+    /// Whoever may reach a server under `--dev` may do everything in it.
+    fn check_loopback(&self) -> anyhow::Result<()> {
+        let doors = [
+            ("listen.http", Some(self.http)),
+            ("listen.https", self.https),
+            ("listen.mqtts", self.mqtts),
+            ("listen.mqtt", self.mqtt),
+        ];
+        for (name, address) in doors {
+            let Some(address) = address else { continue };
+            ensure!(
+                address.ip().is_loopback(),
+                "--dev accepts any access key and listens on loopback only: {name} is {address}"
+            );
+        }
+        Ok(())
     }
 }
 

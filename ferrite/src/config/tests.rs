@@ -176,3 +176,16 @@ fn an_own_certificate_comes_with_its_key() {
     assert_eq!(tls.certificate.unwrap(), Path::new("a.pem"));
     assert_eq!(tls.key.unwrap(), Path::new("k.pem"));
 }
+
+#[test]
+fn under_dev_every_door_stays_on_loopback() {
+    for door in ["http", "https", "mqtts", "mqtt"] {
+        let setting = format!("listen.{door}=0.0.0.0:1");
+        let error = load(Sources { is_dev: true, ..set(&[&setting]) }).unwrap_err();
+        assert!(
+            error.contains("loopback") && error.contains(&format!("listen.{door} is")),
+            "{error}"
+        );
+        assert!(load(set(&[&setting])).is_ok());
+    }
+}

@@ -14,6 +14,8 @@ const ROOT_CA: &str = "root-ca.pem";
 const DEVICE: &str = "device.json";
 const POLICY: &str = "policy.json";
 const CONNECT: &str = "connect.py";
+/// Keeps the key out of whatever repository the folder lies in.
+const IGNORE: (&str, &str) = (".gitignore", "*\n");
 
 /// Everything for the owner, nothing for anybody else.
 const FOLDER_MODE: u32 = 0o700;
@@ -86,6 +88,7 @@ impl Folder {
         self.put(ROOT_CA, files.root_ca, FILE_MODE)?;
         self.put(POLICY, files.policy, FILE_MODE)?;
         self.put(CONNECT, include_str!("connect.py"), PROGRAM_MODE)?;
+        self.put(IGNORE.0, IGNORE.1, FILE_MODE)?;
         self.put(DEVICE, &format!("{description}\n"), FILE_MODE)
     }
 
