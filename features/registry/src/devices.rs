@@ -23,8 +23,8 @@ use service::{
 use tokio::sync::Notify;
 
 use self::documents::Documents;
-use self::live::{Connection, Live};
-use self::load::{Loaded, Subject};
+use self::live::{Connection, Live, Moment};
+use self::load::{Found, Loaded, Subject};
 
 /// How often permissions are read again when records changed between two reads.
 const ATTEMPTS_MAX: usize = 8;
@@ -59,22 +59,24 @@ impl Devices {
             let loaded = self.load(std::slice::from_ref(&subject)).await;
             let mut loaded = loaded.map_err(|error| refusals::store_failed(&error))?;
             match loaded.pop() {
-                Some(Loaded::Found(found)) => {
-                    let permissions = Arc::new(Permissions::new(found.rights));
-                    let Subject { principal, client_id, .. } = subject;
-                    let permissions_held = Arc::downgrade(&permissions);
-                    let connection =
-                        Connection { principal, client_id, permissions: permissions_held };
-                    if self.live.add(connection, found.sources, since) {
-                        self.is_stale.notify_one();
-                    }
-                    return Ok(permissions);
-                }
+                Some(Loaded::Found(found)) => return Ok(self.hand_out(subject, found, since)),
                 Some(Loaded::Refused(refusal)) => return Err(refusal),
                 Some(Loaded::Moved) | None => {}
             }
         }
         Err(refusals::always_changing())
+    }
+
+    /// Permissions that are kept current; they were read since `since`.
+    fn hand_out(&self, subject: Subject, found: Found, since: Moment) -> Arc<Permissions> {
+        let permissions = Arc::new(Permissions::new(found.rights));
+        let Subject { principal, client_id, .. } = subject;
+        let held = Arc::downgrade(&permissions);
+        let connection = Connection { principal, client_id, permissions: held };
+        if self.live.add(connection, found.sources, since) {
+            self.is_stale.notify_one();
+        }
+        permissions
     }
 }
 

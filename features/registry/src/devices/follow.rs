@@ -132,6 +132,8 @@ impl Devices {
             for permissions in self.live.remove_all() {
                 end(&permissions, refusal.clone());
             }
+            // Whoever comes from now on was read from the store from now on.
+            progress.current_at = Instant::now();
         }
     }
 

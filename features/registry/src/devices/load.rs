@@ -83,10 +83,8 @@ struct Bound {
 impl Devices {
     /// What each of `subjects` may do, in their order.
     pub(super) async fn load(&self, subjects: &[Subject]) -> Result<Vec<Loaded>, StoreError> {
-        let home = match subjects.iter().any(|s| is_policy(&s.principal)) {
-            true => self.home().await.ok(),
-            false => None,
-        };
+        let needs_home = subjects.iter().any(|subject| is_policy(&subject.principal));
+        let home = if needs_home { self.home().await.ok() } else { None };
         let now = self.app.env.clock.now();
         let mut known = Known::default();
         let mut loaded: Vec<Option<Loaded>> = subjects.iter().map(|_| None).collect();
@@ -166,12 +164,8 @@ impl Devices {
         if home.ok_or(Stop::Moved)? != tenant {
             return Err(unknown());
         }
-        let exists = reader.find::<Policy>(policies::key(tenant, name))?.is_some();
-        let policies = if exists {
-            self.policies(tenant, &BTreeSet::from([name.to_owned()]), reader)?
-        } else {
-            return Err(unknown());
-        };
+        reader.find::<Policy>(policies::key(tenant, name))?.ok_or_else(unknown)?;
+        let policies = self.policies(tenant, &BTreeSet::from([name.to_owned()]), reader)?;
         Ok((rights(policies, subject.context.clone()), None))
     }
 
