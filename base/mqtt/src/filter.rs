@@ -104,12 +104,12 @@ impl TopicFilter {
         if topic.starts_with('$') && filter.starts_with(['+', '#']) {
             return false;
         }
-        let mut levels = topic.split('/');
-        for level in filter.split('/') {
+        let mut levels = level_bytes(topic);
+        for level in level_bytes(filter) {
             let found = levels.next();
             match level {
-                "#" => return found.is_some() || hash == HashMatch::ParentToo,
-                "+" if found.is_some() => {}
+                b"#" => return found.is_some() || hash == HashMatch::ParentToo,
+                b"+" if found.is_some() => {}
                 _ if found == Some(level) => {}
                 _ => return false,
             }
@@ -149,6 +149,11 @@ fn share_end(text: &str) -> Result<Option<usize>, InvalidFilter> {
         return Err(InvalidFilter::ShareWithoutFilter);
     }
     Ok(Some(SHARE.len().saturating_add(name.len())))
+}
+
+/// Bytes are split in less time than characters.
+fn level_bytes(text: &str) -> impl Iterator<Item = &[u8]> {
+    text.as_bytes().split(|byte| *byte == b'/')
 }
 
 fn after_share(text: &str, share_end: Option<usize>) -> &str {

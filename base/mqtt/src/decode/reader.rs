@@ -72,7 +72,9 @@ impl Reader {
     /// A topic name, which may still be empty.
     pub(super) fn topic(&mut self, with_wildcard: Malformed) -> Result<ByteString, Malformed> {
         let topic = self.string()?;
-        if topic.bytes().any(|byte| matches!(byte, b'+' | b'#')) {
+        // Without an early exit this is a few vector instructions.
+        let is_wildcard = |byte: u8| byte == b'+' || byte == b'#';
+        if topic.bytes().fold(false, |found, byte| found | is_wildcard(byte)) {
             return Err(with_wildcard);
         }
         Ok(topic)
