@@ -4,9 +4,9 @@ import uuid
 
 import pytest
 
-from device import quick_device
+from device import everything_on, quick_device
 from harness import Server
-from mqtt_raw import V5, Client
+from mqtt_raw import V5, V311, Client
 
 
 @pytest.fixture(scope="module")
@@ -77,6 +77,38 @@ def session(server):
     yield session
     for client in clients:
         client.drop()
+
+
+@pytest.fixture(scope="module")
+def device(server, tmp_path_factory):
+    """One device that may do everything under any client id."""
+    return quick_device(server, tmp_path_factory.mktemp("device"), "any", *everything_on("*"))
+
+
+@pytest.fixture
+def dial(device):
+    """Opens connections on which nothing has been sent, and loses them at the end."""
+    clients = []
+
+    def dial(version=V311):
+        clients.append(Client(device.server.mqtts_port, device.tls(), version=version))
+        return clients[-1]
+
+    yield dial
+    for client in clients:
+        client.drop()
+
+
+@pytest.fixture
+def join(dial):
+    """Connects clients with ids of their own."""
+
+    def join(version=V311, client_id=None, **more):
+        client = dial(version)
+        client.connect(client_id or f"c-{uuid.uuid4().hex[:12]}", **more)
+        return client
+
+    return join
 
 
 @pytest.hookimpl(hookwrapper=True)

@@ -191,7 +191,9 @@ class Server:
 
     def ask(self, path, **query):
         """The JSON that one of Ferrite's own routes answers."""
-        status, _, body = self.call("GET", f"/_ferrite/v1/{path}?{urlencode(query, quote_via=quote)}")
+        status, _, body = self.call(
+            "GET", f"/_ferrite/v1/{path}?{urlencode(query, quote_via=quote)}"
+        )
         assert status == 200, body
         return json.loads(body)
 

@@ -132,7 +132,9 @@ def connect(
     return packet(CONNECT, header + properties(version, props) + payload)
 
 
-def publish(topic, payload=b"", qos=0, packet_id=1, retain=False, dup=False, version=V311, props=None):
+def publish(
+    topic, payload=b"", qos=0, packet_id=1, retain=False, dup=False, version=V311, props=None
+):
     payload = payload.encode() if isinstance(payload, str) else payload
     header = data(topic) + (struct.pack("!H", packet_id) if qos else b"")
     flags = dup << 3 | qos << 1 | retain

@@ -119,13 +119,27 @@ def first_packets(version):
         "a client id that is not UTF-8": packet(1, body[:-3] + b"\x00\x02\xff\xfe"),
         "a client id with a null": packet(1, body[:-3] + b"\x00\x01\x00"),
         "something after it": packet(1, body + b"abc"),
-        "a Will that is not there": packet(1, data("MQTT") + level + b"\x06\x00\x3c" + props(version) + data("a")),
-        "QoS 3 of a Will": packet(
-            1, data("MQTT") + level + b"\x1e\x00\x3c" + props(version) + data("a") + props(version) + data("t") + data("")
+        "a Will that is not there": packet(
+            1, data("MQTT") + level + b"\x06\x00\x3c" + props(version) + data("a")
         ),
-        "a Will's QoS without a Will": packet(1, data("MQTT") + level + b"\x0a\x00\x3c" + props(version) + data("a")),
+        "QoS 3 of a Will": packet(
+            1,
+            data("MQTT")
+            + level
+            + b"\x1e\x00\x3c"
+            + props(version)
+            + data("a")
+            + props(version)
+            + data("t")
+            + data(""),
+        ),
+        "a Will's QoS without a Will": packet(
+            1, data("MQTT") + level + b"\x0a\x00\x3c" + props(version) + data("a")
+        ),
         "a Will on a wildcard": connect("a", version=version, will={"topic": "a/#"}),
-        "a user name that is not there": packet(1, data("MQTT") + level + b"\x82\x00\x3c" + props(version) + data("a")),
+        "a user name that is not there": packet(
+            1, data("MQTT") + level + b"\x82\x00\x3c" + props(version) + data("a")
+        ),
     }
 
 
@@ -167,7 +181,9 @@ def test_ten_thousand_properties_are_refused(dial):
     pairs = b"\x26" + data("a") + data("b")
     block = pairs * 10_000
     client = dial(V5)
-    client.send(packet(1, data("MQTT") + b"\x05\x02\x00\x3c" + varint(len(block)) + block + data("a")))
+    client.send(
+        packet(1, data("MQTT") + b"\x05\x02\x00\x3c" + varint(len(block)) + block + data("a"))
+    )
     assert is_ended(client)
 
 
@@ -216,7 +232,11 @@ def later_packets(version):
             "retain handling 3": packet(8, two + none + data("a") + b"\x30", 2),
         }
     else:
-        wrong |= {"a body on DISCONNECT": b"\xe0\x01\x00", "AUTH": packet(15), "no topic": packet(3, data(""))}
+        wrong |= {
+            "a body on DISCONNECT": b"\xe0\x01\x00",
+            "AUTH": packet(15),
+            "no topic": packet(3, data("")),
+        }
     return wrong
 
 
@@ -407,7 +427,9 @@ def test_who_does_not_get_on_is_cut_in_time(server, device):
     with ExitStack() as stack:
 
         def plain(port, sent):
-            connection = stack.enter_context(socket.create_connection(("127.0.0.1", port), timeout=5))
+            connection = stack.enter_context(
+                socket.create_connection(("127.0.0.1", port), timeout=5)
+            )
             connection.sendall(sent)
             return connection
 
@@ -432,7 +454,7 @@ def test_who_does_not_get_on_is_cut_in_time(server, device):
         drips["a CONNECT in drops"] = plain(server.mqtt_port, b"")
         source = {"a hello in drops": hello, "a CONNECT in drops": connect("d" * 100)}
         deadline, sent = time.monotonic() + CUT_WITHIN_S, 0
-        while (left := [what for what, one in {**waiting, **drips}.items() if is_open(one)]):
+        while left := [what for what, one in {**waiting, **drips}.items() if is_open(one)]:
             assert time.monotonic() < deadline, f"not cut within {CUT_WITHIN_S} s: {left}"
             for what, connection in drips.items():
                 drop(connection, source[what][sent : sent + 1])
@@ -462,7 +484,9 @@ def test_silent_connections_hold_nobody_up_and_cost_little(server, device):
     before = server.memory()
     with ExitStack() as stack:
         for _ in range(count):
-            stack.enter_context(socket.create_connection(("127.0.0.1", server.mqtts_port), timeout=5))
+            stack.enter_context(
+                socket.create_connection(("127.0.0.1", server.mqtts_port), timeout=5)
+            )
         with Client(server.mqtts_port, device.tls()) as client:
             client.connect("among-the-silent")
             client.ping()

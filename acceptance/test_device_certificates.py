@@ -98,7 +98,11 @@ def test_every_kind_of_key_is_accepted(server, tmp_path, name, make_key, tls_ver
 
 def test_the_keys_of_the_server_are_accepted_on_both_doors(server, tmp_path, name):
     device = make_device(server, tmp_path, name, *everything_on("*"))
-    for port, alpn in [(server.mqtts_port, None), (server.mqtts_port, ALPN), (server.https_port, ALPN)]:
+    for port, alpn in [
+        (server.mqtts_port, None),
+        (server.mqtts_port, ALPN),
+        (server.https_port, ALPN),
+    ]:
         with Client(port, device.tls(alpn)) as client:
             client.connect(name)
             assert alpn is None or client.socket.selected_alpn_protocol() == alpn
@@ -202,7 +206,9 @@ def test_a_certificate_that_claims_to_be_ours(server, tmp_path, stranger, make):
         .not_valid_after(real.not_valid_after_utc)
         .sign(documents.ec_key(), hashes.SHA256())
     )
-    assert is_shut_out(server.mqtts_port, stranger(documents.pem(forged), key), client_id=device.name)
+    assert is_shut_out(
+        server.mqtts_port, stranger(documents.pem(forged), key), client_id=device.name
+    )
     refusal(server, UNKNOWN, documents.certificate_id(documents.pem(forged)))
 
 
@@ -286,7 +292,9 @@ def is_shut_out_with_key(device, key):
         secured = TLSConnection(client.socket)
         secured.closeSocket = False
         try:
-            secured.handshakeClientCert(chain, private_key, settings=settings, serverName="localhost")
+            secured.handshakeClientCert(
+                chain, private_key, settings=settings, serverName="localhost"
+            )
             secured.sendall(connect(device.name))
             return secured.recv(4) != b"\x20\x02\x00\x00"
         except (BaseTLSException, OSError):
@@ -298,7 +306,9 @@ def is_shut_out_with_key(device, key):
 
 @both_versions
 @pytest.mark.parametrize("status", ["INACTIVE", "REVOKED"])
-def test_a_connected_device_is_cut_off_when_its_certificate_is(server, make, session, version, status):
+def test_a_connected_device_is_cut_off_when_its_certificate_is(
+    server, make, session, version, status
+):
     device = make(*everything_on("*"))
     client = session(device, version)
     device.set_status(status)

@@ -50,7 +50,9 @@ def publishing(device, *topics, client_id=None):
     with Client(device.server.mqtts_port, device.tls(), version=V5) as client:
         client.connect(client_id or device.name)
         answers = {topic: client.publish(topic, b"", qos=1) for topic in topics}
-    assert all(answer is not CLOSED and answer.kind == PUBACK for answer in answers.values()), answers
+    assert all(
+        answer is not CLOSED and answer.kind == PUBACK for answer in answers.values()
+    ), answers
     assert {answer.code for answer in answers.values()} <= {0, NOT_AUTHORIZED}, answers
     return [topic for topic, answer in answers.items() if answer.code == 0]
 
@@ -321,8 +323,16 @@ def test_a_field_with_several_values(make_with_subject):
     device = make_with_subject(
         [(unit, "first"), (unit, "second"), (NameOID.COMMON_NAME, "x")],
         *publish_where([f"topic/plain/${{{variable}}}", f"topic/one/${{{variable}.1}}"]),
-        allow("iot:Publish", "topic/any", **if_("ForAnyValue:StringEquals", f"{variable}.List", "second")),
-        allow("iot:Publish", "topic/all", **if_("ForAllValues:StringEquals", f"{variable}.List", "second")),
+        allow(
+            "iot:Publish",
+            "topic/any",
+            **if_("ForAnyValue:StringEquals", f"{variable}.List", "second"),
+        ),
+        allow(
+            "iot:Publish",
+            "topic/all",
+            **if_("ForAllValues:StringEquals", f"{variable}.List", "second"),
+        ),
     )
     right = ["plain/first", "one/second", "any"]
     assert publishing(device, *right, "plain/second", "one/first", "all") == right

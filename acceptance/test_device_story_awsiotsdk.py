@@ -15,9 +15,7 @@ ALPN = "x-amzn-mqtt-ca"
 
 def tls_with_alpn(device):
     """What the builders make on port 443 alone, for the port that the server really has."""
-    options = io.TlsContextOptions.create_client_with_mtls_from_path(
-        device.certificate, device.key
-    )
+    options = io.TlsContextOptions.create_client_with_mtls_from_path(device.certificate, device.key)
     options.override_default_trust_store_from_path(None, device.root_ca)
     options.alpn_list = [ALPN]
     return io.ClientTlsContext(options)
@@ -30,6 +28,7 @@ class Client3:
         self.client_id = device.name
         self.inbox = device_story.Inbox()
         self.is_lost = threading.Event()
+        self.is_up = False
         self.connection = self.make(device)
         self.connection.on_message(self.on_message)
 
@@ -42,6 +41,7 @@ class Client3:
             ca_filepath=device.root_ca,
             client_id=self.client_id,
             clean_session=True,
+            reconnect_min_timeout_secs=1,
             on_connection_interrupted=self.on_lost,
         )
 
@@ -53,6 +53,7 @@ class Client3:
 
     def connect(self):
         self.connection.connect().result(WITHIN_S)
+        self.is_up = True
 
     def subscribe(self, topic):
         subscribed, _ = self.connection.subscribe(topic, mqtt.QoS.AT_LEAST_ONCE)
@@ -75,20 +76,24 @@ class Client3:
         return "UNEXPECTED_HANGUP" in caught.value.name or "CLOSED" in caught.value.name
 
     def close(self):
-        self.connection.disconnect().result(WITHIN_S)
+        if self.is_up:
+            self.connection.disconnect().result(WITHIN_S)
 
 
 class Client3Alpn(Client3):
     """MQTT 3.1.1 on the HTTPS door, chosen by ALPN."""
 
     def make(self, device):
-        client = mqtt.Client(io.ClientBootstrap.get_or_create_static_default(), tls_with_alpn(device))
+        client = mqtt.Client(
+            io.ClientBootstrap.get_or_create_static_default(), tls_with_alpn(device)
+        )
         return mqtt.Connection(
             client,
             host_name="localhost",
             port=device.server.https_port,
             client_id=self.client_id,
             clean_session=True,
+            reconnect_min_timeout_secs=1,
             on_connection_interrupted=self.on_lost,
         )
 

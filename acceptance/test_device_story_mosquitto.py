@@ -67,7 +67,9 @@ class Client:
         pytest.fail(f"mosquitto_sub ended with {self.subscriber.wait()} before it printed {start}")
 
     def notices_that_connecting_is_refused(self):
-        command = self.command("mosquitto_pub", self.client_id, "-t", f"{self.client_id}/x", "-m", "x")
+        command = self.command(
+            "mosquitto_pub", self.client_id, "-t", f"{self.client_id}/x", "-m", "x"
+        )
         result = subprocess.run(command, capture_output=True, text=True, timeout=WITHIN_S)
         return result.returncode != 0 and self.is_refusal(result.stderr)
 

@@ -89,7 +89,9 @@ class Client:
         self.process.stdout.close()
 
 
-@pytest.mark.skipif(not shutil.which("node"), reason="node is not installed: apt-get install nodejs")
+@pytest.mark.skipif(
+    not shutil.which("node"), reason="node is not installed: apt-get install nodejs"
+)
 @pytest.mark.skipif(not MODULES.exists(), reason=f"{MODULES} does not exist: make deps installs it")
 def test_the_story(server, tmp_path, name):
     device_story.tell(server, tmp_path, name, Client)

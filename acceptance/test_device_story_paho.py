@@ -21,7 +21,9 @@ class Client:
     def __init__(self, device):
         self.client_id = device.name
         self.inbox = device_story.Inbox()
-        self.events = {kind: threading.Event() for kind in ("connect", "disconnect", "subscribe", "publish")}
+        self.events = {
+            kind: threading.Event() for kind in ("connect", "disconnect", "subscribe", "publish")
+        }
         self.codes = {}
         self.port = device.server.https_port if self.alpn else device.server.mqtts_port
         self.client = mqtt.Client(
@@ -33,9 +35,13 @@ class Client:
         self.client.tls_set_context(device.tls(self.alpn))
         self.client.on_connect = lambda _c, _u, _flags, code, _p: self.happened("connect", code)
         self.client.on_disconnect = lambda _c, _u, _f, code, _p: self.happened("disconnect", code)
-        self.client.on_subscribe = lambda _c, _u, _id, codes, _p: self.happened("subscribe", codes[0])
+        self.client.on_subscribe = lambda _c, _u, _id, codes, _p: self.happened(
+            "subscribe", codes[0]
+        )
         self.client.on_publish = lambda _c, _u, _id, code, _p: self.happened("publish", code)
-        self.client.on_message = lambda _c, _u, message: self.inbox.put(message.topic, message.payload)
+        self.client.on_message = lambda _c, _u, message: self.inbox.put(
+            message.topic, message.payload
+        )
 
     def happened(self, kind, code):
         self.codes[kind] = code.value
