@@ -75,3 +75,74 @@ fn check_bytes(what: &str, bytes: usize, bytes_max: usize) -> Result<(), Fault> 
     let why = format!("the {what} of a packet has {bytes} bytes of at most {bytes_max}");
     Err(Fault::new(reason::QUOTA_EXCEEDED, "QUOTA_EXCEEDED", why))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn topics_have_bounds_and_some_are_reserved() {
+        let check = |topic: &str| check_topic(topic, &Limits::default()).map_err(|f| f.code);
+        let (good, bad) = (Ok(()), Err(reason::TOPIC_NAME_INVALID));
+        assert_eq!(check("a/b"), good);
+        assert_eq!(check(&"x".repeat(256)), good);
+        assert_eq!(check(&"x".repeat(257)), bad);
+        assert_eq!(check(&"é".repeat(128)), good);
+        assert_eq!(check(&"é".repeat(129)), bad, "bytes count, not characters");
+        assert_eq!(check("1/2/3/4/5/6/7/8"), good);
+        assert_eq!(check("1/2/3/4/5/6/7/8/"), bad);
+        assert_eq!(check("$aws/things/lamp/shadow/get"), bad);
+        assert_eq!(check("a/$aws"), good);
+    }
+
+    #[test]
+    fn filters_have_bounds_beside_their_share() {
+        let check = |text: &str| {
+            let filter = TopicFilter::parse(text.into()).unwrap();
+            check_filter(&filter, &Limits::default()).is_ok()
+        };
+        assert!(check(&"x".repeat(256)));
+        assert!(!check(&"x".repeat(257)));
+        assert!(check("1/2/3/4/5/6/+/#"));
+        assert!(!check("1/2/3/4/5/6/7/+/#"));
+        assert!(check("$share/group/1/2/3/4/5/6/7/8"));
+        assert!(check(&format!("$share/group/{}", "x".repeat(256))));
+        assert!(check("$aws/#"));
+    }
+
+    #[test]
+    fn the_properties_of_a_message_have_bounds() {
+        type Change = fn(&mut PublishProperties);
+        let cases: [(Change, Result<(), u8>); 8] = [
+            (|_| {}, Ok(())),
+            (|p| p.content_type = Some("x".repeat(256).into()), Ok(())),
+            (|p| p.content_type = Some("x".repeat(257).into()), Err(reason::QUOTA_EXCEEDED)),
+            (|p| p.correlation_data = Some(vec![0; 8192].into()), Ok(())),
+            (|p| p.correlation_data = Some(vec![0; 8193].into()), Err(reason::QUOTA_EXCEEDED)),
+            (|p| p.user_properties = vec![("k".into(), "v".into()); 4096], Ok(())),
+            (
+                |p| p.user_properties = vec![("k".into(), "v".into()); 4097],
+                Err(reason::QUOTA_EXCEEDED),
+            ),
+            (|p| p.subscription_ids = vec![7], Err(reason::PROTOCOL_ERROR)),
+        ];
+        for (change, expected) in cases {
+            let mut properties = PublishProperties::default();
+            change(&mut properties);
+            let found = check_properties(&mut properties, &Limits::default());
+            assert_eq!(found.map_err(|fault| fault.code), expected, "{properties:?}");
+        }
+    }
+
+    #[test]
+    fn a_life_that_is_too_short_or_too_long_is_cut() {
+        let lives = [(None, None), (Some(0), Some(1)), (Some(1), Some(1)), (Some(60), Some(60))];
+        let longest = [(Some(604_800), Some(604_800)), (Some(u32::MAX), Some(604_800))];
+        for (asked_s, given_s) in lives.into_iter().chain(longest) {
+            let mut properties =
+                PublishProperties { message_expiry_s: asked_s, ..PublishProperties::default() };
+            check_properties(&mut properties, &Limits::default()).unwrap();
+            assert_eq!(properties.message_expiry_s, given_s);
+        }
+    }
+}

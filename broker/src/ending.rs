@@ -106,3 +106,49 @@ impl Ending {
         matches!(self, Self::Fault(_) | Self::Revoked(_))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_ending_has_its_code_its_word_and_its_will() {
+        let refusal = || Refusal { reason: "CERTIFICATE_REVOKED", detail: "revoked".into() };
+        let fault = |code| Ending::Fault(Fault::new(code, "SOMETHING", "something"));
+        let broken = || Some(io::Error::from(io::ErrorKind::ConnectionReset));
+        let table = [
+            (Ending::Client { with_will: false }, None, "CLIENT_INITIATED_DISCONNECT", false),
+            (Ending::Client { with_will: true }, None, "CLIENT_INITIATED_DISCONNECT", true),
+            (Ending::Lost(None), None, "CONNECTION_LOST", true),
+            (Ending::Lost(broken()), None, "CONNECTION_LOST", true),
+            (fault(0x82), Some(0x82), "CLIENT_ERROR", true),
+            (fault(0x87), Some(0x87), "FORBIDDEN_ACCESS", true),
+            (Ending::TakenOver, Some(0x8E), "DUPLICATE_CLIENTID", true),
+            (Ending::KeepAlive, Some(0x8D), "MQTT_KEEP_ALIVE_TIMEOUT", true),
+            (Ending::Revoked(refusal()), Some(0x87), "AUTH_ERROR", true),
+            (Ending::ShuttingDown, Some(0x8B), "SERVER_INITIATED_DISCONNECT", true),
+        ];
+        for (ending, code, word, publishes_will) in table {
+            let found = (ending.code(), ending.disconnect_reason(), ending.publishes_will());
+            assert_eq!(found, (code, word, publishes_will), "{ending:?}");
+            assert!(!ending.detail().is_empty());
+            let is_failure = matches!(ending, Ending::Fault(_) | Ending::Revoked(_));
+            assert_eq!(ending.is_failure(), is_failure, "{ending:?}");
+        }
+    }
+
+    #[test]
+    fn a_malformed_packet_ends_with_the_code_of_its_fault() {
+        let too_large = mqtt::Malformed::TooLarge { bytes: 9, max: 8 };
+        for (malformed, code) in [
+            (mqtt::Malformed::Truncated, reason::MALFORMED_PACKET),
+            (mqtt::Malformed::SecondConnect, reason::PROTOCOL_ERROR),
+            (mqtt::Malformed::TopicAliasZero, reason::TOPIC_ALIAS_INVALID),
+            (too_large, reason::PACKET_TOO_LARGE),
+        ] {
+            let fault = Fault::malformed(&malformed);
+            let expected = Fault::new(code, "MALFORMED_PACKET", malformed.to_string());
+            assert_eq!(fault, expected);
+        }
+    }
+}

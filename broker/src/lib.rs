@@ -12,6 +12,8 @@ mod connection;
 mod delivery;
 mod ending;
 mod explain;
+#[cfg(test)]
+mod fixture;
 mod mailbox;
 mod matches;
 mod message;

@@ -142,3 +142,166 @@ impl Mailbox {
         self.inner.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+    use std::task::Wake;
+
+    use oneshot::error::TryRecvError;
+
+    use super::*;
+
+    const LIMITS: MailboxLimits = MailboxLimits { messages_max: 3, bytes_max: 1000 };
+
+    /// Counts how often it is woken.
+    #[derive(Default)]
+    struct Alarm(AtomicUsize);
+
+    impl Wake for Alarm {
+        fn wake(self: Arc<Self>) {
+            self.0.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    /// A mailbox and the connection that it belongs to.
+    struct Owner {
+        mailbox: Mailbox,
+        mail: VecDeque<Delivery>,
+        alarm: Arc<Alarm>,
+    }
+
+    impl Owner {
+        fn new() -> Self {
+            let mailbox = Mailbox::new(LIMITS);
+            Self { mailbox, mail: VecDeque::new(), alarm: Arc::default() }
+        }
+
+        fn collect(&mut self) -> Option<Ending> {
+            let waker = Waker::from(Arc::clone(&self.alarm));
+            self.mailbox.collect(&mut self.mail, &waker).map(|closing| closing.ending)
+        }
+
+        /// What is collected, and taken out.
+        fn read(&mut self) -> Vec<usize> {
+            assert!(self.collect().is_none());
+            self.mail.drain(..).map(|delivery| delivery.message.payload.len()).collect()
+        }
+
+        /// Leaves a message of `bytes`, in a word.
+        fn post(&self, bytes: usize) -> &'static str {
+            match self.mailbox.post(delivery(bytes)) {
+                Posted::Waits => "waits",
+                Posted::Wake(waker) => {
+                    waker.wake();
+                    "wakes"
+                }
+                Posted::Dropped => "dropped",
+                Posted::Gone => "gone",
+            }
+        }
+
+        fn wakes(&self) -> usize {
+            self.alarm.0.load(Ordering::Relaxed)
+        }
+    }
+
+    fn delivery(bytes: usize) -> Delivery {
+        let message = Message {
+            topic: "t".into(),
+            payload: vec![0; bytes].into(),
+            qos: QoS::AtMostOnce,
+            properties: None,
+            expires: None,
+            from: 0,
+        };
+        Delivery { message: Arc::new(message), qos: QoS::AtMostOnce }
+    }
+
+    #[test]
+    fn the_first_message_wakes_and_those_after_it_wait() {
+        let mut owner = Owner::new();
+        assert_eq!(owner.post(1), "waits", "nobody sleeps yet");
+        assert_eq!(owner.read(), [1]);
+        assert_eq!(owner.post(2), "waits", "the owner was given mail, and will ask again");
+        assert_eq!((owner.read(), owner.read()), (vec![2], vec![]));
+        assert_eq!([owner.post(3), owner.post(4)], ["wakes", "waits"]);
+        assert_eq!((owner.read(), owner.wakes()), (vec![3, 4], 1));
+    }
+
+    #[test]
+    fn an_owner_with_mail_of_its_own_is_left_alone() {
+        let mut owner = Owner::new();
+        assert!(owner.read().is_empty());
+        assert_eq!(owner.post(1), "wakes");
+        assert!(owner.collect().is_none());
+        assert_eq!(owner.post(2), "waits");
+        assert!(owner.collect().is_none());
+        assert_eq!((owner.mail.len(), owner.post(3)), (1, "waits"));
+        assert_eq!((owner.read(), owner.read()), (vec![1], vec![2, 3]));
+    }
+
+    #[test]
+    fn a_full_mailbox_drops_what_comes_last() {
+        let mut owner = Owner::new();
+        assert_eq!(
+            [1, 2, 3, 4].map(|bytes| owner.post(bytes)),
+            ["waits", "waits", "waits", "dropped"]
+        );
+        assert_eq!(owner.read(), [1, 2, 3]);
+        assert_eq!(owner.post(5), "waits", "there is room again");
+    }
+
+    #[test]
+    fn a_mailbox_is_full_by_bytes_as_well() {
+        let mut owner = Owner::new();
+        let overhead = delivery(0).message.size();
+        let most = LIMITS.bytes_max - overhead;
+        assert_eq!(
+            [owner.post(most + 1), owner.post(most), owner.post(0)],
+            ["dropped", "waits", "dropped"]
+        );
+        assert_eq!(owner.read(), [most]);
+        assert_eq!(owner.post(most), "waits", "there is room again");
+    }
+
+    #[test]
+    fn the_first_reason_to_close_stands_and_wakes() {
+        let mut owner = Owner::new();
+        assert!(owner.read().is_empty());
+        let mut first = owner.mailbox.close(Ending::TakenOver);
+        let mut second = owner.mailbox.close(Ending::ShuttingDown);
+        assert_eq!(owner.wakes(), 2);
+        assert_eq!(first.try_recv(), Err(TryRecvError::Closed), "only the last one waits");
+        assert_eq!(second.try_recv(), Err(TryRecvError::Empty));
+        let waker = Waker::from(Arc::clone(&owner.alarm));
+        let closing = owner.mailbox.collect(&mut owner.mail, &waker).unwrap();
+        assert!(matches!(closing.ending, Ending::TakenOver));
+        assert_eq!(second.try_recv(), Err(TryRecvError::Empty));
+        drop(closing);
+        assert_eq!(second.try_recv(), Err(TryRecvError::Closed), "it has ended");
+    }
+
+    #[test]
+    fn to_close_goes_before_mail() {
+        let mut owner = Owner::new();
+        owner.post(1);
+        drop(owner.mailbox.close(Ending::ShuttingDown));
+        assert!(matches!(owner.collect(), Some(Ending::ShuttingDown)));
+        assert!(owner.mail.is_empty());
+    }
+
+    #[test]
+    fn whoever_has_left_takes_nothing_and_holds_nobody_up() {
+        let mut owner = Owner::new();
+        assert!(owner.read().is_empty());
+        owner.post(1);
+        let mut waiting = owner.mailbox.close(Ending::TakenOver);
+        owner.mailbox.leave();
+        assert_eq!(waiting.try_recv(), Err(TryRecvError::Closed));
+        assert_eq!(owner.post(2), "gone");
+        let mut late = owner.mailbox.close(Ending::TakenOver);
+        assert_eq!(late.try_recv(), Err(TryRecvError::Closed));
+        assert!(owner.read().is_empty());
+    }
+}

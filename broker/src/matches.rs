@@ -52,3 +52,98 @@ impl Matches {
         subscribers
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use mqtt::{QoS, RetainHandling, SubscriptionOptions, TopicFilter};
+    use types::TenantId;
+
+    use super::*;
+    use crate::space::Client;
+
+    fn space(tenant: u32) -> Space {
+        Space::new(crate::fixture::tenant(TenantId(tenant)))
+    }
+
+    /// Subscribes `client` to `filter`, without taking note of it in any cache.
+    fn subscribe(space: &Space, client: &Arc<Client>, filter: &str, qos: QoS) {
+        let options = SubscriptionOptions {
+            qos,
+            no_local: false,
+            retain_as_published: false,
+            retain_handling: RetainHandling::Send,
+        };
+        let filter = TopicFilter::parse(filter.into()).unwrap();
+        space.subscribe(&filter, Subscriber { client: Arc::clone(client), options });
+    }
+
+    /// The numbers of those who receive `topic`.
+    fn numbers(matches: &mut Matches, space: &Space, topic: &str) -> Vec<u64> {
+        matches.of(space, topic).iter().map(|subscriber| subscriber.client.number).collect()
+    }
+
+    #[test]
+    fn what_was_found_is_remembered_until_somebody_subscribes() {
+        let (space, mut matches) = (space(1), Matches::default());
+        let one = crate::fixture::client(1);
+        subscribe(&space, &one, "a/+", QoS::AtMostOnce);
+        let first = matches.of(&space, "a/b");
+        assert!(Arc::ptr_eq(&first, &matches.of(&space, "a/b")));
+        subscribe(&space, &crate::fixture::client(2), "a/b", QoS::AtMostOnce);
+        assert_eq!(numbers(&mut matches, &space, "a/b"), [1, 2]);
+        space.unsubscribe([&TopicFilter::parse("a/+".into()).unwrap()], &one);
+        assert_eq!(numbers(&mut matches, &space, "a/b"), [2]);
+        assert!(numbers(&mut matches, &space, "a/c").is_empty());
+    }
+
+    #[test]
+    fn spaces_do_not_share_what_is_remembered() {
+        let (here, there, mut matches) = (space(1), space(2), Matches::default());
+        subscribe(&here, &crate::fixture::client(1), "t", QoS::AtMostOnce);
+        subscribe(&there, &crate::fixture::client(2), "t", QoS::AtMostOnce);
+        for _ in 0..2 {
+            assert_eq!(numbers(&mut matches, &here, "t"), [1]);
+            assert_eq!(numbers(&mut matches, &there, "t"), [2]);
+        }
+    }
+
+    #[test]
+    fn so_many_topics_are_remembered_and_no_more() {
+        let (space, mut matches) = (space(1), Matches::default());
+        subscribe(&space, &crate::fixture::client(1), "#", QoS::AtMostOnce);
+        for topic in 0..3 * TOPICS_MAX {
+            assert_eq!(numbers(&mut matches, &space, &topic.to_string()), [1]);
+            assert!(matches.topics <= TOPICS_MAX);
+            let remembered: usize = matches.spaces.values().map(|known| known.topics.len()).sum();
+            assert_eq!((remembered, remembered), (matches.topics, matches.subscribers));
+        }
+    }
+
+    #[test]
+    fn so_many_subscribers_are_remembered_and_one_topic_more() {
+        let (space, mut matches) = (space(1), Matches::default());
+        for number in 1..=1000 {
+            subscribe(&space, &crate::fixture::client(number), "#", QoS::AtMostOnce);
+        }
+        for topic in 0..200 {
+            assert_eq!(matches.of(&space, &topic.to_string()).len(), 1000);
+            assert!(matches.subscribers <= SUBSCRIBERS_MAX);
+        }
+        subscribe(&space, &crate::fixture::client(1001), "x", QoS::AtMostOnce);
+        assert_eq!(matches.of(&space, "x").len(), 1001);
+        assert_eq!((matches.topics, matches.subscribers), (1, 1001), "what is old is not counted");
+    }
+
+    #[test]
+    fn each_client_is_found_once_with_its_highest_qos() {
+        let (space, mut matches) = (space(1), Matches::default());
+        let (one, two) = (crate::fixture::client(1), crate::fixture::client(2));
+        subscribe(&space, &two, "a/b", QoS::AtMostOnce);
+        subscribe(&space, &one, "a/#", QoS::AtMostOnce);
+        subscribe(&space, &one, "a/+", QoS::AtLeastOnce);
+        subscribe(&space, &one, "a/b", QoS::AtMostOnce);
+        let found = matches.of(&space, "a/b");
+        let found: Vec<_> = found.iter().map(|s| (s.client.number, s.options.qos)).collect();
+        assert_eq!(found, [(1, QoS::AtLeastOnce), (2, QoS::AtMostOnce)]);
+    }
+}

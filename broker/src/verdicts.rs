@@ -129,3 +129,128 @@ impl Asker<'_> {
         })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use policy::{Dialect, Document};
+    use types::TenantId;
+
+    use super::*;
+    use crate::fixture;
+
+    const NOON: Timestamp = Timestamp::from_secs(1_767_355_200);
+
+    /// Rights to do `action` to a topic, under a condition in JSON.
+    fn rights(action: &str, resource: &str, condition: &str) -> Rights {
+        let arn = fixture::tenant(TenantId(1)).arn("iot", resource);
+        let text = format!(
+            r#"{{"Version": "2012-10-17", "Statement": [{{"Effect": "Allow",
+                "Action": "iot:{action}", "Resource": "{arn}", "Condition": {condition}}}]}}"#
+        );
+        let document = Document::parse(&text, Dialect::Iot).unwrap();
+        let depends_on_time = document.depends_on_time();
+        let policies = vec![("p".to_owned(), Arc::new(document))];
+        Rights { policies, depends_on_time, ..Rights::default() }
+    }
+
+    fn of(rights: Rights) -> (Arc<Permissions>, Verdicts) {
+        let permissions = Arc::new(Permissions::new(rights));
+        (Arc::clone(&permissions), Verdicts::new(permissions))
+    }
+
+    /// Whether an action is allowed at a time, and whether that had to be found out.
+    fn ask(verdicts: &mut Verdicts, action: Action, topic: &str, now: Timestamp) -> (bool, bool) {
+        let tenant = fixture::tenant(TenantId(1));
+        verdicts.allow_noting(action, topic, &Asker { tenant: &tenant, now })
+    }
+
+    #[test]
+    fn each_action_is_asked_for_its_own_resource() {
+        let table = [
+            (Action::Publish, "Publish", "topic/a/+"),
+            (Action::Receive, "Receive", "topic/a/+"),
+            (Action::Subscribe, "Subscribe", "topicfilter/a/+"),
+        ];
+        for (_, name, resource) in table {
+            let (_, mut verdicts) = of(rights(name, resource, "{}"));
+            let allowed = table.map(|(action, ..)| ask(&mut verdicts, action, "a/+", NOON).0);
+            assert_eq!(allowed, table.map(|(_, other, _)| other == name));
+        }
+    }
+
+    #[test]
+    fn a_verdict_is_remembered_until_the_permissions_change() {
+        for action in [Action::Publish, Action::Receive] {
+            let name = action.name().trim_start_matches("iot:");
+            let (permissions, mut verdicts) = of(rights(name, "topic/a", "{}"));
+            let mut seen = |topic| ask(&mut verdicts, action, topic, NOON);
+            assert_eq!([seen("a"), seen("a")], [(true, true), (true, false)]);
+            assert_eq!([seen("b"), seen("b")], [(false, true), (false, false)]);
+            permissions.replace(rights(name, "topic/b", "{}"));
+            assert_eq!([seen("a"), seen("b")], [(false, true), (true, true)]);
+            assert_eq!([seen("a"), seen("b")], [(false, false), (true, false)]);
+        }
+    }
+
+    #[test]
+    fn the_verdicts_of_one_action_are_not_those_of_another() {
+        let (_, mut verdicts) = of(rights("Publish", "topic/a", "{}"));
+        assert_eq!(ask(&mut verdicts, Action::Publish, "a", NOON), (true, true));
+        assert_eq!(ask(&mut verdicts, Action::Receive, "a", NOON), (false, true));
+        assert_eq!(ask(&mut verdicts, Action::Publish, "a", NOON), (true, false));
+    }
+
+    #[test]
+    fn a_verdict_that_depends_on_the_time_is_not_remembered() {
+        let until_noon =
+            format!(r#"{{"DateLessThan": {{"aws:CurrentTime": "{}"}}}}"#, NOON.to_rfc3339());
+        let (_, mut verdicts) = of(rights("Publish", "topic/a", &until_noon));
+        let before = Timestamp::from_secs(NOON.secs() - 1);
+        assert_eq!(ask(&mut verdicts, Action::Publish, "a", before), (true, true));
+        assert_eq!(ask(&mut verdicts, Action::Publish, "a", NOON), (false, true));
+        assert_eq!(ask(&mut verdicts, Action::Publish, "a", before), (true, true));
+        assert!(verdicts.publish.is_empty());
+    }
+
+    #[test]
+    fn so_many_topics_are_remembered_and_no_more() {
+        let (_, mut verdicts) = of(rights("Publish", "topic/*", "{}"));
+        for topic in 0..3 * TOPICS_MAX {
+            assert!(ask(&mut verdicts, Action::Publish, &topic.to_string(), NOON).0);
+            assert!(verdicts.publish.len() <= TOPICS_MAX);
+        }
+    }
+
+    #[test]
+    fn whoever_needs_no_policy_is_always_allowed_and_nothing_is_remembered() {
+        let unlimited = Rights { is_unlimited: true, ..Rights::default() };
+        let (permissions, mut verdicts) = of(unlimited);
+        for action in [Action::Publish, Action::Receive, Action::Subscribe] {
+            assert_eq!(ask(&mut verdicts, action, "a", NOON), (true, false));
+        }
+        assert!(verdicts.publish.is_empty() && verdicts.receive.is_empty());
+        permissions.replace(Rights::default());
+        assert_eq!(ask(&mut verdicts, Action::Publish, "a", NOON), (false, true));
+    }
+
+    #[test]
+    fn an_end_makes_every_verdict_new_as_well() {
+        let (permissions, mut verdicts) = of(rights("Publish", "topic/a", "{}"));
+        ask(&mut verdicts, Action::Publish, "a", NOON);
+        assert!(!verdicts.refresh());
+        let detail = String::new();
+        permissions.end(service::Refusal { reason: "CERTIFICATE_REVOKED", detail });
+        assert!(verdicts.refresh());
+        assert_eq!(ask(&mut verdicts, Action::Publish, "a", NOON), (true, true));
+    }
+
+    #[test]
+    fn a_refusal_names_the_action_and_the_resource() {
+        let (_, verdicts) = of(rights("Publish", "topic/a", "{}"));
+        let tenant = fixture::tenant(TenantId(1));
+        let asker = Asker { tenant: &tenant, now: NOON };
+        let why = verdicts.explain(Action::Publish, "b", &asker);
+        let resource = tenant.arn("iot", "topic/b");
+        assert!(why.starts_with(&format!("iot:Publish on {resource}: ")), "{why}");
+    }
+}
