@@ -33,9 +33,10 @@ impl Message {
         from: u64,
         now: Timestamp,
     ) -> Self {
-        let (topic, payload) = detached(topic, publish.payload);
-        let expires = expiry(publish.properties.as_deref(), now);
-        Self { topic, payload, qos: publish.qos, properties: publish.properties, expires, from }
+        let mqtt::Publish { payload, mut properties, qos, .. } = publish;
+        let (topic, payload) = detached(topic, payload, properties.as_deref_mut());
+        let expires = expiry(properties.as_deref(), now);
+        Self { topic, payload, qos, properties, expires, from }
     }
 
     /// What a lost client left.
@@ -75,11 +76,19 @@ fn expiry(properties: Option<&PublishProperties>, now: Timestamp) -> Option<Time
     Some(Timestamp::from_millis(now.millis() + i64::from(seconds) * 1000))
 }
 
-/// Topic and payload outside of the buffer that they were read into, if they are small.
-fn detached(topic: ByteString, payload: Bytes) -> (ByteString, Bytes) {
+/// Topic and payload outside of the buffer that they were read into, if they are small; and so
+/// the properties.
+fn detached(
+    topic: ByteString,
+    payload: Bytes,
+    properties: Option<&mut PublishProperties>,
+) -> (ByteString, Bytes) {
     let size = topic.len() + payload.len();
     if size > COPIED_BYTES_MAX {
         return (topic, payload);
+    }
+    if let Some(properties) = properties {
+        detach(properties);
     }
     let mut body = BytesMut::with_capacity(size);
     body.put_slice(topic.as_bytes());
@@ -87,4 +96,91 @@ fn detached(topic: ByteString, payload: Bytes) -> (ByteString, Bytes) {
     let mut body = body.freeze();
     let copied = body.split_to(topic.len());
     (ByteString::try_from(copied).unwrap_or(topic), body)
+}
+
+/// Copies properties out of the buffer that they were read into.
+fn detach(properties: &mut PublishProperties) {
+    let own = |text: &mut ByteString| *text = ByteString::from(&**text);
+    properties.content_type.iter_mut().for_each(own);
+    properties.response_topic.iter_mut().for_each(own);
+    if let Some(data) = &mut properties.correlation_data {
+        *data = Bytes::copy_from_slice(data);
+    }
+    for (name, value) in &mut properties.user_properties {
+        own(name);
+        own(value);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What a client published, as slices of the buffer that it was read into.
+    fn read_from(buffer: &Bytes) -> mqtt::Publish {
+        let text = |range| ByteString::try_from(buffer.slice(range)).unwrap();
+        let properties = PublishProperties {
+            content_type: Some(text(4..8)),
+            response_topic: Some(text(8..12)),
+            correlation_data: Some(buffer.slice(12..16)),
+            user_properties: vec![(text(16..17), text(17..20))],
+            ..PublishProperties::default()
+        };
+        mqtt::Publish {
+            dup: false,
+            qos: QoS::AtMostOnce,
+            retain: false,
+            topic: text(0..4),
+            packet_id: None,
+            properties: Some(Box::new(properties)),
+            payload: buffer.slice(20..),
+        }
+    }
+
+    fn received(buffer: &Bytes) -> Message {
+        let publish = read_from(buffer);
+        let topic = publish.topic.clone();
+        Message::new(publish, topic, 1, Timestamp::EPOCH)
+    }
+
+    #[test]
+    fn a_small_message_lets_go_of_the_buffer_that_it_came_in() {
+        let buffer = Bytes::from(vec![b'x'; 100]);
+        let message = received(&buffer);
+        assert!(buffer.is_unique(), "nothing of it is held");
+        let publish = read_from(&buffer);
+        assert_eq!((message.topic, message.payload), (publish.topic, publish.payload));
+        assert_eq!(message.properties, publish.properties);
+    }
+
+    #[test]
+    fn a_large_message_is_not_copied() {
+        let buffer = Bytes::from(vec![b'x'; 2 * COPIED_BYTES_MAX]);
+        let message = received(&buffer);
+        assert_eq!(message.payload.as_ptr(), buffer.slice(20..).as_ptr());
+    }
+
+    #[test]
+    fn all_that_a_message_holds_counts() {
+        let bytes = |buffer: usize| received(&Bytes::from(vec![b'x'; buffer])).size();
+        assert_eq!(bytes(1000) - bytes(100), 900);
+        let bare = Message { properties: None, ..received(&Bytes::from(vec![b'x'; 100])) };
+        assert_eq!(bare.size(), 84 + OVERHEAD_BYTES);
+        assert!(bytes(100) > 100 + OVERHEAD_BYTES + size_of::<PublishProperties>());
+    }
+
+    #[test]
+    fn a_message_lives_to_the_last_millisecond_of_its_time() {
+        let life = |expires_ms: Option<i64>, now_ms| {
+            let expires = expires_ms.map(Timestamp::from_millis);
+            let message = Message { expires, ..received(&Bytes::from(vec![b'x'; 20])) };
+            message.expiry_s(Timestamp::from_millis(now_ms))
+        };
+        assert_eq!(life(None, i64::MAX), Some(None));
+        let table = [(0, Some(2)), (1, Some(1)), (1000, Some(1)), (1001, Some(0)), (2000, Some(0))];
+        for (now_ms, left_s) in table {
+            assert_eq!(life(Some(2000), now_ms), Some(left_s));
+        }
+        assert_eq!(life(Some(2000), 2001), None);
+    }
 }
