@@ -8,6 +8,7 @@ use bytes::BytesMut;
 use mqtt::{Decoder, Packet};
 use service::{App, Authenticator, DeviceStatus, Knock, PolicySource};
 use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::sync::watch;
 use types::{Tenant, TenantId};
 
 use crate::connect::Admitted;
@@ -28,6 +29,7 @@ pub struct Broker {
     pub(crate) metrics: Metrics,
     spaces: Mutex<HashMap<TenantId, Arc<Space>>>,
     last_number: AtomicU64,
+    is_stopping: watch::Sender<bool>,
 }
 
 impl Broker {
@@ -44,6 +46,7 @@ impl Broker {
             metrics: Metrics::new(),
             spaces: Mutex::default(),
             last_number: AtomicU64::new(0),
+            is_stopping: watch::Sender::new(false),
         })
     }
 
@@ -60,8 +63,10 @@ impl Broker {
         }
     }
 
-    /// Ends every connection; their clients are told that the server stops.
+    /// Ends every connection, those that come later too; clients are told that the server stops.
     pub fn stop(&self) {
+        // First: whoever enters a space after it was looked through sees this.
+        self.is_stopping.send_replace(true);
         let spaces: Vec<_> = self.spaces().values().cloned().collect();
         for client in spaces.iter().flat_map(|space| space.everybody()) {
             // Nobody waits for this one: shutdown waits for all tasks.
@@ -115,6 +120,17 @@ impl Broker {
         };
         let event = session.client.event("Disconnect", status, reason, ending.detail());
         self.app.device_log.record(event);
+    }
+
+    /// Whether the server stops.
+    pub(crate) fn is_stopping(&self) -> bool {
+        *self.is_stopping.borrow()
+    }
+
+    /// Resolves when the server stops.
+    pub(crate) async fn stopped(&self) {
+        // An error would say that the broker is gone, and this is the broker.
+        drop(self.is_stopping.subscribe().wait_for(|is_stopping| *is_stopping).await);
     }
 
     /// The space of `tenant`, which appears with its first client.

@@ -98,16 +98,8 @@ impl Broker {
             }
             None => None,
         };
-        let limit = Duration::from_secs(self.app.limits.mqtt_connect_s);
-        let connect = match tokio::time::timeout(limit, read_connect(stream, decoder, input)).await
-        {
-            Ok(read) => read.map_err(|refused| refused_as(refused, early.as_ref(), None))?,
-            Err(_) => {
-                let why = format!("no CONNECT came within {} s", limit.as_secs());
-                let refused = Refused::new("CONNECT_TIMEOUT", why);
-                return Err(refused_as(refused, early.as_ref(), None));
-            }
-        };
+        let read = self.first_packet(stream, decoder, input).await;
+        let connect = read.map_err(|refused| refused_as(refused, early.as_ref(), None))?;
         let client_id = connect.client_id.to_string();
         let refused = |refused, principal| refused_as(refused, principal, Some(client_id.clone()));
         let principal = match early {
@@ -115,6 +107,28 @@ impl Broker {
             None => self.log_in(knock, &connect).await.map_err(|r| refused(r, None))?,
         };
         self.establish(connect, &principal).await.map_err(|r| refused(r, Some(&principal)))
+    }
+
+    /// The CONNECT that a client begins with, in time.
+    async fn first_packet<S: AsyncRead + Unpin>(
+        &self,
+        stream: &mut S,
+        decoder: &mut Decoder,
+        input: &mut BytesMut,
+    ) -> Result<Connect, Refused> {
+        let limit = Duration::from_secs(self.app.limits.mqtt_connect_s);
+        tokio::select! {
+            biased;
+            read = tokio::time::timeout(limit, read_connect(stream, decoder, input)) => {
+                read.unwrap_or_else(|_| {
+                    let why = format!("no CONNECT came within {} s", limit.as_secs());
+                    Err(Refused::new("CONNECT_TIMEOUT", why))
+                })
+            }
+            () = self.stopped() => {
+                Err(Refused::new("SERVER_INITIATED_DISCONNECT", "the server stops"))
+            }
+        }
     }
 
     /// The principal of a client without a certificate.
@@ -145,6 +159,9 @@ impl Broker {
         let space = self.space(&principal.tenant);
         let client = Arc::new(self.new_client(&connect, principal, &permissions));
         take_over(&space, &client).await;
+        if self.is_stopping() {
+            drop(client.mailbox.close(Ending::ShuttingDown));
+        }
         let keep_alive_s = keep_alive_s(connect.keep_alive_s, &self.app.limits);
         let connack = self.connack(&connect, is_assigned, keep_alive_s);
         // One and a half times the keep alive (MQTT-3.1.2-22).
