@@ -58,6 +58,22 @@ async fn a_client_that_was_refused_is_explained_by_its_last_attempt() {
 }
 
 #[tokio::test]
+async fn the_policy_of_the_tutorial_is_told_what_it_lacks() {
+    let world = World::new().await;
+    world.set_policy("lamp", &policy(&[("Allow", "*", "topic/*")]));
+    assert_eq!(world.answer(connect(Version::V5, "lamp")).await.unwrap().code, 0x87);
+    for (action, resource) in [("Connect", "client/lamp"), ("Subscribe", "topicfilter/a/+")] {
+        let query =
+            format!("clientId=lamp&action={action}&resource={}", resource.replace('+', "%2B"));
+        let answer = get(&world, &format!("/_ferrite/v1/explain?{query}")).await;
+        assert_eq!(answer["decision"], "IMPLICIT_DENY");
+        assert_eq!(answer["resource"], arn(resource));
+        let hints = answer["hints"].to_string();
+        assert!(hints.contains(&arn(resource)), "{hints}");
+    }
+}
+
+#[tokio::test]
 async fn a_question_needs_its_parameters() {
     let world = World::new().await;
     for query in ["", "clientId=lamp&action=Publish", "action=Publish&resource=topic/t"] {

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use bytes::BytesMut;
 use mqtt::{Connect, Packet, QoS, Version, reason};
 
 use crate::BOTH;
@@ -36,14 +37,7 @@ async fn the_old_will_is_published_before_the_new_client_is_in() {
         let mut old = world.connect_with(Connect { will: left, ..connect(version, "lamp") }).await;
         old.subscribe("last", QoS::AtMostOnce).await;
         let mut new = world.dial(version);
-        let mut hasty = bytes_of(version, &Packet::Connect(Box::new(connect(version, "lamp"))));
-        let subscribe = mqtt::Subscribe {
-            packet_id: mqtt::PacketId::MIN,
-            properties: mqtt::SubscribeProperties::default(),
-            subscriptions: vec![subscription("last", QoS::AtMostOnce)],
-        };
-        Packet::Subscribe(subscribe).encode(version, &mut hasty);
-        new.write(&hasty).await;
+        new.write(&hasty(version, "lamp", "last")).await;
         assert!(matches!(new.packet().await, Packet::Connack(_)));
         assert!(matches!(new.packet().await, Packet::Suback(_)));
         assert_eq!(new.pending().await, [], "a device does not receive its own Will");
@@ -107,4 +101,37 @@ async fn of_three_that_race_one_has_the_id() {
         }
     };
     tokio::time::timeout(Duration::from_secs(60), race).await.expect("nobody waits for ever");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 3)]
+async fn a_device_that_comes_back_never_receives_its_own_will() {
+    let world = World::in_real_time().await;
+    let again = async {
+        for _ in 0..300 {
+            let left = Some(will("last", "old"));
+            let asked = Connect { will: left, ..connect(Version::V5, "lamp") };
+            let old = world.connect_with(asked).await;
+            let mut new = world.dial(Version::V5);
+            // The old connection is lost and replaced at the same moment.
+            let bytes = hasty(Version::V5, "lamp", "last");
+            tokio::join!(async { drop(old) }, new.write(&bytes));
+            assert!(matches!(new.packet().await, Packet::Connack(_)));
+            assert!(matches!(new.packet().await, Packet::Suback(_)));
+            assert_eq!(new.pending().await, []);
+            new.leave().await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(60), again).await.expect("nobody waits for ever");
+}
+
+/// CONNECT and at once SUBSCRIBE.
+fn hasty(version: Version, id: &str, filter: &str) -> BytesMut {
+    let subscribe = mqtt::Subscribe {
+        packet_id: mqtt::PacketId::MIN,
+        properties: mqtt::SubscribeProperties::default(),
+        subscriptions: vec![subscription(filter, QoS::AtMostOnce)],
+    };
+    let mut bytes = bytes_of(version, &Packet::Connect(Box::new(connect(version, id))));
+    Packet::Subscribe(subscribe).encode(version, &mut bytes);
+    bytes
 }
