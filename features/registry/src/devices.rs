@@ -109,7 +109,8 @@ impl PolicySource for Devices {
                 return Ok(Arc::new(Permissions::new(rights)));
             }
             let principal = Arc::clone(principal);
-            self.grant(Subject { principal, client_id: client_id.into(), context }).await
+            let (client_id, policies) = (client_id.into(), Vec::new());
+            self.grant(Subject { principal, client_id, context, policies }).await
         })
     }
 }

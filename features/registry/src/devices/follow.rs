@@ -178,10 +178,12 @@ impl Devices {
 }
 
 fn subject(stale: &Stale) -> Subject {
+    let rights = stale.permissions.rights();
     Subject {
         principal: Arc::clone(&stale.principal),
         client_id: Arc::clone(&stale.client_id),
-        context: context::without_thing(&stale.permissions.rights().context),
+        context: context::without_thing(&rights.context),
+        policies: rights.policies.iter().map(|(name, _)| name.clone()).collect(),
     }
 }
 

@@ -180,9 +180,14 @@ impl Live {
 
     /// Remembers what the permissions were made of this time.
     pub(super) fn made_anew(&self, id: Id, sources: &Sources) {
+        let places = places(sources);
         let mut inner = self.lock();
+        let is_same = |held: &Held| held.places == places && held.not_after == sources.not_after;
+        if inner.held.get(&id).is_some_and(is_same) {
+            inner.expiries.extend(sources.not_after.map(|not_after| (not_after, id)));
+            return;
+        }
         if let Some(held) = inner.take(id) {
-            let places = places(sources);
             inner.insert(id, Held { places, not_after: sources.not_after, ..held });
         }
     }

@@ -33,6 +33,8 @@ pub(super) struct Subject {
     pub(super) client_id: Arc<str>,
     /// What is known of the connection itself.
     pub(super) context: Keys,
+    /// Its policies so far: they are read at once, since most of them stay.
+    pub(super) policies: Vec<String>,
 }
 
 /// What came of a subject.
@@ -138,10 +140,12 @@ impl Devices {
         reader: &mut Reader<'_>,
     ) -> Result<(Rights, Option<Timestamp>), Stop> {
         let Principal { tenant, id, .. } = &*subject.principal;
-        reader.want(certificate_keys(tenant, id, arn, &subject.client_id))?;
-        let certificate = check_certificate(tenant, id, now, reader)?;
-        let bound = bind(tenant, arn, &subject.client_id, reader)?;
-        let names = policy_names(tenant, arn, reader)?;
+        let keys = CertificateKeys::of(tenant, id, arn, &subject.client_id);
+        let policies = subject.policies.iter().map(|name| policies::key(tenant, name));
+        reader.want(keys.all().into_iter().cloned().chain(policies))?;
+        let certificate = check_certificate(&keys, tenant, id, now, reader)?;
+        let bound = bind(&keys, tenant, &subject.client_id, reader)?;
+        let names = policy_names(&keys, reader)?;
         let policies = self.policies(tenant, &names, reader)?;
         let mut context = subject.context.clone();
         context::add_certificate(&mut context, &certificate.pem);
@@ -164,7 +168,7 @@ impl Devices {
         if home.ok_or(Stop::Moved)? != tenant {
             return Err(unknown());
         }
-        reader.find::<Policy>(policies::key(tenant, name))?.ok_or_else(unknown)?;
+        reader.find::<Policy>(&policies::key(tenant, name))?.ok_or_else(unknown)?;
         let policies = self.policies(tenant, &BTreeSet::from([name.to_owned()]), reader)?;
         Ok((rights(policies, subject.context.clone()), None))
     }
@@ -180,7 +184,7 @@ impl Devices {
         let mut documents = Vec::with_capacity(names.len());
         let mut is_unread = false;
         for name in names {
-            let policy: Policy = reader.find(policies::key(tenant, name))?.ok_or(Stop::Moved)?;
+            let policy: Policy = reader.find(&policies::key(tenant, name))?.ok_or(Stop::Moved)?;
             match self.document(tenant, &policy, reader) {
                 Ok(document) => documents.push((name.clone(), document)),
                 // The others' texts are asked for in the same round.
@@ -201,7 +205,7 @@ impl Devices {
             return Ok(document);
         }
         let key = policies::version_key(tenant, &policy.name, policy.default_version);
-        let text: VersionText = reader.find(key)?.ok_or(Stop::Moved)?;
+        let text: VersionText = reader.find(&key)?.ok_or(Stop::Moved)?;
         self.documents.read(tenant.id, policy, &text.document).map_err(|malformed| {
             Stop::Refused(refusals::unreadable_policy(&policy.name, &malformed))
         })
@@ -213,19 +217,36 @@ fn is_policy(principal: &Principal) -> bool {
 }
 
 /// All that is asked of a certificate before anything of it is known.
-fn certificate_keys(tenant: &Tenant, id: &str, arn: &str, client_id: &str) -> [Key; 6] {
-    [
-        certificates::registration_key(tenant, id),
-        certificates::key(tenant, id),
-        policy_attachments::key(tenant, arn),
-        thing_principals::binding_key(tenant, arn),
-        thing_principals::key(tenant, client_id, arn),
-        things::key(tenant, client_id),
-    ]
+struct CertificateKeys {
+    registration: Key,
+    certificate: Key,
+    policies: Key,
+    binding: Key,
+    attachment: Key,
+    thing: Key,
+}
+
+impl CertificateKeys {
+    fn of(tenant: &Tenant, id: &str, arn: &str, client_id: &str) -> Self {
+        Self {
+            registration: certificates::registration_key(tenant, id),
+            certificate: certificates::key(tenant, id),
+            policies: policy_attachments::key(tenant, arn),
+            binding: thing_principals::binding_key(tenant, arn),
+            attachment: thing_principals::key(tenant, client_id, arn),
+            thing: things::key(tenant, client_id),
+        }
+    }
+
+    fn all(&self) -> [&Key; 6] {
+        let Self { registration, certificate, policies, binding, attachment, thing } = self;
+        [registration, certificate, policies, binding, attachment, thing]
+    }
 }
 
 /// The certificate, if it may be used now in `tenant`.
 fn check_certificate(
+    keys: &CertificateKeys,
     tenant: &Tenant,
     id: &str,
     now: Timestamp,
@@ -233,13 +254,11 @@ fn check_certificate(
 ) -> Result<Certificate, Stop> {
     let unknown = || Stop::Refused(refusals::unknown_certificate(id));
     // The tenants' numbers begin anew when a development server is emptied.
-    let registration: Option<Registration> =
-        reader.find(certificates::registration_key(tenant, id))?;
+    let registration: Option<Registration> = reader.find(&keys.registration)?;
     if registration.as_ref().and_then(Registration::tenant).as_ref() != Some(tenant) {
         return Err(unknown());
     }
-    let certificate: Certificate =
-        reader.find(certificates::key(tenant, id))?.ok_or_else(unknown)?;
+    let certificate: Certificate = reader.find(&keys.certificate)?.ok_or_else(unknown)?;
     refusals::check_certificate(&certificate, now).map_err(Stop::Refused)?;
     Ok(certificate)
 }
@@ -247,32 +266,27 @@ fn check_certificate(
 /// The thing that the principal belongs to alone, or else the one that the client is named after,
 /// if it has the principal.
 fn bind(
+    keys: &CertificateKeys,
     tenant: &Tenant,
-    arn: &str,
     client_id: &str,
     reader: &mut Reader<'_>,
 ) -> Result<Bound, Stop> {
-    let binding: Option<Binding> = reader.find(thing_principals::binding_key(tenant, arn))?;
-    let attachment: Option<Attachment> =
-        reader.find(thing_principals::key(tenant, client_id, arn))?;
+    let binding: Option<Binding> = reader.find(&keys.binding)?;
+    let attachment: Option<Attachment> = reader.find(&keys.attachment)?;
     let is_attached = attachment.is_some();
     let exclusive = binding.and_then(|binding| binding.exclusive_thing);
     let is_exclusive = exclusive.is_some();
     let Some(name) = exclusive.or_else(|| is_attached.then(|| client_id.to_owned())) else {
         return Ok(Bound { thing: None, is_attached });
     };
-    let record: Thing = reader.find(things::key(tenant, &name))?.ok_or(Stop::Moved)?;
+    let record: Thing = reader.find(&things::key(tenant, &name))?.ok_or(Stop::Moved)?;
     Ok(Bound { thing: Some((BoundThing { name, is_exclusive }, record)), is_attached })
 }
 
 /// The policies that count: those of the principal. Whatever else lends its policies to a
 /// connection adds their names here.
-fn policy_names(
-    tenant: &Tenant,
-    arn: &str,
-    reader: &mut Reader<'_>,
-) -> Result<BTreeSet<String>, Stop> {
-    let own: Option<TargetPolicies> = reader.find(policy_attachments::key(tenant, arn))?;
+fn policy_names(keys: &CertificateKeys, reader: &mut Reader<'_>) -> Result<BTreeSet<String>, Stop> {
+    let own: Option<TargetPolicies> = reader.find(&keys.policies)?;
     Ok(own.map(|own| own.policies).unwrap_or_default().into_iter().collect())
 }
 
@@ -298,13 +312,13 @@ impl Reader<'_> {
     }
 
     /// The record at `key`.
-    fn find<T: DeserializeOwned>(&mut self, key: Key) -> Result<Option<T>, Stop> {
-        let Some(record) = self.known.records.get(&key) else {
-            self.known.wanted.insert(key);
+    fn find<T: DeserializeOwned>(&mut self, key: &Key) -> Result<Option<T>, Stop> {
+        let Some(record) = self.known.records.get(key) else {
+            self.known.wanted.insert(key.clone());
             return Err(Stop::Unread);
         };
+        self.asked.push(key.clone());
         let decoded = record.as_ref().map(service::decode).transpose();
-        self.asked.push(key);
         decoded.map_err(|error| Stop::Refused(refusals::failed(&error)))
     }
 }
