@@ -249,20 +249,26 @@ class Client:
         self.version = version
         self.socket = socket.create_connection(("127.0.0.1", port), timeout=TIMEOUT_S)
         self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        # How the device log names this connection.
+        self.source = "{}:{}".format(*self.socket.getsockname())
         self.received = b""
         if tls is not None:
-            tls.check_hostname = tls.check_hostname and server_name is not None
-            try:
-                self.socket = tls.wrap_socket(self.socket, server_hostname=server_name)
-            except BaseException:
-                self.socket.close()
-                raise
+            self.secure(tls, server_name)
 
     def __enter__(self):
         return self
 
     def __exit__(self, *_):
         self.drop()
+
+    def secure(self, tls, server_name="localhost"):
+        """Shakes hands."""
+        tls.check_hostname = tls.check_hostname and server_name is not None
+        try:
+            self.socket = tls.wrap_socket(self.socket, server_hostname=server_name)
+        except BaseException:
+            self.socket.close()
+            raise
 
     def drop(self):
         """Loses the connection: no DISCONNECT, no TLS alert."""

@@ -153,7 +153,8 @@ def test_a_wrong_beginning_is_closed(server, dial, version, what):
     client.send(first_packets(version)[what])
     client.socket.settimeout(CUT_WITHIN_S)
     assert is_ended(client)
-    event = logged(server, eventType="Connect", status="Failure")
+    event = logged(server, source=client.source)
+    assert (event["eventType"], event["status"]) == ("Connect", "Failure"), event
     assert event["details"], event
 
 
@@ -287,9 +288,9 @@ def test_random_packets_never_do_more_than_end_a_connection(server, version):
 
 
 def received(port, sent):
-    """What a port answers to bytes until it closes."""
+    """What a port answers to bytes until it closes, and who sent them."""
     with socket.create_connection(("127.0.0.1", port), timeout=CUT_WITHIN_S) as connection:
-        answer = b""
+        answer, source = b"", "{}:{}".format(*connection.getsockname())
         try:
             connection.sendall(sent)
             connection.shutdown(socket.SHUT_WR)
@@ -297,7 +298,7 @@ def received(port, sent):
                 answer += chunk
         except OSError:
             pass
-    return answer
+    return answer, source
 
 
 HTTP = b"GET / HTTP/1.1\r\nhost: localhost\r\n\r\n"
@@ -317,20 +318,21 @@ NOT_TLS = {
 @pytest.mark.parametrize("what", NOT_TLS)
 @pytest.mark.parametrize("door", ["mqtts_port", "https_port"])
 def test_what_is_not_tls_is_closed_on_a_tls_port(server, door, what):
-    answer = received(getattr(server, door), NOT_TLS[what])
+    answer, source = received(getattr(server, door), NOT_TLS[what])
     if what in ("HTTP", "SSH"):
         assert answer.startswith(b"HTTP/1.1 400 ") and b"TLS" in answer, "people read this"
     else:
         assert answer == b"" or (answer[0] == 0x15 and len(answer) == 7), "a TLS alert at most"
-    if what != "nothing" and door == "mqtts_port":
-        event = logged(server, protocol="TLS", status="Failure")
-        assert event["details"], event
+    if what != "nothing":
+        event = logged(server, source=source)
+        assert (event["protocol"], event["status"]) == ("TLS", "Failure"), event
+        assert event["reason"].startswith("TLS_") and event["details"], event
 
 
 def test_plain_mqtt_on_a_tls_port_is_called_that(server):
-    received(server.mqtts_port, connect("a"))
-    event = logged(server, protocol="TLS", status="Failure")
-    assert "TLS" in event["details"], event
+    _, source = received(server.mqtts_port, connect("a"))
+    event = logged(server, source=source)
+    assert event["reason"] == "TLS_PLAIN_TEXT" and "MQTT" in event["details"], event
 
 
 NOT_MQTT = {
@@ -344,7 +346,10 @@ NOT_MQTT = {
 
 @pytest.mark.parametrize("what", NOT_MQTT)
 def test_what_is_not_mqtt_is_closed_on_the_plain_port(server, what):
-    assert received(server.mqtt_port, NOT_MQTT[what]) == b""
+    answer, source = received(server.mqtt_port, NOT_MQTT[what])
+    assert answer == b""
+    event = logged(server, source=source)
+    assert (event["eventType"], event["status"]) == ("Connect", "Failure"), event
 
 
 @pytest.mark.parametrize("what", NOT_MQTT)
@@ -361,7 +366,8 @@ def test_http_on_the_mqtt_port_is_called_that(server, dial):
     client = dial()
     client.send(HTTP)
     assert is_ended(client)
-    event = logged(server, eventType="Connect", status="Failure")
+    event = logged(server, source=client.source)
+    assert (event["eventType"], event["status"]) == ("Connect", "Failure"), event
     assert event["details"], event
 
 
@@ -385,13 +391,11 @@ def test_an_unknown_alpn_is_refused_or_not_chosen(server, device):
 def test_an_unknown_server_name_is_refused(server, device, name):
     context = device.tls()
     context.check_hostname = False
-    try:
-        with Client(server.mqtts_port, context, server_name=name) as client:
-            assert client.exchange(connect("unknown-sni")) is CLOSED
-    except (ssl.SSLError, ConnectionError):
-        pass
-    event = logged(server, protocol="TLS", status="Failure")
-    assert name in event["details"], event
+    with Client(server.mqtts_port) as client:
+        with pytest.raises((ssl.SSLError, ConnectionError)):
+            client.secure(context, name)
+        event = logged(server, source=client.source)
+    assert event["reason"] == "TLS_UNKNOWN_SERVER_NAME" and name in event["details"], event
 
 
 # Too slow, too many, too much
@@ -438,31 +442,32 @@ def test_who_does_not_get_on_is_cut_in_time(server, device):
             client.sendall(sent) if sent else None
             return client
 
+        tls_late, connect_late = "TLS_TIMEOUT", "CONNECT_TIMEOUT"
         waiting = {
-            "silence on the TLS port": plain(server.mqtts_port, b""),
-            "silence on the HTTPS port": plain(server.https_port, b""),
-            "silence on the plain port": plain(server.mqtt_port, b""),
-            "half a hello": plain(server.mqtts_port, half),
-            "a hello and no more": plain(server.mqtts_port, hello),
-            "half a hello on the HTTPS port": plain(server.https_port, half),
-            "half a CONNECT on the plain port": plain(server.mqtt_port, begun[:-3]),
-            "silence after the handshake": secured(b""),
-            "half a CONNECT": secured(begun[:-3]),
-            "silence for one and a half keep alives, which are 30 s at least": secured(silent),
+            "silence on the TLS port": (plain(server.mqtts_port, b""), tls_late),
+            "silence on the HTTPS port": (plain(server.https_port, b""), tls_late),
+            "silence on the plain port": (plain(server.mqtt_port, b""), connect_late),
+            "half a hello": (plain(server.mqtts_port, half), tls_late),
+            "a hello and no more": (plain(server.mqtts_port, hello), tls_late),
+            "half a hello on the HTTPS port": (plain(server.https_port, half), tls_late),
+            "half a CONNECT on the plain port": (plain(server.mqtt_port, begun[:-3]), connect_late),
+            "silence after the handshake": (secured(b""), connect_late),
+            "half a CONNECT": (secured(begun[:-3]), connect_late),
+            "silence for one and a half keep alives": (secured(silent), "MQTT_KEEP_ALIVE_TIMEOUT"),
+            "a hello in drops": (plain(server.mqtts_port, b""), tls_late),
+            "a CONNECT in drops": (plain(server.mqtt_port, b""), connect_late),
         }
-        drips = {"a hello in drops": plain(server.mqtts_port, b"")}
-        drips["a CONNECT in drops"] = plain(server.mqtt_port, b"")
-        source = {"a hello in drops": hello, "a CONNECT in drops": connect("d" * 100)}
+        drops = {"a hello in drops": hello, "a CONNECT in drops": connect("d" * 100)}
+        sources = {what: "{}:{}".format(*one.getsockname()) for what, (one, _) in waiting.items()}
         deadline, sent = time.monotonic() + CUT_WITHIN_S, 0
-        while left := [what for what, one in {**waiting, **drips}.items() if is_open(one)]:
+        while left := [what for what, (one, _) in waiting.items() if is_open(one)]:
             assert time.monotonic() < deadline, f"not cut within {CUT_WITHIN_S} s: {left}"
-            for what, connection in drips.items():
-                drop(connection, source[what][sent : sent + 1])
+            for what, source in drops.items():
+                drop(waiting[what][0], source[sent : sent + 1])
             sent += 1
             time.sleep(1)
-    logged(server, eventType="Connect", status="Failure", reason="TLS_TIMEOUT")
-    logged(server, eventType="Connect", status="Failure", reason="CONNECT_TIMEOUT")
-    logged(server, eventType="Disconnect", clientId="silent", reason="MQTT_KEEP_ALIVE_TIMEOUT")
+    for what, (_, reason) in waiting.items():
+        assert logged(server, source=sources[what])["reason"] == reason, what
 
 
 def drop(connection, byte):
