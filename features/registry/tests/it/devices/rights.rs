@@ -158,8 +158,12 @@ async fn an_exclusive_thing_is_bound_whatever_the_client_id() {
     let (house, pump) = with_pump().await;
     create_lamp(&house, "lamp").await;
     house.attach_thing("lamp", &pump, "EXCLUSIVE_THING").await;
-    for (client_id, is_attached) in [("lamp", "true"), ("other", "false")] {
+    // With a policy that nobody has read yet, it takes the most steps to find everything.
+    house.policy("p", &[&allow("${iot:Connection.Thing.ThingName}")]).await;
+    house.attach_policy("p", &pump).await;
+    for (client_id, is_attached) in [("other", "false"), ("lamp", "true")] {
         let permissions = house.connect(&pump, client_id).await;
+        assert!(may_publish(&permissions, "lamp"));
         let rights = permissions.rights();
         assert_eq!(rights.thing, Some(BoundThing { name: "lamp".to_owned(), is_exclusive: true }));
         let known = keys(&rights);
