@@ -13,6 +13,7 @@ use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 
 use crate::ending::{Ending, Fault};
 use crate::mailbox::{Mailbox, MailboxLimits};
+use crate::message::detached_will;
 use crate::session::Session;
 use crate::space::{Client, Space};
 use crate::verdicts::Verdicts;
@@ -250,7 +251,7 @@ impl Broker {
             subscriptions: std::collections::HashMap::new(),
             packet_bytes_max,
             tells_reasons: asked.request_problem_information.unwrap_or(true),
-            will: connect.will,
+            will: connect.will.map(detached_will),
         }
     }
 

@@ -98,6 +98,16 @@ fn detached(
     (ByteString::try_from(copied).unwrap_or(topic), body)
 }
 
+/// A Will outside of the buffer that its CONNECT was read into, which may be much larger.
+pub(crate) fn detached_will(mut will: Will) -> Will {
+    will.topic = ByteString::from(&*will.topic);
+    will.payload = Bytes::copy_from_slice(&will.payload);
+    if let Some(properties) = will.properties.as_deref_mut() {
+        detach(properties);
+    }
+    will
+}
+
 /// Copies properties out of the buffer that they were read into.
 fn detach(properties: &mut PublishProperties) {
     let own = |text: &mut ByteString| *text = ByteString::from(&**text);
@@ -151,6 +161,18 @@ mod tests {
         let publish = read_from(&buffer);
         assert_eq!((message.topic, message.payload), (publish.topic, publish.payload));
         assert_eq!(message.properties, publish.properties);
+    }
+
+    #[test]
+    fn a_will_lets_go_of_the_buffer_that_it_came_in() {
+        let buffer = Bytes::from(vec![b'x'; 100]);
+        let made = |buffer: &Bytes| {
+            let mqtt::Publish { topic, payload, qos, retain, properties, .. } = read_from(buffer);
+            Will { topic, payload, qos, retain, delay_s: None, properties }
+        };
+        let kept = detached_will(made(&buffer));
+        assert!(buffer.is_unique(), "nothing of it is held");
+        assert_eq!(kept, made(&buffer));
     }
 
     #[test]
