@@ -142,6 +142,7 @@ fn related(documents: &[(&str, &Document)], request: &Request<'_>) -> Option<Hin
              iot:Publish alone",
             allows("iot:Publish")?
         ),
+        "iot:Connect" => return unmatched_filters(documents, request),
         "iot:Receive" if names("iot:Receive").is_none() => format!(
             "a subscription needs iot:Receive on topic/<topic> for what is delivered, and {} \
              allows iot:Subscribe alone",
@@ -150,6 +151,32 @@ fn related(documents: &[(&str, &Document)], request: &Request<'_>) -> Option<Hin
         _ => return None,
     };
     Some(Hint { nearness: Nearness::Condition, sentence })
+}
+
+/// Foretells the next refusal: that subscribing is allowed, but on no resource that is a filter.
+fn unmatched_filters(documents: &[(&str, &Document)], request: &Request<'_>) -> Option<Hint> {
+    let about = Request { action: "iot:Subscribe", ..*request };
+    let mut subscribing = places(documents)
+        .filter(|(_, s)| s.effect == Effect::Allow && s.is_about(&about))
+        .peekable();
+    let (place, _) = *subscribing.peek()?;
+    let may_match = subscribing.any(|(_, statement)| {
+        statement.resources.is_negated
+            || statement.resources.texts.iter().any(|text| may_be_filter(text))
+    });
+    let sentence = format!(
+        "{place} also allows iot:Subscribe, which will be refused as well: it is decided by \
+         topicfilter/<filter>, and no resource there is one"
+    );
+    (!may_match).then_some(Hint { nearness: Nearness::OtherAction, sentence })
+}
+
+/// Whether the resource of an ARN in a policy can stand for a topic filter.
+fn may_be_filter(text: &str) -> bool {
+    const FILTER: &str = "topicfilter/";
+    let Some(resource) = text.splitn(6, ':').nth(5) else { return true };
+    let literal = resource.split(['*', '?', '$']).next().unwrap_or_default();
+    FILTER.starts_with(literal) || literal.starts_with(FILTER)
 }
 
 impl Miss<'_> {

@@ -53,14 +53,31 @@ fn the_tutorials_policy_lacks_clients_and_topic_filters() {
             "{allows} iot:Publish on ARN:topic/*, but iot:Publish is decided by topic/<topic>"
         )],
     );
-    for (action, resource, form) in [
-        ("iot:Connect", "client/x", "client/<client id>"),
-        ("iot:Subscribe", "topicfilter/a/#", "topicfilter/<filter>"),
-    ] {
-        let expect = format!("{allows} {action} on ARN:topic/*, but {action} is decided by {form}");
-        check(TUTORIAL, action, resource, none, &[&expect]);
-    }
+    let expect = |action, form| {
+        format!("{allows} {action} on ARN:topic/*, but {action} is decided by {form}")
+    };
+    let next = "statement 0 of policy p also allows iot:Subscribe, which will be refused as well: \
+                it is decided by topicfilter/<filter>, and no resource there is one";
+    let connect = expect("iot:Connect", "client/<client id>");
+    check(TUTORIAL, "iot:Connect", "client/x", none, &[&connect, next]);
+    let subscribe = expect("iot:Subscribe", "topicfilter/<filter>");
+    check(TUTORIAL, "iot:Subscribe", "topicfilter/a/#", none, &[&subscribe]);
     assert!(hints_on("2012-10-17", TUTORIAL, "iot:Publish", "topic/a", none).is_empty());
+}
+
+#[test]
+fn only_a_subscription_that_no_filter_matches_is_foretold() {
+    let none = &ContextMap::new();
+    let hint = |resource| {
+        let statement = allow("iot:Subscribe", resource);
+        hints_on("2012-10-17", &statement, "iot:Connect", "client/x", none).join(" ")
+    };
+    for resource in ["*", "ARN:*", "ARN:topic*", "ARN:topicfilter/a", "arn:aws:iot:*"] {
+        assert!(!hint(resource).contains("as well"), "{resource}");
+    }
+    for resource in ["ARN:topic/*", "ARN:client/x", "ARN:topicfilters/*"] {
+        assert!(hint(resource).contains("as well"), "{resource}");
+    }
 }
 
 #[test]
