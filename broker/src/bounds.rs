@@ -23,10 +23,14 @@ pub(crate) fn check_topic(topic: &str, limits: &Limits) -> Result<(), Fault> {
 
 /// Why nobody may subscribe to `filter`, if so.
 pub(crate) fn check_filter(filter: &TopicFilter, limits: &Limits) -> Result<(), String> {
-    match too_long(filter.filter(), limits) {
-        Some(why) => Err(format!("the topic filter {} {why}", filter.as_str())),
-        None => Ok(()),
+    let text = filter.as_str();
+    if let Some(why) = too_long(filter.filter(), limits) {
+        return Err(format!("the topic filter {text} {why}"));
     }
+    if filter.filter().starts_with(RESERVED) {
+        return Err(format!("the topic filter {text} is reserved, and nothing serves it yet"));
+    }
+    Ok(())
 }
 
 fn too_long(topic: &str, limits: &Limits) -> Option<String> {
@@ -107,7 +111,7 @@ mod tests {
         assert!(!check("1/2/3/4/5/6/7/+/#"));
         assert!(check("$share/group/1/2/3/4/5/6/7/8"));
         assert!(check(&format!("$share/group/{}", "x".repeat(256))));
-        assert!(check("$aws/#"));
+        assert!(!check("$aws/#"), "nothing is there to be heard yet");
     }
 
     #[test]

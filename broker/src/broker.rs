@@ -57,7 +57,8 @@ impl Broker {
     {
         let mut decoder = Decoder::server(self.app.limits.mqtt_packet_bytes_max);
         let mut input = BytesMut::new();
-        match self.admit(&knock, &mut stream, &mut decoder, &mut input).await {
+        // In a box, so that a connection does not hold the room that letting it in took.
+        match Box::pin(self.admit(&knock, &mut stream, &mut decoder, &mut input)).await {
             Ok(admitted) => self.converse(admitted, (stream, decoder, input)).await,
             Err(refused) => self.turn_away(&knock, &mut stream, &refused).await,
         }

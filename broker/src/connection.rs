@@ -2,7 +2,6 @@
 
 use std::collections::VecDeque;
 use std::future::Future;
-use std::io;
 use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::task::{Context, Poll};
@@ -33,6 +32,9 @@ const OUTPUT_BYTES_MAX: usize = 256 * 1024;
 const READS_PER_TURN_MAX: usize = 4;
 /// How long a client may take to hear why it is cut off.
 const GOODBYE: Duration = Duration::from_secs(2);
+
+/// How much a client may still send while it hears why.
+const UNREAD_BYTES_MAX: u64 = 1024 * 1024;
 
 /// Resolves when the client's certificate is no longer good.
 pub(crate) type Ended = Pin<Box<dyn Future<Output = ()> + Send>>;
@@ -116,7 +118,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
         let Self { stream, unwritten, .. } = self;
         let goodbye = async {
             stream.write_all_buf(unwritten).await?;
-            stream.shutdown().await
+            stream.shutdown().await?;
+            // What is unread when a socket closes resets it, and the client would never hear why.
+            let mut unread = stream.take(UNREAD_BYTES_MAX);
+            tokio::io::copy(&mut unread, &mut tokio::io::sink()).await
         };
         // A client that does not listen is not waited for.
         drop(tokio::time::timeout(GOODBYE, goodbye).await);
@@ -270,7 +275,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
             Poll::Pending => return Ok(false),
             Poll::Ready(Ok(0)) => return Err(Ending::Lost(None)),
             Poll::Ready(Ok(_)) => {}
-            Poll::Ready(Err(error)) => return Err(Ending::Lost(Some(error))),
+            Poll::Ready(Err(error)) => return Err(Ending::lost(error)),
         }
         self.last_heard = Instant::now();
         self.act_on(input, turn)?;
@@ -291,9 +296,13 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
     /// Encodes the mail that the client can take; whether there was any.
     fn write_mail(&mut self, turn: &mut Turn<'_>, cx: &mut Context<'_>) -> Result<bool, Ending> {
         let mailbox = &self.session.client.mailbox;
-        if let Some(closing) = mailbox.collect(&mut self.mail, cx.waker()) {
-            self.waiting = Some(closing.waiting);
-            return Err(closing.ending);
+        match mailbox.collect(&mut self.mail, cx.waker()) {
+            Ok(0) => {}
+            Ok(dropped) => self.session.log_dropped(dropped),
+            Err(closing) => {
+                self.waiting = Some(closing.waiting);
+                return Err(closing.ending);
+            }
         }
         let mut has_written = false;
         while turn.output.len() < OUTPUT_BYTES_HIGH {
@@ -309,13 +318,12 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
 
     /// Writes as much as the client takes.
     fn flush(&mut self, turn: &mut Turn<'_>, cx: &mut Context<'_>) -> Result<(), Ending> {
-        let lost = |error: io::Error| Ending::Lost(Some(error));
         while !turn.output.is_empty() {
             match Pin::new(&mut self.stream).poll_write(cx, turn.output) {
                 Poll::Pending => return Ok(()),
                 Poll::Ready(Ok(0)) => return Err(Ending::Lost(None)),
                 Poll::Ready(Ok(written)) => turn.output.advance(written),
-                Poll::Ready(Err(error)) => return Err(lost(error)),
+                Poll::Ready(Err(error)) => return Err(Ending::lost(error)),
             }
             self.is_unflushed = true;
         }
@@ -323,7 +331,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
             match Pin::new(&mut self.stream).poll_flush(cx) {
                 Poll::Pending => {}
                 Poll::Ready(Ok(())) => self.is_unflushed = false,
-                Poll::Ready(Err(error)) => return Err(lost(error)),
+                Poll::Ready(Err(error)) => return Err(Ending::lost(error)),
             }
         }
         Ok(())

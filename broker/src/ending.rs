@@ -55,6 +55,12 @@ impl Fault {
 }
 
 impl Ending {
+    /// The end of a connection whose socket failed. One that ends without TLS's own goodbye is
+    /// merely closed.
+    pub(crate) fn lost(error: io::Error) -> Self {
+        Self::Lost(Some(error).filter(|error| error.kind() != io::ErrorKind::UnexpectedEof))
+    }
+
     /// Whether the client's Will is published.
     pub(crate) fn publishes_will(&self) -> bool {
         !matches!(self, Self::Client { with_will: false })

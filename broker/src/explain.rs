@@ -72,7 +72,10 @@ async fn explain(
 
 fn explanation(cx: &Cx, subject: &Subject, action: &str, resource: &str) -> Value {
     let rights = subject.permissions.rights();
-    let wish = Wish { action, resource, context: &[], now: cx.now() };
+    // A plain CONNECT: without a Will, and without a session to keep.
+    let plain: [(&str, &[&str]); 1] = [("iot:ConnectAttributes", &[])];
+    let context = if action == "iot:Connect" { &plain[..] } else { &[] };
+    let wish = Wish { action, resource, context, now: cx.now() };
     let (word, sentence, hints) = if rights.is_unlimited {
         ("ALLOWED", "allowed: under --dev the plain door asks for no policy".to_owned(), Vec::new())
     } else {

@@ -55,6 +55,8 @@ struct Inner {
     /// Whether the next message has to wake the connection.
     wants_mail: bool,
     closing: Option<Closing>,
+    /// Messages that found no room since mail was last collected.
+    dropped: u64,
     is_gone: bool,
 }
 
@@ -79,6 +81,7 @@ impl Mailbox {
         }
         let bytes = inner.bytes + delivery.message.size();
         if inner.waiting.len() >= self.limits.messages_max || bytes > self.limits.bytes_max {
+            inner.dropped += 1;
             return Posted::Dropped;
         }
         inner.bytes = bytes;
@@ -110,13 +113,18 @@ impl Mailbox {
         ended
     }
 
-    /// Moves all mail into `mail` if that is empty, or says that the connection has to end.
-    /// `waker` is woken for what comes later; not for more mail while `mail` is not empty, since
-    /// the connection then waits for its client.
-    pub(crate) fn collect(&self, mail: &mut VecDeque<Delivery>, waker: &Waker) -> Option<Closing> {
+    /// Moves all mail into `mail` if that is empty, and tells how many messages found no room
+    /// since the last time; or says that the connection has to end. `waker` is woken for what
+    /// comes later; not for more mail while `mail` is not empty, since the connection then waits
+    /// for its client.
+    pub(crate) fn collect(
+        &self,
+        mail: &mut VecDeque<Delivery>,
+        waker: &Waker,
+    ) -> Result<u64, Closing> {
         let mut inner = self.lock();
-        if inner.closing.is_some() {
-            return inner.closing.take();
+        if let Some(closing) = inner.closing.take() {
+            return Err(closing);
         }
         if mail.is_empty() {
             std::mem::swap(mail, &mut inner.waiting);
@@ -126,7 +134,7 @@ impl Mailbox {
         if inner.waker.as_ref().is_none_or(|known| !known.will_wake(waker)) {
             inner.waker = Some(waker.clone());
         }
-        None
+        Ok(std::mem::take(&mut inner.dropped))
     }
 
     /// Takes no more mail, and forgets what waits.
@@ -179,7 +187,7 @@ mod tests {
 
         fn collect(&mut self) -> Option<Ending> {
             let waker = Waker::from(Arc::clone(&self.alarm));
-            self.mailbox.collect(&mut self.mail, &waker).map(|closing| closing.ending)
+            self.mailbox.collect(&mut self.mail, &waker).err().map(|closing| closing.ending)
         }
 
         /// What is collected, and taken out.
@@ -275,7 +283,7 @@ mod tests {
         assert_eq!(first.try_recv(), Err(TryRecvError::Closed), "only the last one waits");
         assert_eq!(second.try_recv(), Err(TryRecvError::Empty));
         let waker = Waker::from(Arc::clone(&owner.alarm));
-        let closing = owner.mailbox.collect(&mut owner.mail, &waker).unwrap();
+        let closing = owner.mailbox.collect(&mut owner.mail, &waker).unwrap_err();
         assert!(matches!(closing.ending, Ending::TakenOver));
         assert_eq!(second.try_recv(), Err(TryRecvError::Empty));
         drop(closing);

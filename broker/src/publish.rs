@@ -100,7 +100,12 @@ impl Session {
 
     /// Refuses a message for want of a policy. MQTT 5 has an answer for QoS 1; all else ends the
     /// connection, as on AWS.
-    fn refuse(&self, publish: &Publish, topic: &str, turn: &mut Turn<'_>) -> Result<(), Ending> {
+    fn refuse(
+        &mut self,
+        publish: &Publish,
+        topic: &str,
+        turn: &mut Turn<'_>,
+    ) -> Result<(), Ending> {
         turn.counts.refused += 1;
         let why = self.verdicts.explain(Action::Publish, topic, &self.asker(turn));
         self.log_refusal("Publish-In", "AUTHORIZATION_FAILURE", why.clone(), Some(topic));

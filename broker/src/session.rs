@@ -7,6 +7,7 @@ use bytes::BytesMut;
 use bytestring::ByteString;
 use mqtt::{Ack, AckProperties, Packet, TopicFilter, Version, Will, reason};
 use service::{App, DeviceEvent, DeviceStatus, Limits};
+use types::Timestamp;
 
 use crate::ending::{Ending, Fault};
 use crate::space::{Client, Space};
@@ -16,6 +17,9 @@ use crate::window::Window;
 
 /// What a DISCONNECT, PUBACK or SUBACK has beside its reason string, at most.
 const PACKET_BESIDE_REASON_BYTES: usize = 64;
+
+/// Entries of the device log that one client may fill in a second.
+const LOG_ENTRIES_PER_SECOND_MAX: u32 = 10;
 
 /// What a client was granted, and what it has open.
 pub(crate) struct Session {
@@ -33,6 +37,9 @@ pub(crate) struct Session {
     pub(crate) packet_bytes_max: usize,
     /// Whether refusals are explained to the client (MQTT 5, Request Problem Information).
     pub(crate) tells_reasons: bool,
+    /// Whether CONNECT asked for a session that outlives the connection.
+    pub(crate) asked_to_persist: bool,
+    pub(crate) log_budget: LogBudget,
 }
 
 impl Session {
@@ -47,7 +54,7 @@ impl Session {
                 Packet::Pingresp.encode(self.client.version, turn.output);
                 Ok(())
             }
-            Packet::Disconnect(disconnect) => Err(goodbye(&disconnect)),
+            Packet::Disconnect(disconnect) => Err(goodbye(&disconnect, self.asked_to_persist)),
             Packet::Connect(_) => Err(forbidden("a second CONNECT")),
             Packet::Auth(_) => Err(forbidden("AUTH, for enhanced authentication is not offered")),
             Packet::Pubrec(_) | Packet::Pubrel(_) | Packet::Pubcomp(_) => {
@@ -104,18 +111,55 @@ impl Session {
         &self.app.limits
     }
 
-    /// Puts a refusal of this client into the device log.
+    /// Puts it into the device log that the client was too slow for its messages.
+    pub(crate) fn log_dropped(&mut self, dropped: u64) {
+        let why = format!(
+            "{dropped} messages were dropped: the client does not take them as fast as they come"
+        );
+        self.log_refusal("Publish-Out", "QUEUE_FULL", why, None);
+    }
+
+    /// Puts a refusal of this client into the device log, as far as its budget goes.
     pub(crate) fn log_refusal(
-        &self,
+        &mut self,
         event_type: &'static str,
         reason: &'static str,
         details: String,
         topic: Option<&str>,
     ) {
+        let Some(untold) = self.log_budget.take(self.app.env.clock.now()) else { return };
+        let details = match untold {
+            0 => details,
+            _ => format!("{details} (and {untold} more that are not listed)"),
+        };
         self.app.device_log.record(DeviceEvent {
             topic_name: topic.map(str::to_owned),
             ..self.client.event(event_type, DeviceStatus::Failure, reason, details)
         });
+    }
+}
+
+/// How many entries of the device log one client may fill, so that others find room.
+#[derive(Debug, Default)]
+pub(crate) struct LogBudget {
+    second: i64,
+    used: u32,
+    untold: u64,
+}
+
+impl LogBudget {
+    /// Whether there is an entry left, and how many were left out since the last one.
+    fn take(&mut self, now: Timestamp) -> Option<u64> {
+        let second = now.millis() / 1000;
+        if second != self.second {
+            (self.second, self.used) = (second, 0);
+        }
+        if self.used >= LOG_ENTRIES_PER_SECOND_MAX {
+            self.untold += 1;
+            return None;
+        }
+        self.used += 1;
+        Some(std::mem::take(&mut self.untold))
     }
 }
 
@@ -144,11 +188,13 @@ fn forbidden(what: &str) -> Ending {
     Ending::Fault(Fault::protocol(format!("the client sent {what}")))
 }
 
-fn goodbye(disconnect: &mqtt::Disconnect) -> Ending {
-    if disconnect.properties.session_expiry_s.is_some_and(|expiry_s| expiry_s > 0) {
+/// The end that a client asks for. It may keep its session if its CONNECT `asked` for one.
+fn goodbye(disconnect: &mqtt::Disconnect, asked: bool) -> Ending {
+    if !asked && disconnect.properties.session_expiry_s.is_some_and(|expiry_s| expiry_s > 0) {
         return Ending::Fault(Fault::protocol(
             "DISCONNECT asks for a session that outlives the connection, and CONNECT did not",
         ));
     }
-    Ending::Client { with_will: disconnect.code == reason::DISCONNECT_WITH_WILL }
+    // The Will goes only with a normal goodbye (MQTT-3.14.4-3).
+    Ending::Client { with_will: disconnect.code != reason::NORMAL_DISCONNECTION }
 }

@@ -114,7 +114,7 @@ impl Session {
 
     /// The code that tells the client of a refusal. MQTT 3.1.1 has one for what cannot be done;
     /// for want of a policy, and for what is no filter, it loses its connection, as on AWS.
-    fn refuse_filter(&self, filter: &str, refused: &Refused) -> Result<u8, Ending> {
+    fn refuse_filter(&mut self, filter: &str, refused: &Refused) -> Result<u8, Ending> {
         let Refused { code, reason, detail } = refused;
         if self.client.version == Version::V311
             && [reason::NOT_AUTHORIZED, reason::TOPIC_FILTER_INVALID].contains(code)

@@ -188,7 +188,8 @@ impl Targets {
 
 impl fmt::Display for Place<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "statement {}", self.statement)?;
+        // People count from one.
+        write!(f, "statement {}", self.statement.saturating_add(1))?;
         if let Some(sid) = self.sid {
             write!(f, " ({sid})")?;
         }

@@ -173,3 +173,20 @@ async fn nothing_that_comes_after_the_end_is_taken() {
     lamp.is_cut_off(reason::NOT_AUTHORIZED).await;
     assert_eq!(ear.pending().await, []);
 }
+
+#[tokio::test]
+async fn one_client_does_not_fill_the_device_log() {
+    let world = World::new().await;
+    world.set_policy("lamp", &policy(&[("Allow", "Connect", "client/*")]));
+    let mut lamp = world.connect(Version::V5, "lamp").await;
+    for _ in 0..50 {
+        assert_eq!(lamp.deliver("t", "on").await, reason::NOT_AUTHORIZED);
+    }
+    assert_eq!(world.logged("Publish-In").len(), 10, "the clock of the test stands still");
+    world.server.clock().advance(Duration::from_secs(1));
+    assert_eq!(lamp.deliver("t", "on").await, reason::NOT_AUTHORIZED);
+    let logged = world.logged("Publish-In");
+    assert_eq!(logged.len(), 11);
+    let newest = logged.iter().filter(|event| event.details.contains("and 40 more")).count();
+    assert_eq!(newest, 1, "{logged:?}");
+}

@@ -102,6 +102,8 @@ async fn loses_the_newest(qos: QoS) {
     assert_eq!(counts.of("ferrite_mqtt_messages_delivered_total"), heard.len() as u64);
     brisk.deliver("t", "7").await;
     assert_eq!(numbers(&mut ear).await, [7], "there is room again");
+    let reasons = world.reasons("Publish-Out");
+    assert!(reasons.contains(&("ear".to_owned(), "QUEUE_FULL")), "{reasons:?}");
 }
 
 #[tokio::test]

@@ -64,6 +64,17 @@ async fn a_goodbye_may_leave_the_will() {
 }
 
 #[tokio::test]
+async fn a_goodbye_in_anger_leaves_the_will() {
+    let world = World::new().await;
+    let mut listener = listener(&world).await;
+    let mut lamp = mortal(&world, Version::V5).await;
+    let code = reason::MALFORMED_PACKET;
+    lamp.send(Packet::Disconnect(Disconnect { code, ..Disconnect::default() })).await;
+    assert_eq!(lamp.rest().await, []);
+    is_published(&mut listener).await;
+}
+
+#[tokio::test]
 async fn what_a_client_must_not_do_publishes_its_will() {
     let world = World::new().await;
     let mut listener = listener(&world).await;

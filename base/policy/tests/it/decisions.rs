@@ -25,23 +25,23 @@ fn deny_goes_before_allow_and_nothing_is_allowed_by_default() {
     let none = &ContextMap::new();
     let both = format!("{ALLOW_A},{DENY_SECRET}");
     for (statements, action, topic, expect) in [
-        (ALLOW_A, "iot:Publish", "a/b", "allowed by statement 0 (A) of policy p"),
-        (ALLOW_A, "IOT:publish", "a/b", "allowed by statement 0 (A) of policy p"),
-        (&both, "iot:Publish", "a/b", "allowed by statement 0 (A) of policy p"),
-        (&both, "iot:Publish", "a/secret", "denied by statement 1 of policy p"),
+        (ALLOW_A, "iot:Publish", "a/b", "allowed by statement 1 (A) of policy p"),
+        (ALLOW_A, "IOT:publish", "a/b", "allowed by statement 1 (A) of policy p"),
+        (&both, "iot:Publish", "a/b", "allowed by statement 1 (A) of policy p"),
+        (&both, "iot:Publish", "a/secret", "denied by statement 2 of policy p"),
         (DENY_SECRET, "iot:Publish", "a/b", "no statement allows anything"),
         (
             ALLOW_A,
             "iot:Publish",
             "b",
-            "no statement allows it; closest is statement 0 (A) of policy p, which is about other \
+            "no statement allows it; closest is statement 1 (A) of policy p, which is about other \
              resources",
         ),
         (
             ALLOW_A,
             "iot:Receive",
             "a/b",
-            "no statement allows it; closest is statement 0 (A) of policy p, which is about other \
+            "no statement allows it; closest is statement 1 (A) of policy p, which is about other \
              actions",
         ),
     ] {
@@ -63,7 +63,7 @@ fn the_closest_statement_of_all_policies_is_told() {
     assert!(matches!(decision, Decision::ImplicitDeny { nearest: Some(_) }));
     assert_eq!(
         decision.to_string(),
-        "no statement allows it; closest is statement 1 of policy near, which demands \
+        "no statement allows it; closest is statement 2 of policy near, which demands \
          StringEquals of iot:DomainName"
     );
     assert_eq!(evaluate(&[], &request), Decision::ImplicitDeny { nearest: None });
@@ -73,9 +73,9 @@ fn the_closest_statement_of_all_policies_is_told() {
 fn negated_actions_and_resources_match_everything_else() {
     let none = &ContextMap::new();
     let statements = r#"{"Effect":"Allow","NotAction":"iot:Connect","NotResource":"TOPIC/a"}"#;
-    check(statements, "iot:Publish", "b", none, "allowed by statement 0 of policy p");
+    check(statements, "iot:Publish", "b", none, "allowed by statement 1 of policy p");
     let closest =
-        "no statement allows it; closest is statement 0 of policy p, which is about other";
+        "no statement allows it; closest is statement 1 of policy p, which is about other";
     check(statements, "iot:Connect", "b", none, &format!("{closest} actions"));
     check(statements, "iot:Publish", "a", none, &format!("{closest} resources"));
 }
@@ -86,11 +86,11 @@ fn a_variable_without_a_value_refuses() {
     let resource = r#""Action":"*","Resource":"TOPIC/${iot:ClientId}/*"}"#;
     let others = r#""Action":"*","NotResource":"TOPIC/${iot:ClientId}/*"}"#;
     let all = r#",{"Effect":"Allow","Action":"*","Resource":"*"}"#;
-    let needs = "no statement allows it; closest is statement 0 of policy p, which needs \
+    let needs = "no statement allows it; closest is statement 1 of policy p, which needs \
                  ${iot:ClientId}, which has no value";
     let (allowed, denied) =
-        ("allowed by statement 0 of policy p", "denied by statement 0 of policy p");
-    let allowed_by_the_other = "allowed by statement 1 of policy p";
+        ("allowed by statement 1 of policy p", "denied by statement 1 of policy p");
+    let allowed_by_the_other = "allowed by statement 2 of policy p";
     check(&format!(r#"{{"Effect":"Allow",{resource}"#), "iot:Publish", "c/x", some, allowed);
     check(&format!(r#"{{"Effect":"Allow",{resource}"#), "iot:Publish", "c/x", none, needs);
     check(&format!(r#"{{"Effect":"Allow",{others}"#), "iot:Publish", "d/x", some, allowed);
@@ -106,7 +106,7 @@ fn a_variable_without_a_value_refuses() {
 fn a_client_id_with_a_wildcard_stays_a_literal() {
     let context = &ContextMap::new().with("iot:ClientId", "*");
     let statement = r#"{"Effect":"Allow","Action":"*","Resource":"TOPIC/${iot:ClientId}/x"}"#;
-    check(statement, "iot:Publish", "*/x", context, "allowed by statement 0 of policy p");
+    check(statement, "iot:Publish", "*/x", context, "allowed by statement 1 of policy p");
     let document = document(statement);
     let resource = format!("{TOPIC}/other/x");
     let request = Request { action: "iot:Publish", resource: &resource, context };
@@ -171,14 +171,14 @@ fn every_variable_stands_for_its_value_or_matches_nothing() {
         "iot:Connection.Thing.IsAttached",
         "iot:Certificate.SerialNumber",
     ];
-    let allowed = "allowed by statement 0 of policy p";
+    let allowed = "allowed by statement 1 of policy p";
     for name in others.into_iter().map(str::to_owned).chain(certificate) {
         let statement =
             format!(r#"{{"Effect":"Allow","Action":"*","Resource":"TOPIC/${{{name}}}/x"}}"#);
         let context = ContextMap::new().with(name.as_str(), "v");
         check(&statement, "iot:Publish", "v/x", &context, allowed);
         let needs = format!(
-            "no statement allows it; closest is statement 0 of policy p, which needs ${{{name}}}, \
+            "no statement allows it; closest is statement 1 of policy p, which needs ${{{name}}}, \
              which has no value"
         );
         check(&statement, "iot:Publish", "v/x", &ContextMap::new(), &needs);
@@ -191,8 +191,8 @@ fn every_variable_stands_for_its_value_or_matches_nothing() {
 fn certificate_values_over_the_bound_or_with_wildcards_are_not_put_in_place() {
     let statement =
         r#"{"Effect":"Allow","Action":"*","Resource":"TOPIC/${iot:Certificate.Subject.Title}"}"#;
-    let allowed = "allowed by statement 0 of policy p";
-    let needs = "no statement allows it; closest is statement 0 of policy p, which needs \
+    let allowed = "allowed by statement 1 of policy p";
+    let needs = "no statement allows it; closest is statement 1 of policy p, which needs \
                  ${iot:Certificate.Subject.Title}, which has no value";
     let long = "x".repeat(1025);
     for (value, expect) in [

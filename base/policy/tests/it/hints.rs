@@ -43,7 +43,7 @@ fn allow(action: &str, resource: &str) -> String {
 #[test]
 fn the_tutorials_policy_lacks_clients_and_topic_filters() {
     let none = &ContextMap::new();
-    let allows = "statement 0 of policy p allows";
+    let allows = "statement 1 of policy p allows";
     check(
         TUTORIAL,
         "iot:Publish",
@@ -56,7 +56,7 @@ fn the_tutorials_policy_lacks_clients_and_topic_filters() {
     let expect = |action, form| {
         format!("{allows} {action} on ARN:topic/*, but {action} is decided by {form}")
     };
-    let next = "statement 0 of policy p also allows iot:Subscribe, which will be refused as well: \
+    let next = "statement 1 of policy p also allows iot:Subscribe, which will be refused as well: \
                 it is decided by topicfilter/<filter>, and no resource there is one";
     let connect = expect("iot:Connect", "client/<client id>");
     check(TUTORIAL, "iot:Connect", "client/x", none, &[&connect, next]);
@@ -134,7 +134,7 @@ fn an_explicit_deny_is_named() {
     );
     let found = hints_on("2012-10-17", &statements, "iot:Publish", "topic/a/secret", &context);
     let expect = format!(
-        "statement 1 (Secret) of policy p denies iot:Publish on {ARN}:topic/*/secret, and a Deny \
+        "statement 2 (Secret) of policy p denies iot:Publish on {ARN}:topic/*/secret, and a Deny \
          goes before every Allow: make that statement narrower, or detach policy p, for \
          {ARN}:topic/a/secret"
     );
@@ -159,7 +159,7 @@ fn a_resource_that_is_nearly_right_is_told_from_the_right_one() {
         ("iot:GetThingShadow", "ARN:topic/a", "thing/a", "but iot:GetThingShadow is decided by thing/<name>"),
     ] {
         let why = why.replace("ARN", ARN);
-        let expect = format!("statement 0 of policy p allows {action} on {written}, {why}");
+        let expect = format!("statement 1 of policy p allows {action} on {written}, {why}");
         check(&allow(action, written), action, resource, context, &[&expect]);
     }
 }
@@ -214,7 +214,7 @@ fn a_condition_says_what_it_demands_and_what_there_is() {
     let context = &ContextMap::new()
         .with("iot:DomainName", "h3")
         .with_all("iot:ConnectAttributes", ["PersistentConnect", "LastWill"]);
-    let demands = "statement 0 of policy p demands";
+    let demands = "statement 1 of policy p demands";
     for (condition, expect) in [
         (
             r#"{"StringEquals":{"iot:DomainName":["h1","h2"]}}"#,
@@ -253,7 +253,7 @@ fn related_and_misspelt_actions_are_told() {
         "iot:RetainPublish",
         "topic/a",
         none,
-        &["a retained message needs iot:RetainPublish besides iot:Publish, and statement 0 of \
+        &["a retained message needs iot:RetainPublish besides iot:Publish, and statement 1 of \
          policy p allows iot:Publish alone"],
     );
     check(
@@ -262,7 +262,7 @@ fn related_and_misspelt_actions_are_told() {
         "topic/a",
         none,
         &[
-            "a subscription needs iot:Receive on topic/<topic> for what is delivered, and statement 0 \
+            "a subscription needs iot:Receive on topic/<topic> for what is delivered, and statement 1 \
          of policy p allows iot:Subscribe alone",
         ],
     );
@@ -271,7 +271,7 @@ fn related_and_misspelt_actions_are_told() {
         "iot:Connect",
         "client/a",
         none,
-        &["statement 0 of policy p names the action iot:Conect, which there is not; it is spelt \
+        &["statement 1 of policy p names the action iot:Conect, which there is not; it is spelt \
          iot:Connect"],
     );
     check(
@@ -292,7 +292,7 @@ fn negated_lists_are_told() {
         "iot:Connect",
         "client/a",
         none,
-        &["statement 0 of policy p allows every action but iot:Connect, iot:Publish, which has \
+        &["statement 1 of policy p allows every action but iot:Connect, iot:Publish, which has \
          iot:Connect"],
     );
     let but = r#"{"Effect":"Allow","Action":"*","NotResource":"ARN:topic/a/*"}"#;
@@ -302,7 +302,7 @@ fn negated_lists_are_told() {
         "topic/a/b",
         none,
         &[
-            "statement 0 of policy p allows iot:Publish on everything but ARN:topic/a/*, and that is \
+            "statement 1 of policy p allows iot:Publish on everything but ARN:topic/a/*, and that is \
          where ARN:topic/a/b belongs",
         ],
     );
@@ -320,6 +320,6 @@ fn the_nearest_misses_come_first_and_not_too_many() {
     );
     let found = hints_on("2012-10-17", &statements, "iot:Publish", "topic/lamp", none);
     assert_eq!(found.len(), 7);
-    assert!(found[0].starts_with("statement 2 of policy p"), "{found:?}");
-    assert!(found[1].starts_with("statement 1 of policy p"), "{found:?}");
+    assert!(found[0].starts_with("statement 3 of policy p"), "{found:?}");
+    assert!(found[1].starts_with("statement 2 of policy p"), "{found:?}");
 }
