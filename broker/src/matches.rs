@@ -3,6 +3,8 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use foldhash::quality::RandomState;
+
 use crate::space::{Space, Subscriber};
 
 /// Topics remembered by a thread; beyond that all are forgotten.
@@ -13,7 +15,7 @@ const SUBSCRIBERS_MAX: usize = 65_536;
 /// The subscribers of topics, by space.
 #[derive(Default)]
 pub(crate) struct Matches {
-    spaces: HashMap<u32, OfSpace>,
+    spaces: HashMap<u32, OfSpace, RandomState>,
     topics: usize,
     subscribers: usize,
 }
@@ -21,7 +23,7 @@ pub(crate) struct Matches {
 #[derive(Default)]
 struct OfSpace {
     generation: u64,
-    topics: HashMap<Box<str>, Arc<[Subscriber]>>,
+    topics: HashMap<Box<str>, Arc<[Subscriber]>, RandomState>,
 }
 
 impl Matches {

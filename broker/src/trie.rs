@@ -2,18 +2,19 @@
 
 use std::collections::HashMap;
 
+use foldhash::quality::RandomState;
 use mqtt::{HashMatch, TopicFilter};
 
 /// Subscriptions, each with the number of its holder.
 #[derive(Debug)]
 pub(crate) struct Trie<T> {
-    exact: HashMap<Box<str>, Holders<T>>,
+    exact: HashMap<Box<str>, Holders<T>, RandomState>,
     root: Node<T>,
 }
 
 #[derive(Debug)]
 struct Node<T> {
-    children: HashMap<Box<str>, Self>,
+    children: HashMap<Box<str>, Self, RandomState>,
     plus: Option<Box<Self>>,
     /// Whose filter ends here.
     here: Holders<T>,
@@ -26,13 +27,13 @@ type Holders<T> = Vec<(u64, T)>;
 
 impl<T> Default for Trie<T> {
     fn default() -> Self {
-        Self { exact: HashMap::new(), root: Node::default() }
+        Self { exact: HashMap::default(), root: Node::default() }
     }
 }
 
 impl<T> Default for Node<T> {
     fn default() -> Self {
-        Self { children: HashMap::new(), plus: None, here: Vec::new(), below: Vec::new() }
+        Self { children: HashMap::default(), plus: None, here: Vec::new(), below: Vec::new() }
     }
 }
 

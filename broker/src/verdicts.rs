@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use foldhash::quality::RandomState;
 use policy::Decision;
 use service::{Permissions, Rights, Wish};
 use types::{Tenant, Timestamp};
@@ -41,8 +42,43 @@ pub(crate) struct Verdicts {
     permissions: Arc<Permissions>,
     generation: u64,
     rights: Arc<Rights>,
-    publish: HashMap<Box<str>, bool>,
-    receive: HashMap<Box<str>, bool>,
+    publish: Known,
+    receive: Known,
+}
+
+/// The verdicts on one action. Messages of one topic tend to come in a row, so the last verdict
+/// is at hand.
+#[derive(Default)]
+struct Known {
+    last_topic: String,
+    last: Option<bool>,
+    by_topic: HashMap<Box<str>, bool, RandomState>,
+}
+
+impl Known {
+    fn find(&mut self, topic: &str) -> Option<bool> {
+        if self.last.is_some() && self.last_topic == topic {
+            return self.last;
+        }
+        self.last = self.by_topic.get(topic).copied();
+        if self.last.is_some() {
+            self.last_topic.clear();
+            self.last_topic.push_str(topic);
+        }
+        self.last
+    }
+
+    fn remember(&mut self, topic: &str, is_allowed: bool) {
+        if self.by_topic.len() >= TOPICS_MAX {
+            self.by_topic.clear();
+        }
+        self.by_topic.insert(topic.into(), is_allowed);
+    }
+
+    fn forget(&mut self) {
+        self.last = None;
+        self.by_topic.clear();
+    }
 }
 
 impl Verdicts {
@@ -50,7 +86,7 @@ impl Verdicts {
         // The number first: rights that are newer than it are read again.
         let generation = permissions.generation();
         let rights = permissions.rights();
-        let (publish, receive) = (HashMap::new(), HashMap::new());
+        let (publish, receive) = (Known::default(), Known::default());
         Self { permissions, generation, rights, publish, receive }
     }
 
@@ -62,8 +98,8 @@ impl Verdicts {
         if has_changed {
             self.generation = generation;
             self.rights = self.permissions.rights();
-            self.publish.clear();
-            self.receive.clear();
+            self.publish.forget();
+            self.receive.forget();
         }
         has_changed
     }
@@ -89,15 +125,12 @@ impl Verdicts {
             Action::Receive => &mut self.receive,
             Action::Subscribe => return (asker.allows(&self.rights, action, topic), true),
         };
-        if let Some(is_allowed) = known.get(topic) {
-            return (*is_allowed, false);
+        if let Some(is_allowed) = known.find(topic) {
+            return (is_allowed, false);
         }
         let is_allowed = asker.allows(&self.rights, action, topic);
         if !self.rights.depends_on_time {
-            if known.len() >= TOPICS_MAX {
-                known.clear();
-            }
-            known.insert(topic.into(), is_allowed);
+            known.remember(topic, is_allowed);
         }
         (is_allowed, true)
     }
@@ -209,7 +242,7 @@ mod tests {
         assert_eq!(ask(&mut verdicts, Action::Publish, "a", before), (true, true));
         assert_eq!(ask(&mut verdicts, Action::Publish, "a", NOON), (false, true));
         assert_eq!(ask(&mut verdicts, Action::Publish, "a", before), (true, true));
-        assert!(verdicts.publish.is_empty());
+        assert!(verdicts.publish.by_topic.is_empty());
     }
 
     #[test]
@@ -217,7 +250,7 @@ mod tests {
         let (_, mut verdicts) = of(rights("Publish", "topic/*", "{}"));
         for topic in 0..3 * TOPICS_MAX {
             assert!(ask(&mut verdicts, Action::Publish, &topic.to_string(), NOON).0);
-            assert!(verdicts.publish.len() <= TOPICS_MAX);
+            assert!(verdicts.publish.by_topic.len() <= TOPICS_MAX);
         }
     }
 
@@ -228,7 +261,7 @@ mod tests {
         for action in [Action::Publish, Action::Receive, Action::Subscribe] {
             assert_eq!(ask(&mut verdicts, action, "a", NOON), (true, false));
         }
-        assert!(verdicts.publish.is_empty() && verdicts.receive.is_empty());
+        assert!(verdicts.publish.by_topic.is_empty() && verdicts.receive.by_topic.is_empty());
         permissions.replace(Rights::default());
         assert_eq!(ask(&mut verdicts, Action::Publish, "a", NOON), (false, true));
     }
