@@ -252,7 +252,7 @@ def test_a_wrong_packet_ends_the_connection(server, dial, name, version, what):
     client.send(later_packets(version)[what])
     assert is_ended(client)
     event = logged(server, eventType="Disconnect", status="Failure", clientId=name)
-    assert event["reason"] == "MALFORMED_PACKET" and event["details"], event
+    assert event["reason"] in ("MALFORMED_PACKET", "PROTOCOL_ERROR") and event["details"], event
 
 
 @both_versions

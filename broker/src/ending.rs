@@ -50,7 +50,10 @@ impl Fault {
 
     /// A packet that cannot be read.
     pub(crate) fn malformed(malformed: &mqtt::Malformed) -> Self {
-        Self::new(malformed.reason_code(), "MALFORMED_PACKET", malformed.to_string())
+        let code = malformed.reason_code();
+        let word =
+            if code == reason::PROTOCOL_ERROR { "PROTOCOL_ERROR" } else { "MALFORMED_PACKET" };
+        Self::new(code, word, malformed.to_string())
     }
 }
 
@@ -146,14 +149,15 @@ mod tests {
     #[test]
     fn a_malformed_packet_ends_with_the_code_of_its_fault() {
         let too_large = mqtt::Malformed::TooLarge { bytes: 9, max: 8 };
-        for (malformed, code) in [
-            (mqtt::Malformed::Truncated, reason::MALFORMED_PACKET),
-            (mqtt::Malformed::SecondConnect, reason::PROTOCOL_ERROR),
-            (mqtt::Malformed::TopicAliasZero, reason::TOPIC_ALIAS_INVALID),
-            (too_large, reason::PACKET_TOO_LARGE),
+        let unreadable = "MALFORMED_PACKET";
+        for (malformed, code, word) in [
+            (mqtt::Malformed::Truncated, reason::MALFORMED_PACKET, unreadable),
+            (mqtt::Malformed::SecondConnect, reason::PROTOCOL_ERROR, "PROTOCOL_ERROR"),
+            (mqtt::Malformed::TopicAliasZero, reason::TOPIC_ALIAS_INVALID, unreadable),
+            (too_large, reason::PACKET_TOO_LARGE, unreadable),
         ] {
             let fault = Fault::malformed(&malformed);
-            let expected = Fault::new(code, "MALFORMED_PACKET", malformed.to_string());
+            let expected = Fault::new(code, word, malformed.to_string());
             assert_eq!(fault, expected);
         }
     }

@@ -352,7 +352,7 @@ async fn a_second_connect_ends_the_connection() {
         client.send(Packet::Connect(Box::new(connect(version, "lamp")))).await;
         client.is_cut_off(reason::PROTOCOL_ERROR).await;
     }
-    let expected = vec![("lamp".to_owned(), "MALFORMED_PACKET"); 2];
+    let expected = vec![("lamp".to_owned(), "PROTOCOL_ERROR"); 2];
     assert_eq!(world.reasons("Disconnect"), expected);
 }
 
