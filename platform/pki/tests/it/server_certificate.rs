@@ -55,7 +55,8 @@ fn clients_accept_it_for_each_of_its_names() {
 fn it_is_for_servers_alone_and_for_a_year_and_a_month() {
     let (openssl, issued) = issue(&["localhost"], ServerKeyKind::P256);
     let text = openssl.run("x509 -in cert.pem -noout -text -nameopt oneline");
-    let shown = ["Version", "Signature Alg", "Subject:", "Public-Key", "CA:FALSE", "Digital", "Web "];
+    let shown =
+        ["Version", "Signature Alg", "Subject:", "Public-Key", "CA:FALSE", "Digital", "Web "];
     let lines: Vec<_> = text
         .lines()
         .map(str::trim)
