@@ -17,6 +17,7 @@ use crate::ending::Ending;
 use crate::message::Message;
 use crate::metrics::Metrics;
 use crate::publish::deliver;
+use crate::retained::Retained;
 use crate::session::Session;
 use crate::space::{Client, Space};
 use crate::turn::with_lent;
@@ -27,6 +28,7 @@ pub struct Broker {
     pub(crate) authenticator: Arc<dyn Authenticator>,
     pub(crate) policies: Arc<dyn PolicySource>,
     pub(crate) metrics: Metrics,
+    pub(crate) retained: Retained,
     spaces: Mutex<HashMap<TenantId, Arc<Space>>>,
     last_number: AtomicU64,
     is_stopping: watch::Sender<bool>,
@@ -39,8 +41,10 @@ impl Broker {
         authenticator: Arc<dyn Authenticator>,
         policies: Arc<dyn PolicySource>,
     ) -> Arc<Self> {
+        let retained = Retained::start(&app);
         Arc::new(Self {
             app,
+            retained,
             authenticator,
             policies,
             metrics: Metrics::new(),
@@ -102,7 +106,13 @@ impl Broker {
             && ending.publishes_will()
         {
             let now = self.app.env.clock.now();
-            let message = Message::of_will(will, session.client.number, now);
+            let message = Arc::new(Message::of_will(will, session.client.number, now));
+            if message.retain
+                && self.retained.keep(&session.space.tenant, Arc::clone(&message), None).is_err()
+            {
+                let why = "too many messages wait to be retained".to_owned();
+                session.log_refusal("Publish-In", "THROTTLED", why, Some(&message.topic));
+            }
             with_lent(&self.metrics, |lent| {
                 deliver(&session.space, message, &mut lent.turn(now).1);
             });

@@ -200,6 +200,9 @@ impl Broker {
         let mut wishes = vec![("iot:Connect", client.as_str(), context.as_slice())];
         if let Some(topic) = &will_topic {
             wishes.push(("iot:Publish", topic, &[]));
+            if connect.will.as_ref().is_some_and(|will| will.retain) {
+                wishes.push(("iot:RetainPublish", topic, &[]));
+            }
         }
         for (action, resource, context) in wishes {
             let wish = Wish { action, resource, context, now: self.app.env.clock.now() };
@@ -253,6 +256,8 @@ impl Broker {
             tells_reasons: asked.request_problem_information.unwrap_or(true),
             asked_to_persist: asks_to_persist(&connect),
             log_budget: LogBudget::default(),
+            retained: self.retained.clone(),
+            unsafe_messages: 0,
             will: connect.will.map(detached_will),
         }
     }
@@ -268,7 +273,7 @@ impl Broker {
             session_expiry_s: asks_to_persist(connect).then_some(0),
             receive_maximum: Some(limits.mqtt_inflight_max),
             maximum_qos: Some(QoS::AtLeastOnce as u8),
-            retain_available: Some(false),
+            retain_available: Some(true),
             maximum_packet_size: u32::try_from(limits.mqtt_packet_bytes_max).ok(),
             assigned_client_id: is_assigned.then(|| connect.client_id.clone()),
             topic_alias_maximum: Some(limits.mqtt_topic_alias_max),
@@ -389,10 +394,6 @@ fn check_will(will: &mut Will, limits: &Limits) -> Result<(), Fault> {
     if will.qos == QoS::ExactlyOnce {
         let why = "the Will has QoS 2, which is not offered; use QoS 1";
         return Err(Fault::new(reason::QOS_NOT_SUPPORTED, "QOS_NOT_SUPPORTED", why));
-    }
-    if will.retain {
-        let why = "the Will is to be retained, which is not built yet";
-        return Err(Fault::new(reason::RETAIN_NOT_SUPPORTED, "RETAIN_NOT_SUPPORTED", why));
     }
     bounds::check_topic(&will.topic, limits)?;
     match will.properties.as_deref_mut() {

@@ -241,7 +241,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
         turn: &mut Turn<'_>,
         cx: &mut Context<'_>,
     ) -> Result<bool, Ending> {
-        if turn.output.len() >= OUTPUT_BYTES_MAX {
+        if turn.output.len() >= OUTPUT_BYTES_MAX || self.session.has_enough() {
             return Ok(false);
         }
         if self.partial.is_empty() {
@@ -304,6 +304,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
                 return Err(closing.ending);
             }
         }
+        self.session.acknowledge_safe(turn);
         let mut has_written = false;
         while turn.output.len() < OUTPUT_BYTES_HIGH {
             let Some(delivery) = self.mail.front() else { break };

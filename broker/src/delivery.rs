@@ -19,7 +19,7 @@ pub(crate) enum Delivered {
 impl Session {
     /// Writes a message to the client, if it may have it and its life is not over.
     pub(crate) fn deliver(&mut self, delivery: &Delivery, turn: &mut Turn<'_>) -> Delivered {
-        let Delivery { message, qos } = delivery;
+        let Delivery { message, qos, retain } = delivery;
         if *qos != QoS::AtMostOnce && !self.window.has_room() {
             return Delivered::Later;
         }
@@ -30,7 +30,7 @@ impl Session {
         let mut head = PublishHead {
             dup: false,
             qos: *qos,
-            retain: false,
+            retain: *retain,
             topic: &message.topic,
             packet_id: None,
             properties: message.properties.as_deref(),

@@ -35,7 +35,7 @@ pub fn feature(broker: &Arc<Broker>) -> Feature {
         RawRoute::new(get("/_ferrite/v1/explain"), access, "ExplainDevice", explain),
         RawRoute::new(get("/_ferrite/v1/device-log"), access, "ListDeviceEvents", list_events),
     ];
-    Feature { endpoints: Vec::new(), raw_routes }
+    Feature { endpoints: crate::retained::endpoints(), raw_routes }
 }
 
 async fn list_events(cx: Cx, request: RawRequest) -> Result<RawResponse, ApiError> {

@@ -19,6 +19,7 @@ mod matches;
 mod message;
 mod metrics;
 mod publish;
+mod retained;
 mod session;
 mod space;
 mod subscribe;

@@ -6,7 +6,7 @@ use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::Waker;
 
-use mqtt::QoS;
+use mqtt::{PacketId, QoS};
 use tokio::sync::oneshot;
 
 use crate::ending::Ending;
@@ -19,6 +19,8 @@ pub(crate) struct Delivery {
     pub(crate) message: Arc<Message>,
     /// The lower one of the publisher's and the subscription's.
     pub(crate) qos: QoS,
+    /// Whether the client is told that the message was kept.
+    pub(crate) retain: bool,
 }
 
 /// What may wait in a mailbox.
@@ -51,6 +53,8 @@ pub(crate) struct Mailbox {
 struct Inner {
     waiting: VecDeque<Delivery>,
     bytes: usize,
+    /// Messages of the client that are safe by now, with the codes to tell it.
+    safe: Vec<(PacketId, u8)>,
     waker: Option<Waker>,
     /// Whether the next message has to wake the connection.
     wants_mail: bool,
@@ -90,6 +94,20 @@ impl Mailbox {
             return Posted::Waits;
         }
         inner.waker.clone().map_or(Posted::Waits, Posted::Wake)
+    }
+
+    /// Lets the client know that a message of its own is safe, or why it is not.
+    pub(crate) fn acknowledge(&self, packet_id: PacketId, code: u8) {
+        let mut inner = self.lock();
+        if inner.is_gone {
+            return;
+        }
+        inner.safe.push((packet_id, code));
+        let waker = inner.waker.clone();
+        drop(inner);
+        if let Some(waker) = waker {
+            waker.wake();
+        }
     }
 
     /// Tells the connection to end; the first reason stands. What is returned resolves, with an
@@ -135,6 +153,11 @@ impl Mailbox {
             inner.waker = Some(waker.clone());
         }
         Ok(std::mem::take(&mut inner.dropped))
+    }
+
+    /// The acknowledgements that the client is owed.
+    pub(crate) fn take_safe(&self) -> Vec<(PacketId, u8)> {
+        std::mem::take(&mut self.lock().safe)
     }
 
     /// Takes no more mail, and forgets what waits.
@@ -219,11 +242,12 @@ mod tests {
             topic: "t".into(),
             payload: vec![0; bytes].into(),
             qos: QoS::AtMostOnce,
+            retain: false,
             properties: None,
             expires: None,
             from: 0,
         };
-        Delivery { message: Arc::new(message), qos: QoS::AtMostOnce }
+        Delivery { message: Arc::new(message), qos: QoS::AtMostOnce, retain: false }
     }
 
     #[test]

@@ -17,6 +17,8 @@ pub(crate) struct Message {
     pub(crate) topic: ByteString,
     pub(crate) payload: Bytes,
     pub(crate) qos: QoS,
+    /// Whether it is kept for later subscribers.
+    pub(crate) retain: bool,
     /// Those that go on to subscribers.
     pub(crate) properties: Option<Box<PublishProperties>>,
     /// When it is no longer worth delivering.
@@ -33,17 +35,17 @@ impl Message {
         from: u64,
         now: Timestamp,
     ) -> Self {
-        let mqtt::Publish { payload, mut properties, qos, .. } = publish;
+        let mqtt::Publish { payload, mut properties, qos, retain, .. } = publish;
         let (topic, payload) = detached(topic, payload, properties.as_deref_mut());
         let expires = expiry(properties.as_deref(), now);
-        Self { topic, payload, qos, properties, expires, from }
+        Self { topic, payload, qos, retain, properties, expires, from }
     }
 
     /// What a lost client left.
     pub(crate) fn of_will(will: Will, from: u64, now: Timestamp) -> Self {
         let expires = expiry(will.properties.as_deref(), now);
-        let Will { topic, payload, qos, properties, .. } = will;
-        Self { topic, payload, qos, properties, expires, from }
+        let Will { topic, payload, qos, retain, properties, .. } = will;
+        Self { topic, payload, qos, retain, properties, expires, from }
     }
 
     /// The whole seconds that are left of its life; nothing if it is over.

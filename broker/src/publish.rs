@@ -12,7 +12,7 @@ use crate::message::Message;
 use crate::session::Session;
 use crate::space::Space;
 use crate::turn::Turn;
-use crate::verdicts::Action;
+use crate::verdicts::{Action, Asker};
 
 impl Session {
     /// Takes a message from the client: whoever subscribes to its topic has it in the mailbox
@@ -25,14 +25,44 @@ impl Session {
         turn.counts.received += 1;
         let topic = self.resolve_alias(&mut publish)?;
         self.check_shape(&mut publish, &topic)?;
-        if !self.may_publish(&topic, turn) {
-            return self.refuse(&publish, &topic, turn);
+        if let Err(action) = self.may_publish(&publish, &topic, turn) {
+            return self.refuse(action, &publish, &topic, turn);
         }
         let packet_id = publish.packet_id;
         let message = Message::new(publish, topic, self.client.number, turn.now);
-        deliver(&self.space, message, turn);
-        self.acknowledge(packet_id, turn);
+        let message = Arc::new(message);
+        deliver(&self.space, Arc::clone(&message), turn);
+        if message.retain {
+            self.keep(message, packet_id);
+        } else {
+            self.acknowledge(packet_id, reason::SUCCESS, turn);
+        }
         Ok(())
+    }
+
+    /// Has a message retained. It is acknowledged once it is written; if there is no room to
+    /// wait, it is not, and the client sends it again.
+    fn keep(&mut self, message: Arc<Message>, packet_id: Option<PacketId>) {
+        let waiting = packet_id.map(|packet_id| (Arc::clone(&self.client), packet_id));
+        self.unsafe_messages += usize::from(waiting.is_some());
+        let topic = message.topic.clone();
+        if self.retained.keep(&self.space.tenant, message, waiting).is_err() {
+            let why = "too many messages wait to be retained".to_owned();
+            self.log_refusal("Publish-In", "THROTTLED", why, Some(&topic));
+        }
+    }
+
+    /// Writes the acknowledgements of messages that are safe by now.
+    pub(crate) fn acknowledge_safe(&mut self, turn: &mut Turn<'_>) {
+        for (packet_id, code) in self.client.mailbox.take_safe() {
+            self.unsafe_messages = self.unsafe_messages.saturating_sub(1);
+            self.acknowledge(Some(packet_id), code, turn);
+        }
+    }
+
+    /// Whether the client has sent as many messages as may wait to be safe.
+    pub(crate) fn has_enough(&self) -> bool {
+        self.unsafe_messages >= usize::from(self.limits().mqtt_inflight_max)
     }
 
     /// The topic of a message, which an alias may stand for (MQTT 5, 3.3.2.3.4).
@@ -70,13 +100,6 @@ impl Session {
                 format!("the message on {topic} has QoS 2, which is not offered; use QoS 1"),
             ));
         }
-        if publish.retain {
-            return Err(fault(
-                reason::RETAIN_NOT_SUPPORTED,
-                "RETAIN_NOT_SUPPORTED",
-                format!("the message on {topic} is to be retained, which is not built yet"),
-            ));
-        }
         if publish.payload.len() > limits.mqtt_payload_bytes_max {
             let (bytes, most) = (publish.payload.len(), limits.mqtt_payload_bytes_max);
             return Err(fault(
@@ -92,22 +115,35 @@ impl Session {
         }
     }
 
-    fn may_publish(&mut self, topic: &str, turn: &Turn<'_>) -> bool {
+    /// Which action is not allowed to the client, if one is not.
+    fn may_publish(
+        &mut self,
+        publish: &Publish,
+        topic: &str,
+        turn: &Turn<'_>,
+    ) -> Result<(), Action> {
         let Self { verdicts, space, .. } = self;
-        let asker = crate::verdicts::Asker { tenant: &space.tenant, now: turn.now };
-        verdicts.allow(Action::Publish, topic, &asker)
+        let asker = Asker { tenant: &space.tenant, now: turn.now };
+        let retain = publish.retain.then_some(Action::RetainPublish);
+        for action in std::iter::once(Action::Publish).chain(retain) {
+            if !verdicts.allow(action, topic, &asker) {
+                return Err(action);
+            }
+        }
+        Ok(())
     }
 
     /// Refuses a message for want of a policy. MQTT 5 has an answer for QoS 1; all else ends the
     /// connection, as on AWS.
     fn refuse(
         &mut self,
+        action: Action,
         publish: &Publish,
         topic: &str,
         turn: &mut Turn<'_>,
     ) -> Result<(), Ending> {
         turn.counts.refused += 1;
-        let why = self.verdicts.explain(Action::Publish, topic, &self.asker(turn));
+        let why = self.verdicts.explain(action, topic, &self.asker(turn));
         self.log_refusal("Publish-In", "AUTHORIZATION_FAILURE", why.clone(), Some(topic));
         match publish.packet_id {
             Some(packet_id) if self.client.version == Version::V5 => {
@@ -120,27 +156,29 @@ impl Session {
         }
     }
 
-    fn acknowledge(&self, packet_id: Option<PacketId>, turn: &mut Turn<'_>) {
-        if let Some(packet_id) = packet_id {
-            let ack = Ack { packet_id, code: reason::SUCCESS, properties: None };
+    fn acknowledge(&self, packet_id: Option<PacketId>, code: u8, turn: &mut Turn<'_>) {
+        let is_told = code == reason::SUCCESS || self.client.version == Version::V5;
+        if let Some(packet_id) = packet_id.filter(|_| is_told) {
+            let ack = Ack { packet_id, code, properties: None };
             Packet::Puback(ack).encode(self.client.version, turn.output);
         }
     }
 }
 
 /// Leaves `message` in the mailbox of every subscriber.
-pub(crate) fn deliver(space: &Space, message: Message, turn: &mut Turn<'_>) {
+pub(crate) fn deliver(space: &Space, message: impl Into<Arc<Message>>, turn: &mut Turn<'_>) {
+    let message = message.into();
     let subscribers = turn.matches.of(space, &message.topic);
     if subscribers.is_empty() {
         return;
     }
-    let message = Arc::new(message);
     for subscriber in subscribers.iter() {
         if subscriber.options.no_local && subscriber.client.number == message.from {
             continue;
         }
         let qos = message.qos.min(subscriber.options.qos);
-        let delivery = Delivery { message: Arc::clone(&message), qos };
+        let retain = message.retain && subscriber.options.retain_as_published;
+        let delivery = Delivery { message: Arc::clone(&message), qos, retain };
         match subscriber.client.mailbox.post(delivery) {
             Posted::Wake(waker) => turn.wakes.push(waker),
             Posted::Dropped => turn.counts.dropped += 1,

@@ -10,6 +10,7 @@ use service::{App, DeviceEvent, DeviceStatus, Limits};
 use types::Timestamp;
 
 use crate::ending::{Ending, Fault};
+use crate::retained::Retained;
 use crate::space::{Client, Space};
 use crate::turn::Turn;
 use crate::verdicts::{Asker, Verdicts};
@@ -40,6 +41,9 @@ pub(crate) struct Session {
     /// Whether CONNECT asked for a session that outlives the connection.
     pub(crate) asked_to_persist: bool,
     pub(crate) log_budget: LogBudget,
+    pub(crate) retained: Retained,
+    /// Messages of the client that are not acknowledged because they are not safe yet.
+    pub(crate) unsafe_messages: usize,
 }
 
 impl Session {

@@ -1,9 +1,11 @@
 //! SUBSCRIBE and UNSUBSCRIBE: each filter is checked, authorized and answered on its own.
 
+use std::sync::Arc;
+
 use bytestring::ByteString;
 use mqtt::{
-    Packet, QoS, Suback, Subscribe, Subscription, TopicFilter, Unsuback, Unsubscribe, Version,
-    reason,
+    Packet, QoS, RetainHandling, Suback, Subscribe, Subscription, TopicFilter, Unsuback,
+    Unsubscribe, Version, reason,
 };
 
 use crate::bounds;
@@ -81,8 +83,24 @@ impl Session {
         let options = subscription.options;
         space.subscribe(&filter, Subscriber { client: client.clone(), options });
         // A copy: the text must not hold the buffer that it came in.
-        self.subscriptions.insert(ByteString::from(&*subscription.filter), filter);
+        let text = ByteString::from(&*subscription.filter);
+        let before = self.subscriptions.insert(text, filter);
+        self.bring_retained(subscription, before.is_none());
         Ok(options.qos)
+    }
+
+    /// Brings the message that is kept for exactly this topic; AWS keeps none for wildcards.
+    fn bring_retained(&self, subscription: &Subscription, is_new: bool) {
+        let Some(filter) = self.subscriptions.get(&subscription.filter) else { return };
+        let is_wanted = match subscription.options.retain_handling {
+            RetainHandling::Send => true,
+            RetainHandling::SendIfNew => is_new,
+            RetainHandling::DoNotSend => false,
+        };
+        if is_wanted && !filter.has_wildcards() {
+            let (topic, client) = (filter.filter().to_owned(), Arc::clone(&self.client));
+            self.retained.bring(&self.space.tenant, topic, client, subscription.options.qos);
+        }
     }
 
     fn readable(&self, text: &ByteString) -> Result<TopicFilter, Refused> {

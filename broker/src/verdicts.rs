@@ -15,6 +15,7 @@ const TOPICS_MAX: usize = 1024;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Action {
     Publish,
+    RetainPublish,
     Receive,
     Subscribe,
 }
@@ -23,6 +24,7 @@ impl Action {
     pub(crate) fn name(self) -> &'static str {
         match self {
             Self::Publish => "iot:Publish",
+            Self::RetainPublish => "iot:RetainPublish",
             Self::Receive => "iot:Receive",
             Self::Subscribe => "iot:Subscribe",
         }
@@ -31,7 +33,7 @@ impl Action {
     /// `topic/a/b` or `topicfilter/a/+`.
     pub(crate) fn resource(self, topic: &str) -> String {
         match self {
-            Self::Publish | Self::Receive => format!("topic/{topic}"),
+            Self::Publish | Self::RetainPublish | Self::Receive => format!("topic/{topic}"),
             Self::Subscribe => format!("topicfilter/{topic}"),
         }
     }
@@ -43,6 +45,7 @@ pub(crate) struct Verdicts {
     generation: u64,
     rights: Arc<Rights>,
     publish: Known,
+    retain: Known,
     receive: Known,
 }
 
@@ -86,8 +89,8 @@ impl Verdicts {
         // The number first: rights that are newer than it are read again.
         let generation = permissions.generation();
         let rights = permissions.rights();
-        let (publish, receive) = (Known::default(), Known::default());
-        Self { permissions, generation, rights, publish, receive }
+        let (publish, retain, receive) = Default::default();
+        Self { permissions, generation, rights, publish, retain, receive }
     }
 
     /// Whether anything has changed since it was last asked; what was remembered is then
@@ -99,6 +102,7 @@ impl Verdicts {
             self.generation = generation;
             self.rights = self.permissions.rights();
             self.publish.forget();
+            self.retain.forget();
             self.receive.forget();
         }
         has_changed
@@ -123,6 +127,7 @@ impl Verdicts {
         let known = match action {
             Action::Publish => &mut self.publish,
             Action::Receive => &mut self.receive,
+            Action::RetainPublish => &mut self.retain,
             Action::Subscribe => return (asker.allows(&self.rights, action, topic), true),
         };
         if let Some(is_allowed) = known.find(topic) {

@@ -50,5 +50,12 @@ pub const TARGET_POLICY: Kind = Kind(50);
 /// Targets of a policy, by (policy, target).
 pub const POLICY_TARGET: Kind = Kind(51);
 
+/// Retained messages, by topic.
+pub const RETAINED_MESSAGE: Kind = Kind(80);
+/// What lists tell of retained messages, by topic.
+pub const RETAINED_SUMMARY: Kind = Kind(81);
+/// How many retained messages there are.
+pub const RETAINED_COUNT: Kind = Kind(82);
+
 /// Tags, by resource ARN.
 pub const TAGS: Kind = Kind(64);

@@ -55,6 +55,8 @@ pub struct Limits {
     pub mqtt_keep_alive_s_min: u16,
     pub mqtt_keep_alive_s_max: u16,
     pub mqtt_connections_max: usize,
+    /// Retained messages of a tenant; more are refused, and those that are there can be replaced.
+    pub mqtt_retained_messages_max: u64,
     /// Messages that wait for a slow subscriber; more are dropped, the newest first.
     pub mqtt_waiting_messages_max: usize,
     /// Bytes that wait for a slow subscriber.
@@ -105,6 +107,7 @@ impl Default for Limits {
             mqtt_keep_alive_s_min: 30,
             mqtt_keep_alive_s_max: 1200,
             mqtt_connections_max: 500_000,
+            mqtt_retained_messages_max: 500_000,
             mqtt_waiting_messages_max: 10_000,
             mqtt_waiting_bytes_max: 16 * 1024 * 1024,
             page_default: 25,

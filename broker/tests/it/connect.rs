@@ -30,7 +30,7 @@ async fn an_mqtt_5_client_is_told_what_is_offered() {
     let offered = ConnackProperties {
         receive_maximum: Some(100),
         maximum_qos: Some(1),
-        retain_available: Some(false),
+        retain_available: Some(true),
         maximum_packet_size: Some(149_504),
         topic_alias_maximum: Some(8),
         wildcard_subscription_available: Some(true),
@@ -138,7 +138,7 @@ async fn a_will_that_cannot_be_published_is_refused_at_once() {
     type Change = fn(&mut Will);
     let cases: [(Change, u8); 6] = [
         (|will| will.qos = QoS::ExactlyOnce, reason::QOS_NOT_SUPPORTED),
-        (|will| will.retain = true, reason::RETAIN_NOT_SUPPORTED),
+        (|will| will.retain = true, reason::SUCCESS),
         (|will| will.topic = "$aws/things/lamp/shadow/update".into(), reason::TOPIC_NAME_INVALID),
         (|will| will.topic = "x".repeat(257).into(), reason::TOPIC_NAME_INVALID),
         (|will| will.topic = "1/2/3/4/5/6/7/8/9".into(), reason::TOPIC_NAME_INVALID),

@@ -12,6 +12,7 @@ mod explain;
 mod hostile;
 mod permissions;
 mod publish;
+mod retained;
 mod slow;
 mod stop;
 mod subscribe;

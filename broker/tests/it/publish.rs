@@ -162,8 +162,6 @@ async fn a_payload_has_at_most_128_kib() {
 async fn what_is_not_offered_is_refused() {
     let world = World::new().await;
     for version in BOTH {
-        let kept = Publish { retain: true, ..publish("lamp", "on") };
-        ends(&world, version, kept, reason::RETAIN_NOT_SUPPORTED).await;
         let once = Publish {
             qos: QoS::ExactlyOnce,
             packet_id: Some(mqtt::PacketId::MIN),
