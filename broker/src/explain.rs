@@ -151,6 +151,7 @@ fn absent(cx: &Cx, id: String) -> Principal {
         knock: Knock {
             door: "mqtts",
             peer: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
+            local: None,
             server_name: None,
             certificate: None,
         },

@@ -46,6 +46,12 @@ impl Message {
         Self { topic, payload, qos, properties, expires, from }
     }
 
+    /// What the server itself has to say.
+    pub(crate) fn of_server(topic: ByteString, payload: Bytes) -> Self {
+        let qos = QoS::AtLeastOnce;
+        Self { topic, payload, qos, properties: None, expires: None, from: 0 }
+    }
+
     /// The whole seconds that are left of its life; nothing if it is over.
     pub(crate) fn expiry_s(&self, now: Timestamp) -> Option<Option<u32>> {
         let Some(expires) = self.expires else { return Some(None) };

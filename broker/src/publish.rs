@@ -10,7 +10,7 @@ use crate::ending::{Ending, Fault};
 use crate::mailbox::{Delivery, Posted};
 use crate::message::Message;
 use crate::session::Session;
-use crate::space::Space;
+use crate::space::{Space, Subscriber};
 use crate::turn::Turn;
 use crate::verdicts::Action;
 
@@ -131,11 +131,15 @@ impl Session {
 /// Leaves `message` in the mailbox of every subscriber.
 pub(crate) fn deliver(space: &Space, message: Message, turn: &mut Turn<'_>) {
     let subscribers = turn.matches.of(space, &message.topic);
-    if subscribers.is_empty() {
-        return;
+    if !subscribers.is_empty() {
+        post(&subscribers, message, turn);
     }
+}
+
+/// Leaves `message` in the mailboxes of `subscribers`.
+pub(crate) fn post(subscribers: &[Subscriber], message: Message, turn: &mut Turn<'_>) {
     let message = Arc::new(message);
-    for subscriber in subscribers.iter() {
+    for subscriber in subscribers {
         if subscriber.options.no_local && subscriber.client.number == message.from {
             continue;
         }

@@ -1,11 +1,10 @@
 //! One client's conversation: packets in, packets out, no socket and no clock.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 
 use bytes::BytesMut;
 use bytestring::ByteString;
-use mqtt::{Ack, AckProperties, Packet, TopicFilter, Version, Will, reason};
+use mqtt::{Ack, AckProperties, Packet, Version, Will, reason};
 use service::{App, DeviceEvent, DeviceStatus, Limits};
 use types::Timestamp;
 
@@ -32,7 +31,6 @@ pub(crate) struct Session {
     pub(crate) window: Window,
     /// What the client's topic aliases stand for.
     pub(crate) aliases: Vec<Option<ByteString>>,
-    pub(crate) subscriptions: HashMap<ByteString, TopicFilter>,
     /// The largest packet that the client takes.
     pub(crate) packet_bytes_max: usize,
     /// Whether refusals are explained to the client (MQTT 5, Request Problem Information).

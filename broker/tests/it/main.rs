@@ -10,6 +10,7 @@ mod connect;
 mod delivery;
 mod explain;
 mod hostile;
+mod lifecycle;
 mod permissions;
 mod publish;
 mod slow;
