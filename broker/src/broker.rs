@@ -90,7 +90,7 @@ impl Broker {
         let mut connection = Connection::new(Arc::clone(self), io, session, output, patience);
         let ending = connection.run().await;
         self.bury(connection.session(), &ending);
-        connection.let_successor_in();
+        connection.let_others_go_on();
         connection.close(&ending).await;
         drop(guard);
     }

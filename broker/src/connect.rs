@@ -16,6 +16,7 @@ use crate::ending::{Ending, Fault};
 use crate::lifecycle::Lifecycle;
 use crate::mailbox::{Mailbox, MailboxLimits};
 use crate::message::detached_will;
+use crate::receipts::Receipts;
 use crate::session::{LogBudget, Session};
 use crate::space::{Client, Space};
 use crate::subscriptions::Subscriptions;
@@ -258,6 +259,7 @@ impl Broker {
             verdicts: Verdicts::new(Arc::clone(&client.permissions)),
             client,
             window: Window::new(asked.receive_maximum.unwrap_or(inflight_max).min(inflight_max)),
+            receipts: Receipts::default(),
             aliases: vec![None; aliases],
             packet_bytes_max,
             tells_reasons: asked.request_problem_information.unwrap_or(true),

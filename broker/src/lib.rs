@@ -9,8 +9,10 @@ mod bounds;
 mod broker;
 mod connect;
 mod connection;
+mod connections;
 mod delivery;
 mod departures;
+mod direct;
 mod ending;
 mod explain;
 #[cfg(test)]
@@ -21,6 +23,7 @@ mod matches;
 mod message;
 mod metrics;
 mod publish;
+mod receipts;
 mod session;
 mod space;
 mod subscribe;

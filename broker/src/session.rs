@@ -9,6 +9,7 @@ use service::{App, DeviceEvent, DeviceStatus, Limits};
 use types::Timestamp;
 
 use crate::ending::{Ending, Fault};
+use crate::receipts::Receipts;
 use crate::space::{Client, Space};
 use crate::turn::Turn;
 use crate::verdicts::{Asker, Verdicts};
@@ -29,6 +30,8 @@ pub(crate) struct Session {
     pub(crate) will: Option<Will>,
     /// Messages of QoS 1 that the client has not acknowledged.
     pub(crate) window: Window,
+    /// Those among them for which somebody waits.
+    pub(crate) receipts: Receipts,
     /// What the client's topic aliases stand for.
     pub(crate) aliases: Vec<Option<ByteString>>,
     /// The largest packet that the client takes.
@@ -66,7 +69,9 @@ impl Session {
 
     fn on_puback(&mut self, ack: &Ack) -> Result<(), Ending> {
         // An id that is not in flight is no error: the client may acknowledge late or twice.
-        self.window.acknowledge(ack.packet_id);
+        if self.window.acknowledge(ack.packet_id) {
+            self.receipts.acknowledge(ack.packet_id, ack.code);
+        }
         Ok(())
     }
 

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use model::iot_data::op::DeleteConnection;
 use mqtt::{Connect, Packet, QoS, Version, reason};
 use serde_json::{Value, json};
 use service::{Knock, Refusal};
@@ -117,6 +118,10 @@ async fn end(world: &World, mut lamp: Client, reason: &str) {
             let detail = "the certificate is REVOKED".to_owned();
             world.permissions("lamp").end(Refusal { reason: "CERTIFICATE_REVOKED", detail });
         }
+        "API_INITIATED_DISCONNECT" => {
+            let input = json!({"clientId": "lamp"});
+            world.server.call::<DeleteConnection>(input).await.unwrap();
+        }
         "MQTT_KEEP_ALIVE_TIMEOUT" => {}
         other => panic!("{other}?"),
     }
@@ -136,6 +141,7 @@ async fn the_end_of_a_connection_has_its_reason() {
             ("CLIENT_ERROR", false),
             ("FORBIDDEN_ACCESS", false),
             ("AUTH_ERROR", false),
+            ("API_INITIATED_DISCONNECT", false),
             ("MQTT_KEEP_ALIVE_TIMEOUT", false),
         ] {
             let asked = Connect { keep_alive_s: 30, ..connect(version, "lamp") };

@@ -7,7 +7,9 @@
 
 mod client;
 mod connect;
+mod connections;
 mod delivery;
+mod direct;
 mod explain;
 mod hostile;
 mod lifecycle;
