@@ -4,6 +4,7 @@ use mqtt::{PublishProperties, TopicFilter, UserProperties, reason};
 use service::Limits;
 
 use crate::ending::Fault;
+use crate::lifecycle;
 
 /// Topics that begin so belong to AWS's services.
 const RESERVED: char = '$';
@@ -27,7 +28,7 @@ pub(crate) fn check_filter(filter: &TopicFilter, limits: &Limits) -> Result<(), 
     if let Some(why) = too_long(filter.filter(), limits) {
         return Err(format!("the topic filter {text} {why}"));
     }
-    if filter.filter().starts_with(RESERVED) {
+    if filter.filter().starts_with(RESERVED) && !lifecycle::can_hear(filter) {
         return Err(format!("the topic filter {text} is reserved, and nothing serves it yet"));
     }
     Ok(())
@@ -111,7 +112,10 @@ mod tests {
         assert!(!check("1/2/3/4/5/6/7/+/#"));
         assert!(check("$share/group/1/2/3/4/5/6/7/8"));
         assert!(check(&format!("$share/group/{}", "x".repeat(256))));
-        assert!(!check("$aws/#"), "nothing is there to be heard yet");
+        assert!(check("$aws/events/presence/connected/+"));
+        assert!(check("$aws/events/presence/connected/1/2/3/4"));
+        assert!(!check("$aws/events/presence/connected/1/2/3/4/5"));
+        assert!(!check("$aws/things/lamp/shadow/get"), "nothing is there to be heard yet");
     }
 
     #[test]

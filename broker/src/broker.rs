@@ -14,6 +14,7 @@ use types::{Tenant, TenantId};
 use crate::connect::Admitted;
 use crate::connection::Connection;
 use crate::ending::Ending;
+use crate::lifecycle::{self, Lifecycle};
 use crate::message::Message;
 use crate::metrics::Metrics;
 use crate::publish::deliver;
@@ -89,10 +90,11 @@ impl Broker {
         Packet::Connack(Box::new(connack)).encode(session.client.version, &mut output);
         self.metrics.connections.increment(1);
         let guard = Presence { broker: self, client: Arc::clone(&session.client) };
+        self.tell(&session.space, &session.client, &Lifecycle::Connected);
         let mut connection = Connection::new(Arc::clone(self), io, session, output, patience);
         let ending = connection.run().await;
         self.bury(connection.session(), &ending);
-        connection.let_successor_in();
+        connection.let_others_go_on();
         connection.close(&ending).await;
         drop(guard);
     }
@@ -117,8 +119,18 @@ impl Broker {
                 deliver(&session.space, message, &mut lent.turn(now).1);
             });
         }
-        session.space.leave(&session.client);
-        session.client.mailbox.leave();
+        let Session { space, client, .. } = session;
+        self.tell(space, client, &Lifecycle::Disconnected(ending));
+        space.leave_because(client, ending.disconnect_reason(), self.app.env.clock.now());
+        client.mailbox.leave();
+    }
+
+    /// Tells whoever listens what happened to `client`. Not for within a turn.
+    pub(crate) fn tell(&self, space: &Space, client: &Client, what: &Lifecycle<'_>) {
+        let now = self.app.env.clock.now();
+        with_lent(&self.metrics, |lent| {
+            lifecycle::tell(space, client, what, &mut lent.turn(now).1);
+        });
     }
 
     fn log_ending(&self, session: &Session, ending: &Ending) {

@@ -10,12 +10,16 @@ use mqtt::{
 };
 use service::{DeviceEvent, DeviceStatus, Knock, Limits, Login, Permissions, Principal, Wish};
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
+use uuid::Uuid;
 
 use crate::ending::{Ending, Fault};
+use crate::lifecycle::Lifecycle;
 use crate::mailbox::{Mailbox, MailboxLimits};
 use crate::message::detached_will;
+use crate::receipts::Receipts;
 use crate::session::{LogBudget, Session};
 use crate::space::{Client, Space};
+use crate::subscriptions::Subscriptions;
 use crate::verdicts::Verdicts;
 use crate::window::Window;
 use crate::{Broker, bounds};
@@ -156,17 +160,19 @@ impl Broker {
         let permissions = self.policies.permissions(principal, &connect.client_id).await;
         let permissions =
             permissions.map_err(|r| Refused::by(r).telling(&connect, reason::NOT_AUTHORIZED))?;
-        self.authorize(&connect, principal, &permissions)?;
         let space = self.space(&principal.tenant);
-        let client = Arc::new(self.new_client(&connect, principal, &permissions));
-        take_over(&space, &client).await;
+        let client = self.new_client(&connect, principal, &permissions);
+        if let Err(refused) = self.authorize(&connect, principal, &permissions) {
+            self.tell(&space, &client, &Lifecycle::ConnectFailed);
+            return Err(refused);
+        }
+        let client = take_over(&space, client).await;
         if self.is_stopping() {
             drop(client.mailbox.close(Ending::ShuttingDown));
         }
-        let keep_alive_s = keep_alive_s(connect.keep_alive_s, &self.app.limits);
-        let connack = self.connack(&connect, is_assigned, keep_alive_s);
+        let connack = self.connack(&connect, is_assigned, client.keep_alive_s);
         // One and a half times the keep alive (MQTT-3.1.2-22).
-        let patience = Duration::from_millis(u64::from(keep_alive_s) * 1500);
+        let patience = Duration::from_millis(u64::from(client.keep_alive_s) * 1500);
         let session = self.new_session(connect, space, client);
         Ok(Admitted { session, connack, patience })
     }
@@ -234,6 +240,12 @@ impl Broker {
                 messages_max: limits.mqtt_waiting_messages_max,
                 bytes_max: limits.mqtt_waiting_bytes_max,
             }),
+            subscriptions: Subscriptions::default(),
+            session_id: self.new_uuid(),
+            version_number: 0,
+            connected_at: self.app.env.clock.now(),
+            is_clean: !asks_to_persist(connect),
+            keep_alive_s: keep_alive_s(connect.keep_alive_s, limits),
         }
     }
 
@@ -250,8 +262,8 @@ impl Broker {
             verdicts: Verdicts::new(Arc::clone(&client.permissions)),
             client,
             window: Window::new(asked.receive_maximum.unwrap_or(inflight_max).min(inflight_max)),
+            receipts: Receipts::default(),
             aliases: vec![None; aliases],
-            subscriptions: std::collections::HashMap::new(),
             packet_bytes_max,
             tells_reasons: asked.request_problem_information.unwrap_or(true),
             asked_to_persist: asks_to_persist(&connect),
@@ -288,11 +300,15 @@ impl Broker {
 
     /// The id of a client that brought none.
     fn new_client_id(&self, version: Version) -> String {
-        let random = uuid::Builder::from_random_bytes(self.app.env.random.bytes()).into_uuid();
+        let random = self.new_uuid();
         match version {
             Version::V5 => random.to_string(),
             Version::V311 => format!("$GEN/{random}"),
         }
+    }
+
+    fn new_uuid(&self) -> Uuid {
+        uuid::Builder::from_random_bytes(self.app.env.random.bytes()).into_uuid()
     }
 
     /// Tells a client that it does not come in, as far as it is told, and the log why.
@@ -432,12 +448,14 @@ fn keep_alive_s(asked_s: u16, limits: &Limits) -> u16 {
 
 /// Registers `client`. The connection that it replaces is gone before this returns: a device that
 /// reconnects must not receive its own Will.
-async fn take_over(space: &Space, client: &Arc<Client>) {
-    let Some(other) = space.enter(client) else { return };
+async fn take_over(space: &Space, client: Client) -> Arc<Client> {
+    let (client, other) = space.enter(client);
+    let Some(other) = other else { return client };
     let ended = other.mailbox.close(Ending::TakenOver);
     // An error says that it has ended. One that does not end in time is out of the way by then:
     // its mailbox is closed, and it finds itself replaced.
     drop(tokio::time::timeout(TAKE_OVER, ended).await);
+    client
 }
 
 impl Admitted {

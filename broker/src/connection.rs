@@ -17,6 +17,7 @@ use crate::Broker;
 use crate::delivery::Delivered;
 use crate::ending::{Ending, Fault};
 use crate::mailbox::Delivery;
+use crate::receipts::Receipts;
 use crate::session::Session;
 use crate::turn::{Lent, Turn, with_lent};
 
@@ -61,7 +62,7 @@ pub(crate) struct Connection<S> {
     are_timers_set: bool,
     has_begun: bool,
     /// Who waits for this connection to be gone.
-    waiting: Option<oneshot::Sender<()>>,
+    waiting: Vec<oneshot::Sender<()>>,
 }
 
 impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
@@ -97,7 +98,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
             generation: None,
             are_timers_set: false,
             has_begun: false,
-            waiting: None,
+            waiting: Vec::new(),
         }
     }
 
@@ -127,9 +128,12 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
         drop(tokio::time::timeout(GOODBYE, goodbye).await);
     }
 
-    /// Whoever has the client's id next need not wait for the goodbye.
-    pub(crate) fn let_successor_in(&mut self) {
-        self.waiting = None;
+    /// Nobody need wait for the goodbye: neither whoever has the client's id next, nor whoever
+    /// wants to know that a message has arrived.
+    pub(crate) fn let_others_go_on(&mut self) {
+        self.waiting = Vec::new();
+        self.mail = VecDeque::new();
+        self.session.receipts = Receipts::default();
     }
 
     pub(crate) fn session(&mut self) -> &mut Session {
@@ -300,7 +304,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
             Ok(0) => {}
             Ok(dropped) => self.session.log_dropped(dropped),
             Err(closing) => {
-                self.waiting = Some(closing.waiting);
+                self.waiting = closing.waiting;
                 return Err(closing.ending);
             }
         }

@@ -3,6 +3,7 @@
 use mqtt::{PublishHead, QoS};
 
 use crate::mailbox::Delivery;
+use crate::receipts::{Outcome, Receipt};
 use crate::session::Session;
 use crate::turn::Turn;
 use crate::verdicts::{Action, Asker};
@@ -20,6 +21,10 @@ impl Session {
     /// Writes a message to the client, if it may have it and its life is not over.
     pub(crate) fn deliver(&mut self, delivery: &Delivery, turn: &mut Turn<'_>) -> Delivered {
         let Delivery { message, qos, retain } = delivery;
+        if message.receipt.as_ref().is_some_and(Receipt::is_abandoned) {
+            // It was for one who waits no longer, and is not kept for later.
+            return Delivered::Done;
+        }
         if *qos != QoS::AtMostOnce && !self.window.has_room() {
             return Delivered::Later;
         }
@@ -43,10 +48,17 @@ impl Session {
         let version = self.client.version;
         if mqtt::publish_len(version, &head, message.payload.len()) > self.packet_bytes_max {
             // MQTT-3.1.2-25: as if it had been delivered.
+            if let Some(receipt) = &message.receipt {
+                receipt.resolve(Outcome::TooLarge);
+            }
             return Delivered::Done;
         }
         if head.packet_id.is_some() {
-            head.packet_id = Some(self.window.take());
+            let packet_id = self.window.take();
+            head.packet_id = Some(packet_id);
+            if let Some(receipt) = &message.receipt {
+                self.receipts.add(packet_id, receipt);
+            }
         }
         mqtt::encode_publish(version, &head, &message.payload, turn.output);
         turn.counts.delivered += 1;

@@ -23,6 +23,11 @@ pub(crate) enum Ending {
     KeepAlive,
     /// The client's certificate is no longer good.
     Revoked(Refusal),
+    /// `DeleteConnection` was called.
+    Deleted {
+        /// Whether its Will is to be published.
+        with_will: bool,
+    },
     /// The server stops.
     ShuttingDown,
 }
@@ -66,7 +71,7 @@ impl Ending {
 
     /// Whether the client's Will is published.
     pub(crate) fn publishes_will(&self) -> bool {
-        !matches!(self, Self::Client { with_will: false })
+        !matches!(self, Self::Client { with_will: false } | Self::Deleted { with_will: false })
     }
 
     /// The reason code of the DISCONNECT that an MQTT 5 client is sent, if it is sent one.
@@ -77,6 +82,7 @@ impl Ending {
             Self::TakenOver => Some(reason::SESSION_TAKEN_OVER),
             Self::KeepAlive => Some(reason::KEEP_ALIVE_TIMEOUT),
             Self::Revoked(_) => Some(reason::NOT_AUTHORIZED),
+            Self::Deleted { .. } => Some(reason::ADMINISTRATIVE_ACTION),
             Self::ShuttingDown => Some(reason::SERVER_SHUTTING_DOWN),
         }
     }
@@ -91,6 +97,7 @@ impl Ending {
             Self::TakenOver => "DUPLICATE_CLIENTID",
             Self::KeepAlive => "MQTT_KEEP_ALIVE_TIMEOUT",
             Self::Revoked(_) => "AUTH_ERROR",
+            Self::Deleted { .. } => "API_INITIATED_DISCONNECT",
             Self::ShuttingDown => "SERVER_INITIATED_DISCONNECT",
         }
     }
@@ -106,6 +113,7 @@ impl Ending {
             Self::TakenOver => "the client connected again with the same client id".into(),
             Self::KeepAlive => "nothing was heard for one and a half times the keep alive".into(),
             Self::Revoked(refusal) => refusal.detail.clone(),
+            Self::Deleted { .. } => "DeleteConnection was called for the client".into(),
             Self::ShuttingDown => "the server stops".into(),
         }
     }
@@ -135,6 +143,8 @@ mod tests {
             (Ending::TakenOver, Some(0x8E), "DUPLICATE_CLIENTID", true),
             (Ending::KeepAlive, Some(0x8D), "MQTT_KEEP_ALIVE_TIMEOUT", true),
             (Ending::Revoked(refusal()), Some(0x87), "AUTH_ERROR", true),
+            (Ending::Deleted { with_will: true }, Some(0x98), "API_INITIATED_DISCONNECT", true),
+            (Ending::Deleted { with_will: false }, Some(0x98), "API_INITIATED_DISCONNECT", false),
             (Ending::ShuttingDown, Some(0x8B), "SERVER_INITIATED_DISCONNECT", true),
         ];
         for (ending, code, word, publishes_will) in table {

@@ -11,7 +11,7 @@ use service::{
     RawRequest, RawResponse, RawRoute, RouteMatch, Wish,
 };
 
-use crate::Broker;
+use crate::{Broker, connections, retained};
 
 /// Entries of the device log that an explanation comes with.
 const EVENTS_SHOWN: usize = 5;
@@ -25,7 +25,7 @@ struct Subject {
     is_connected: bool,
 }
 
-/// The broker's own routes.
+/// The broker's own routes, and its operations.
 pub fn feature(broker: &Arc<Broker>) -> Feature {
     let explainer = Arc::clone(broker);
     let explain = move |cx, request| explain(Arc::clone(&explainer), cx, request);
@@ -35,7 +35,9 @@ pub fn feature(broker: &Arc<Broker>) -> Feature {
         RawRoute::new(get("/_ferrite/v1/explain"), access, "ExplainDevice", explain),
         RawRoute::new(get("/_ferrite/v1/device-log"), access, "ListDeviceEvents", list_events),
     ];
-    Feature { endpoints: crate::retained::endpoints(), raw_routes }
+    let mut endpoints = connections::endpoints(broker);
+    endpoints.extend(retained::endpoints());
+    Feature { endpoints, raw_routes }
 }
 
 async fn list_events(cx: Cx, request: RawRequest) -> Result<RawResponse, ApiError> {
@@ -151,6 +153,7 @@ fn absent(cx: &Cx, id: String) -> Principal {
         knock: Knock {
             door: "mqtts",
             peer: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
+            local: None,
             server_name: None,
             certificate: None,
         },

@@ -5,10 +5,12 @@ use std::sync::Arc;
 
 use mqtt::Version;
 use service::{Knock, Permissions, Principal, PrincipalKind, Rights};
-use types::{AccountId, Tenant, TenantId};
+use types::{AccountId, Tenant, TenantId, Timestamp};
+use uuid::Uuid;
 
 use crate::mailbox::{Mailbox, MailboxLimits};
 use crate::space::Client;
+use crate::subscriptions::Subscriptions;
 
 /// A tenant with this number.
 pub(crate) fn tenant(id: TenantId) -> Tenant {
@@ -22,7 +24,7 @@ pub(crate) fn client(number: u64) -> Arc<Client> {
         tenant: tenant(TenantId(1)),
         id: "c0ffee".to_owned(),
         kind: PrincipalKind::Administrator,
-        knock: Knock { door: "mqtt", peer, server_name: None, certificate: None },
+        knock: Knock { door: "mqtt", peer, local: None, server_name: None, certificate: None },
     };
     Arc::new(Client {
         number,
@@ -31,5 +33,11 @@ pub(crate) fn client(number: u64) -> Arc<Client> {
         principal: Arc::new(principal),
         permissions: Arc::new(Permissions::new(Rights::default())),
         mailbox: Mailbox::new(MailboxLimits { messages_max: 1, bytes_max: 1000 }),
+        subscriptions: Subscriptions::default(),
+        session_id: Uuid::nil(),
+        version_number: 0,
+        connected_at: Timestamp::EPOCH,
+        is_clean: true,
+        keep_alive_s: 60,
     })
 }

@@ -68,8 +68,8 @@ struct Inner {
 #[derive(Debug)]
 pub(crate) struct Closing {
     pub(crate) ending: Ending,
-    /// To be dropped when the connection is gone.
-    pub(crate) waiting: oneshot::Sender<()>,
+    /// To be dropped when the connection is gone: the next one with its id, the calls that end it.
+    pub(crate) waiting: Vec<oneshot::Sender<()>>,
 }
 
 impl Mailbox {
@@ -119,9 +119,8 @@ impl Mailbox {
             return ended;
         }
         match &mut inner.closing {
-            // Whoever waited before is told now; the connection ends all the same.
-            Some(closing) => closing.waiting = waiting,
-            none => *none = Some(Closing { ending, waiting }),
+            Some(closing) => closing.waiting.push(waiting),
+            none => *none = Some(Closing { ending, waiting: vec![waiting] }),
         }
         let waker = inner.waker.clone();
         drop(inner);
@@ -246,6 +245,7 @@ mod tests {
             properties: None,
             expires: None,
             from: 0,
+            receipt: None,
         };
         Delivery { message: Arc::new(message), qos: QoS::AtMostOnce, retain: false }
     }
@@ -304,14 +304,16 @@ mod tests {
         let mut first = owner.mailbox.close(Ending::TakenOver);
         let mut second = owner.mailbox.close(Ending::ShuttingDown);
         assert_eq!(owner.wakes(), 2);
-        assert_eq!(first.try_recv(), Err(TryRecvError::Closed), "only the last one waits");
-        assert_eq!(second.try_recv(), Err(TryRecvError::Empty));
         let waker = Waker::from(Arc::clone(&owner.alarm));
         let closing = owner.mailbox.collect(&mut owner.mail, &waker).unwrap_err();
         assert!(matches!(closing.ending, Ending::TakenOver));
-        assert_eq!(second.try_recv(), Err(TryRecvError::Empty));
+        for waiting in [&mut first, &mut second] {
+            assert_eq!(waiting.try_recv(), Err(TryRecvError::Empty), "everybody waits");
+        }
         drop(closing);
-        assert_eq!(second.try_recv(), Err(TryRecvError::Closed), "it has ended");
+        for waiting in [&mut first, &mut second] {
+            assert_eq!(waiting.try_recv(), Err(TryRecvError::Closed), "it has ended");
+        }
     }
 
     #[test]

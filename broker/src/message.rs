@@ -5,6 +5,8 @@ use bytestring::ByteString;
 use mqtt::{PublishProperties, QoS, Will};
 use types::Timestamp;
 
+use crate::receipts::Receipt;
+
 /// Messages up to this size are copied out of the buffer that they were read into: a small one
 /// that waits must not hold a large buffer.
 const COPIED_BYTES_MAX: usize = 8 * 1024;
@@ -25,6 +27,8 @@ pub(crate) struct Message {
     pub(crate) expires: Option<Timestamp>,
     /// The number of the connection that sent it; 0 is none.
     pub(crate) from: u64,
+    /// Who waits for its acknowledgement, where it is for one client alone.
+    pub(crate) receipt: Option<Receipt>,
 }
 
 impl Message {
@@ -38,14 +42,29 @@ impl Message {
         let mqtt::Publish { payload, mut properties, qos, retain, .. } = publish;
         let (topic, payload) = detached(topic, payload, properties.as_deref_mut());
         let expires = expiry(properties.as_deref(), now);
-        Self { topic, payload, qos, retain, properties, expires, from }
+        Self { topic, payload, qos, retain, properties, expires, from, receipt: None }
     }
 
     /// What a lost client left.
     pub(crate) fn of_will(will: Will, from: u64, now: Timestamp) -> Self {
         let expires = expiry(will.properties.as_deref(), now);
         let Will { topic, payload, qos, retain, properties, .. } = will;
-        Self { topic, payload, qos, retain, properties, expires, from }
+        Self { topic, payload, qos, retain, properties, expires, from, receipt: None }
+    }
+
+    /// What the server itself has to say.
+    pub(crate) fn of_server(topic: ByteString, payload: Bytes) -> Self {
+        let qos = QoS::AtLeastOnce;
+        Self {
+            topic,
+            payload,
+            qos,
+            retain: false,
+            properties: None,
+            expires: None,
+            from: 0,
+            receipt: None,
+        }
     }
 
     /// The whole seconds that are left of its life; nothing if it is over.

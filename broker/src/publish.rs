@@ -10,7 +10,7 @@ use crate::ending::{Ending, Fault};
 use crate::mailbox::{Delivery, Posted};
 use crate::message::Message;
 use crate::session::Session;
-use crate::space::Space;
+use crate::space::{Space, Subscriber};
 use crate::turn::Turn;
 use crate::verdicts::{Action, Asker};
 
@@ -169,10 +169,14 @@ impl Session {
 pub(crate) fn deliver(space: &Space, message: impl Into<Arc<Message>>, turn: &mut Turn<'_>) {
     let message = message.into();
     let subscribers = turn.matches.of(space, &message.topic);
-    if subscribers.is_empty() {
-        return;
+    if !subscribers.is_empty() {
+        post(&subscribers, message, turn);
     }
-    for subscriber in subscribers.iter() {
+}
+
+/// Leaves `message` in the mailboxes of `subscribers`.
+pub(crate) fn post(subscribers: &[Subscriber], message: Arc<Message>, turn: &mut Turn<'_>) {
+    for subscriber in subscribers {
         if subscriber.options.no_local && subscriber.client.number == message.from {
             continue;
         }

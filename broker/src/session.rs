@@ -1,15 +1,15 @@
 //! One client's conversation: packets in, packets out, no socket and no clock.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 
 use bytes::BytesMut;
 use bytestring::ByteString;
-use mqtt::{Ack, AckProperties, Packet, TopicFilter, Version, Will, reason};
+use mqtt::{Ack, AckProperties, Packet, Version, Will, reason};
 use service::{App, DeviceEvent, DeviceStatus, Limits};
 use types::Timestamp;
 
 use crate::ending::{Ending, Fault};
+use crate::receipts::Receipts;
 use crate::retained::Retained;
 use crate::space::{Client, Space};
 use crate::turn::Turn;
@@ -31,9 +31,10 @@ pub(crate) struct Session {
     pub(crate) will: Option<Will>,
     /// Messages of QoS 1 that the client has not acknowledged.
     pub(crate) window: Window,
+    /// Those among them for which somebody waits.
+    pub(crate) receipts: Receipts,
     /// What the client's topic aliases stand for.
     pub(crate) aliases: Vec<Option<ByteString>>,
-    pub(crate) subscriptions: HashMap<ByteString, TopicFilter>,
     /// The largest packet that the client takes.
     pub(crate) packet_bytes_max: usize,
     /// Whether refusals are explained to the client (MQTT 5, Request Problem Information).
@@ -72,7 +73,9 @@ impl Session {
 
     fn on_puback(&mut self, ack: &Ack) -> Result<(), Ending> {
         // An id that is not in flight is no error: the client may acknowledge late or twice.
-        self.window.acknowledge(ack.packet_id);
+        if self.window.acknowledge(ack.packet_id) {
+            self.receipts.acknowledge(ack.packet_id, ack.code);
+        }
         Ok(())
     }
 

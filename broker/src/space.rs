@@ -7,9 +7,12 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 use bytestring::ByteString;
 use mqtt::{HashMatch, SubscriptionOptions, TopicFilter, Version};
 use service::{Permissions, Principal};
-use types::Tenant;
+use types::{Tenant, Timestamp};
+use uuid::Uuid;
 
+use crate::departures::{CLIENTS_MAX, Departure, Departures, Facts};
 use crate::mailbox::Mailbox;
+use crate::subscriptions::Subscriptions;
 use crate::trie::Trie;
 
 /// What `#` matches: AWS differs from the standard.
@@ -24,6 +27,17 @@ pub(crate) struct Client {
     pub(crate) principal: Arc<Principal>,
     pub(crate) permissions: Arc<Permissions>,
     pub(crate) mailbox: Mailbox,
+    pub(crate) subscriptions: Subscriptions,
+    /// What lifecycle events call its connection.
+    pub(crate) session_id: Uuid,
+    /// How many of its connections came before, as far as they are remembered: known from when it
+    /// enters its space.
+    pub(crate) version_number: u64,
+    pub(crate) connected_at: Timestamp,
+    /// Whether it asked for a session that ends with its connection.
+    pub(crate) is_clean: bool,
+    /// As granted.
+    pub(crate) keep_alive_s: u16,
 }
 
 /// A client and how it subscribes.
@@ -38,7 +52,7 @@ pub(crate) struct Subscriber {
 /// Locks: `clients` before `topics`; neither is held while a mailbox is locked.
 pub(crate) struct Space {
     pub(crate) tenant: Tenant,
-    clients: Mutex<HashMap<ByteString, Arc<Client>>>,
+    clients: Mutex<Clients>,
     topics: RwLock<Trie<Subscriber>>,
     generation: AtomicU64,
 }
@@ -47,33 +61,55 @@ impl Space {
     pub(crate) fn new(tenant: Tenant) -> Self {
         Self {
             tenant,
-            clients: Mutex::default(),
+            clients: Mutex::new(Clients {
+                present: HashMap::new(),
+                departed: Departures::new(CLIENTS_MAX),
+            }),
             topics: RwLock::default(),
             generation: AtomicU64::new(0),
         }
     }
 
-    /// Registers `client` under its id, and returns the one that had it.
-    pub(crate) fn enter(&self, client: &Arc<Client>) -> Option<Arc<Client>> {
-        self.clients().insert(client.id.clone(), Arc::clone(client))
+    /// Registers `client` under its id, and returns it with the one that had it.
+    pub(crate) fn enter(&self, mut client: Client) -> (Arc<Client>, Option<Arc<Client>>) {
+        let mut clients = self.clients();
+        let departed = clients.departed.take_next_version(&client.id, client.connected_at);
+        let present = clients.present.get(&client.id).map(|other| other.version_number + 1);
+        client.version_number = present.unwrap_or(departed);
+        let client = Arc::new(client);
+        let other = clients.present.insert(client.id.clone(), Arc::clone(&client));
+        (client, other)
     }
 
     /// Removes `client`, unless another connection has its id by now.
     pub(crate) fn leave(&self, client: &Client) {
+        self.clients().remove(client);
+    }
+
+    /// As [`Space::leave`], and takes note of when and why.
+    pub(crate) fn leave_because(&self, client: &Client, reason: &'static str, at: Timestamp) {
+        let (number, version_number) = (client.number, client.version_number);
+        let facts = client.facts();
         let mut clients = self.clients();
-        if clients.get(&client.id).is_some_and(|present| present.number == client.number) {
-            clients.remove(&client.id);
+        if clients.remove(client) {
+            let departure = Departure { number, version_number, at, reason, facts };
+            clients.departed.add(client.id.clone(), departure);
         }
     }
 
     /// The client that is connected with this id.
     pub(crate) fn client(&self, id: &str) -> Option<Arc<Client>> {
-        self.clients().get(id).cloned()
+        self.clients().present.get(id).cloned()
+    }
+
+    /// The end of the last connection with this id, if that is not long ago.
+    pub(crate) fn departure(&self, id: &str, now: Timestamp) -> Option<Departure> {
+        self.clients().departed.find(id, now).cloned()
     }
 
     /// Everybody who is connected.
     pub(crate) fn everybody(&self) -> Vec<Arc<Client>> {
-        self.clients().values().cloned().collect()
+        self.clients().present.values().cloned().collect()
     }
 
     pub(crate) fn subscribe(&self, filter: &TopicFilter, subscriber: Subscriber) {
@@ -130,7 +166,38 @@ impl Space {
         self.generation.fetch_add(1, Ordering::AcqRel);
     }
 
-    fn clients(&self) -> MutexGuard<'_, HashMap<ByteString, Arc<Client>>> {
+    fn clients(&self) -> MutexGuard<'_, Clients> {
         self.clients.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Who is there, and who was.
+struct Clients {
+    present: HashMap<ByteString, Arc<Client>>,
+    departed: Departures,
+}
+
+impl Clients {
+    fn remove(&mut self, client: &Client) -> bool {
+        let present = self.present.get(&client.id);
+        let is_present = present.is_some_and(|present| present.number == client.number);
+        if is_present {
+            self.present.remove(&client.id);
+        }
+        is_present
+    }
+}
+
+impl Client {
+    /// What is told of it.
+    pub(crate) fn facts(&self) -> Facts {
+        let knock = &self.principal.knock;
+        Facts {
+            thing: self.permissions.rights().thing.as_ref().map(|thing| thing.name.clone()),
+            is_clean: self.is_clean,
+            keep_alive_s: self.keep_alive_s,
+            source: knock.peer,
+            target: knock.local,
+        }
     }
 }

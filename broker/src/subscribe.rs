@@ -4,12 +4,13 @@ use std::sync::Arc;
 
 use bytestring::ByteString;
 use mqtt::{
-    Packet, QoS, RetainHandling, Suback, Subscribe, Subscription, TopicFilter, Unsuback,
-    Unsubscribe, Version, reason,
+    Packet, QoS, RetainHandling, Suback, Subscribe, Subscription, SubscriptionOptions, TopicFilter,
+    Unsuback, Unsubscribe, Version, reason,
 };
 
 use crate::bounds;
 use crate::ending::{Ending, Fault};
+use crate::lifecycle::{self, Lifecycle};
 use crate::session::Session;
 use crate::space::Subscriber;
 use crate::turn::Turn;
@@ -30,10 +31,13 @@ impl Session {
     ) -> Result<(), Ending> {
         self.check_request(&subscribe).map_err(Ending::Fault)?;
         let mut codes = Vec::with_capacity(subscribe.subscriptions.len());
-        let mut whys = Vec::new();
-        for subscription in subscribe.subscriptions {
-            match self.subscribe(&subscription, turn) {
-                Ok(qos) => codes.push(qos as u8),
+        let (mut granted, mut whys) = (Vec::new(), Vec::new());
+        for subscription in &subscribe.subscriptions {
+            match self.subscribe(subscription, turn) {
+                Ok(qos) => {
+                    codes.push(qos as u8);
+                    granted.push(&*subscription.filter);
+                }
                 Err(refused) => {
                     codes.push(self.refuse_filter(&subscription.filter, &refused)?);
                     whys.push(refused.detail);
@@ -45,6 +49,9 @@ impl Session {
             if whys.is_empty() { None } else { self.properties_telling(&whys.join("; ")) };
         let suback = Suback { packet_id, properties, codes };
         Packet::Suback(suback).encode(self.client.version, turn.output);
+        if !granted.is_empty() {
+            self.tell(&Lifecycle::Subscribed(granted), turn);
+        }
         Ok(())
     }
 
@@ -82,24 +89,21 @@ impl Session {
         }
         let options = subscription.options;
         space.subscribe(&filter, Subscriber { client: client.clone(), options });
-        // A copy: the text must not hold the buffer that it came in.
-        let text = ByteString::from(&*subscription.filter);
-        let before = self.subscriptions.insert(text, filter);
-        self.bring_retained(subscription, before.is_none());
+        let is_new = client.subscriptions.insert(filter.clone(), options.qos);
+        self.bring_retained(&filter, options, is_new);
         Ok(options.qos)
     }
 
     /// Brings the message that is kept for exactly this topic; AWS keeps none for wildcards.
-    fn bring_retained(&self, subscription: &Subscription, is_new: bool) {
-        let Some(filter) = self.subscriptions.get(&subscription.filter) else { return };
-        let is_wanted = match subscription.options.retain_handling {
+    fn bring_retained(&self, filter: &TopicFilter, options: SubscriptionOptions, is_new: bool) {
+        let is_wanted = match options.retain_handling {
             RetainHandling::Send => true,
             RetainHandling::SendIfNew => is_new,
             RetainHandling::DoNotSend => false,
         };
         if is_wanted && !filter.has_wildcards() {
             let (topic, client) = (filter.filter().to_owned(), Arc::clone(&self.client));
-            self.retained.bring(&self.space.tenant, topic, client, subscription.options.qos);
+            self.retained.bring(&self.space.tenant, topic, client, options.qos);
         }
     }
 
@@ -123,7 +127,7 @@ impl Session {
 
     fn check_room(&self, filter: &TopicFilter) -> Result<(), Refused> {
         let most = self.limits().mqtt_subscriptions_per_connection_max;
-        if self.subscriptions.len() < most || self.subscriptions.contains_key(filter.as_str()) {
+        if self.client.subscriptions.has_room_for(filter.as_str(), most) {
             return Ok(());
         }
         let detail = format!("the connection has {most} subscriptions and may have no more");
@@ -157,9 +161,11 @@ impl Session {
         bounds::check_user_properties(&unsubscribe.user_properties, self.limits())
             .map_err(Ending::Fault)?;
         let mut codes = Vec::with_capacity(unsubscribe.filters.len());
+        let mut ended: Vec<&str> = Vec::new();
         for text in &unsubscribe.filters {
-            if let Some(filter) = self.subscriptions.remove(text) {
+            if let Some(filter) = self.client.subscriptions.remove(text) {
                 self.space.unsubscribe([&filter], &self.client);
+                ended.push(text);
                 codes.push(reason::SUCCESS);
             } else if TopicFilter::parse(text.clone()).is_ok() {
                 // AWS does not tell whether there was a subscription.
@@ -171,14 +177,21 @@ impl Session {
         let packet_id = unsubscribe.packet_id;
         let unsuback = Unsuback { packet_id, properties: None, codes };
         Packet::Unsuback(unsuback).encode(self.client.version, turn.output);
+        if !ended.is_empty() {
+            self.tell(&Lifecycle::Unsubscribed(ended), turn);
+        }
         Ok(())
     }
 
     /// Ends all subscriptions.
-    pub(crate) fn unsubscribe_all(&mut self) {
-        if !self.subscriptions.is_empty() {
-            self.space.unsubscribe(self.subscriptions.values(), &self.client);
-            self.subscriptions = std::collections::HashMap::new();
+    pub(crate) fn unsubscribe_all(&self) {
+        let filters = self.client.subscriptions.take();
+        if !filters.is_empty() {
+            self.space.unsubscribe(&filters, &self.client);
         }
+    }
+
+    fn tell(&self, what: &Lifecycle<'_>, turn: &mut Turn<'_>) {
+        lifecycle::tell(&self.space, &self.client, what, turn);
     }
 }

@@ -97,11 +97,13 @@ impl Doors {
 impl Inside {
     /// A device on the port of MQTT over TLS.
     async fn mqtts(self, stream: TcpStream, peer: Peer) {
+        let local = stream.local_addr().ok();
         match self.tls.accept(stream, ClientCertificate::Required).await {
             Ok(secured) => {
                 let knock = Knock {
                     door: MQTTS,
                     peer: peer.address,
+                    local,
                     server_name: secured.server_name,
                     certificate: secured.certificate,
                 };
@@ -113,6 +115,7 @@ impl Inside {
 
     /// Whoever comes to the port that HTTPS and MQTT share.
     async fn by_protocol(self, stream: TcpStream, peer: Peer) {
+        let local = stream.local_addr().ok();
         let secured = match self.tls.accept(stream, ClientCertificate::ByProtocol).await {
             Ok(secured) => secured,
             Err(error) => return self.log(peer, &error),
@@ -122,6 +125,7 @@ impl Inside {
                 let knock = Knock {
                     door: HTTPS,
                     peer: peer.address,
+                    local,
                     server_name: secured.server_name,
                     certificate: secured.certificate,
                 };
@@ -135,7 +139,9 @@ impl Inside {
 
     /// A device on the plain port.
     async fn plain_mqtt(self, stream: TcpStream, peer: Peer) {
-        let knock = Knock { door: MQTT, peer: peer.address, server_name: None, certificate: None };
+        let local = stream.local_addr().ok();
+        let knock =
+            Knock { door: MQTT, peer: peer.address, local, server_name: None, certificate: None };
         self.broker.serve_connection(stream, knock).await;
     }
 

@@ -1,20 +1,32 @@
 //! The features that bring modelled operations, in one list.
 
+use std::sync::Arc;
+
+use broker::Broker;
 use service::Feature;
 
 /// What this server does of AWS IoT.
-pub(crate) fn modelled() -> Vec<Feature> {
-    vec![registry::feature()]
+pub(crate) fn modelled(broker: &Arc<Broker>) -> Vec<Feature> {
+    vec![registry::feature(), broker::feature(broker)]
 }
 
 #[cfg(test)]
 mod tests {
     use expect_test::expect_file;
 
+    use super::*;
+
     /// `UPDATE_EXPECT=1 cargo test -p ferrite compatibility` writes the page anew.
-    #[test]
-    fn the_compatibility_page_lists_what_is_built() {
-        let page = gateway::compatibility::page(&super::modelled());
+    #[tokio::test]
+    async fn the_compatibility_page_lists_what_is_built() {
+        let mut page = String::new();
+        let server = testing::Server::build(|app| {
+            let devices = registry::Devices::start(app);
+            let broker = Broker::new(Arc::clone(app), devices.clone(), devices);
+            page = gateway::compatibility::page(&modelled(&broker));
+            Vec::new()
+        });
+        server.await;
         expect_file!["../../docs/compatibility.md"].assert_eq(&page);
     }
 }

@@ -197,8 +197,7 @@ fn build_gateway(
     config: &Config,
     metrics: PrometheusHandle,
 ) -> Arc<Gateway> {
-    let mut features = features::modelled();
-    features.push(broker::feature(broker));
+    let mut features = features::modelled(broker);
     features.push(identity::feature(identity));
     features.push(admin::feature(app, identity, config.key_file()));
     let keys = Arc::clone(identity) as Arc<dyn service::AccessKeys>;

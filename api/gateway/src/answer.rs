@@ -110,7 +110,7 @@ impl Gateway {
         let input = read_input(found, request.head, body)?;
         cx.resource = resources::arn(operation, &cx.tenant, &input).into();
         trace.cx = Some(cx.clone());
-        authorize::check(key, &cx, operation)?;
+        authorize::check(key, &cx, operation, &input)?;
         let output = endpoint.call(cx.clone(), input).await?;
         if is_change(operation.name) {
             self.app.audit.log(&cx, "success");
@@ -340,8 +340,10 @@ fn not_built(operation: &OperationSpec) -> ApiError {
     ApiError::new("NotImplementedException", message)
 }
 
-/// Whether an operation changes something, by AWS's way of naming the ones that do not.
+/// Whether an operation changes something, by AWS's way of naming the ones that do not. A message
+/// passes and changes nothing.
 fn is_change(operation: &str) -> bool {
-    const READS: [&str; 6] = ["Describe", "Get", "List", "Search", "Test", "Validate"];
-    !READS.iter().any(|verb| operation.starts_with(verb))
+    const OTHERS: [&str; 8] =
+        ["Describe", "Get", "List", "Publish", "Search", "Send", "Test", "Validate"];
+    !OTHERS.iter().any(|verb| operation.starts_with(verb))
 }

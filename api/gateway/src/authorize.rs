@@ -4,15 +4,25 @@ use std::borrow::Cow;
 
 use model::spec::OperationSpec;
 use policy::{Context, Decision};
+use serde_json::Value;
 use service::{AccessKey, ApiError, Cx};
 
 use crate::resources::action_prefix;
 
 /// Refuses what the key's policy does not allow. A key without a policy may do everything.
-pub(crate) fn check(key: &AccessKey, cx: &Cx, operation: &OperationSpec) -> Result<(), ApiError> {
+pub(crate) fn check(
+    key: &AccessKey,
+    cx: &Cx,
+    operation: &OperationSpec,
+    input: &Value,
+) -> Result<(), ApiError> {
     let Some(document) = &key.policy else { return Ok(()) };
     let action = format!("{}:{}", action_prefix(operation.service), operation.name);
-    let request = policy::Request { action: &action, resource: &cx.resource, context: &Facts(cx) };
+    let request = policy::Request {
+        action: &action,
+        resource: &cx.resource,
+        context: &Facts { cx, operation, input },
+    };
     let decision = policy::evaluate(&[("access key", document)], &request);
     let reason = match decision {
         Decision::Allowed { .. } => return Ok(()),
@@ -28,21 +38,40 @@ pub(crate) fn check(key: &AccessKey, cx: &Cx, operation: &OperationSpec) -> Resu
 }
 
 /// The condition keys that a signed request has values for.
-struct Facts<'c>(&'c Cx);
+struct Facts<'c> {
+    cx: &'c Cx,
+    operation: &'c OperationSpec,
+    input: &'c Value,
+}
+
+impl Facts<'_> {
+    /// The keys of single operations, which stand in their inputs.
+    fn of_operation(&self, key: &str) -> Option<Cow<'_, str>> {
+        match (self.operation.name, key) {
+            ("SendDirectMessage", "iot:topic") => self.input.get("topic")?.as_str().map(Cow::from),
+            ("GetConnection", "iot:includesocketinformation") => {
+                let asked = self.input.get("includeSocketInformation").and_then(Value::as_bool);
+                Some(asked.unwrap_or_default().to_string().into())
+            }
+            _ => None,
+        }
+    }
+}
 
 impl Context for Facts<'_> {
     fn values(&self, key: &str) -> Option<Cow<'_, [Cow<'_, str>]>> {
-        let Cx { caller, tenant, .. } = self.0;
-        let value: Cow<'_, str> = match key.to_ascii_lowercase().as_str() {
+        let Cx { caller, tenant, .. } = self.cx;
+        let key = key.to_ascii_lowercase();
+        let value: Cow<'_, str> = match key.as_str() {
             "aws:sourceip" => caller.source_ip.to_string().into(),
-            "aws:currenttime" => self.0.now().to_rfc3339().into(),
-            "aws:epochtime" => self.0.now().secs().to_string().into(),
+            "aws:currenttime" => self.cx.now().to_rfc3339().into(),
+            "aws:epochtime" => self.cx.now().secs().to_string().into(),
             "aws:userid" => caller.user_id.as_str().into(),
             "aws:principalarn" => caller.arn.as_str().into(),
             "aws:principalaccount" => caller.account.to_string().into(),
             "aws:requestedregion" => tenant.region.as_str().into(),
             "aws:username" => caller.arn.split_once(":user/")?.1.into(),
-            _ => return None,
+            key => self.of_operation(key)?,
         };
         Some(Cow::Owned(vec![value]))
     }

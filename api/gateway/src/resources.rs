@@ -45,8 +45,8 @@ const IOT_NAMES: [(&str, &str); 27] = [
     ("commandId", "command/"),
     ("indexName", "index/"),
     ("certificateProviderName", "certificateprovider:"),
-    ("topic", "topic/"),
     ("clientId", "client/"),
+    ("topic", "topic/"),
     ("tunnelId", "tunnel/"),
 ];
 
@@ -109,5 +109,9 @@ mod tests {
         );
         assert_eq!(arn("TagResource", json!({"resourceArn": "arn:aws:y"})), "arn:aws:y");
         assert_eq!(arn("ListThings", json!({"thingTypeName": "t"})), "*");
+        assert_eq!(arn("GetConnection", json!({"clientId": "a"})), format!("{prefix}client/a"));
+        let message = json!({"clientId": "a", "topic": "t"});
+        assert_eq!(arn("SendDirectMessage", message), format!("{prefix}client/a"));
+        assert_eq!(arn("Publish", json!({"topic": "t"})), format!("{prefix}topic/t"));
     }
 }

@@ -165,6 +165,8 @@ pub(crate) fn modelled(operation: &OperationSpec, code: &'static str) -> &'stati
     let names: &[&str] = match code {
         ApiError::INTERNAL => &["InternalServerException", "InternalException"],
         ApiError::INVALID => &["ValidationException", "InvalidParameterException"],
+        // As the operations on connections have it.
+        "AccessDeniedException" => &["ForbiddenException"],
         "ConflictException" => &["ResourceAlreadyExistsException"],
         _ => &[],
     };

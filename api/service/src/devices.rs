@@ -22,6 +22,8 @@ pub struct Knock {
     pub door: &'static str,
     /// Where it came from.
     pub peer: SocketAddr,
+    /// Where it came to, if that is known.
+    pub local: Option<SocketAddr>,
     /// The host that the client asked for (SNI), in lower case.
     pub server_name: Option<String>,
     /// The DER of the client's certificate. The client has proved that it holds its key, and

@@ -39,11 +39,12 @@ impl Endpoint {
     pub fn new<O, H, F>(handler: H) -> Self
     where
         O: Operation,
-        H: Fn(Cx, O::Input) -> F + Send + Sync + Copy + 'static,
+        H: Fn(Cx, O::Input) -> F + Send + Sync + Clone + 'static,
         F: Future<Output = Result<O::Output, ApiError>> + Send,
     {
         let has_only_body = O::SPEC.output.is_none_or(|id| only_has_body(O::SPEC, id));
         let call = move |cx: Cx, input: Value| -> BoxFuture<'static, Result<Output, ApiError>> {
+            let handler = handler.clone();
             Box::pin(async move {
                 let input = serde_json::from_value(input).map_err(ApiError::unreadable)?;
                 let output = handler(cx, input).await?;

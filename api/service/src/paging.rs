@@ -31,7 +31,41 @@ pub struct Listing {
     pub next: Option<String>,
 }
 
+/// Where a list goes on that is not in the store.
+#[derive(Debug)]
+pub struct Cursor {
+    /// What the last page ended with.
+    pub after: Option<String>,
+    /// Entries of a page.
+    pub limit: usize,
+    scope: Vec<u8>,
+}
+
+impl Cursor {
+    /// The token of the page after the one that ends with `last`.
+    pub fn token(&self, cx: &Cx, last: &str) -> String {
+        cx.app.keyring.page_token(&self.scope, last.as_bytes())
+    }
+}
+
 impl Cx {
+    /// Where `request` goes on in a list of texts that is not in the store, with `default` entries
+    /// where it names no number. A token serves only the same operation, tenant and `list`.
+    pub fn cursor(
+        &self,
+        list: &str,
+        request: PageRequest<'_>,
+        default: u32,
+    ) -> Result<Cursor, ApiError> {
+        let asked = request.limit.and_then(|n| u32::try_from(n).ok());
+        let limit = asked.unwrap_or(default).clamp(1, self.app.limits.page_max);
+        let scope = format!("{}\0{}\0{list}", self.operation, self.tenant.id.0).into_bytes();
+        let after = request.token.map(|token| self.open_token(&scope, token)).transpose()?;
+        let after = after.map(|key| String::from_utf8(key.as_bytes().to_vec()));
+        let after = after.transpose().map_err(ApiError::internal)?;
+        Ok(Cursor { after, limit: limit as usize, scope })
+    }
+
     /// One page of `range`. A token serves only the same operation, tenant and range.
     pub async fn page(
         &self,

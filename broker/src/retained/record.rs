@@ -136,6 +136,7 @@ impl Record {
             properties: has_properties.then(|| Box::new(properties)),
             expires: self.expires,
             from: 0,
+            receipt: None,
         })
     }
 

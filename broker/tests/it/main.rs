@@ -7,9 +7,12 @@
 
 mod client;
 mod connect;
+mod connections;
 mod delivery;
+mod direct;
 mod explain;
 mod hostile;
+mod lifecycle;
 mod permissions;
 mod publish;
 mod retained;

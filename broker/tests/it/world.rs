@@ -11,8 +11,8 @@ use mqtt::{Connack, Connect, Packet, Version};
 use policy::{Dialect, Document};
 use serde_json::json;
 use service::{
-    Authenticator, BoxFuture, DeviceEvent, Knock, Login, Permissions, PolicySource, Principal,
-    PrincipalKind, Refusal, Rights,
+    Authenticator, BoundThing, BoxFuture, DeviceEvent, Knock, Login, Permissions, PolicySource,
+    Principal, PrincipalKind, Refusal, Rights,
 };
 use testing::Server;
 use types::{AccountId, Tenant};
@@ -38,6 +38,7 @@ pub(crate) struct World {
 struct Registry {
     policies: Mutex<HashMap<String, String>>,
     given: Mutex<HashMap<String, Arc<Permissions>>>,
+    things: Mutex<HashMap<String, BoundThing>>,
     /// The tenant of whoever names no server, and that of whoever names one.
     tenants: OnceLock<[Tenant; 2]>,
 }
@@ -72,6 +73,12 @@ impl World {
     /// Gives `client_id` this policy, from its next connection on.
     pub(crate) fn set_policy(&self, client_id: &str, text: &str) {
         self.registry.policies.lock().unwrap().insert(client_id.to_owned(), text.to_owned());
+    }
+
+    /// Binds `client_id` to a thing, from its next connection on.
+    pub(crate) fn bind(&self, client_id: &str, thing: &str, is_exclusive: bool) {
+        let thing = BoundThing { name: thing.to_owned(), is_exclusive };
+        self.registry.things.lock().unwrap().insert(client_id.to_owned(), thing);
     }
 
     /// What `client_id` was last given.
@@ -194,7 +201,9 @@ impl PolicySource for Registry {
         } else {
             let policies = self.policies.lock().unwrap();
             let text = policies.get(client_id).map_or(EVERYTHING, String::as_str);
-            let permissions = Arc::new(Permissions::new(rights(client_id, text)));
+            let thing = self.things.lock().unwrap().get(client_id).cloned();
+            let rights = Rights { thing, ..rights(client_id, text) };
+            let permissions = Arc::new(Permissions::new(rights));
             let mut given = self.given.lock().unwrap();
             given.insert(client_id.to_owned(), Arc::clone(&permissions));
             Ok(permissions)
@@ -230,6 +239,7 @@ pub(crate) fn knock() -> Knock {
     Knock {
         door: "mqtts",
         peer: SocketAddr::from((Ipv4Addr::LOCALHOST, 50_000)),
+        local: Some(SocketAddr::from((Ipv4Addr::LOCALHOST, 8883))),
         server_name: None,
         certificate: Some(Bytes::from_static(b"a certificate")),
     }

@@ -53,8 +53,13 @@ impl House {
         let certificate = pki::parse_pem_certificate(pem.unwrap_or_default());
         let certificate = certificate.expect("the certificate is read").der;
         let peer = SocketAddr::from(([192, 0, 2, 1], 1));
-        let knock =
-            Knock { door: "mqtts", peer, server_name: None, certificate: Some(certificate.into()) };
+        let knock = Knock {
+            door: "mqtts",
+            peer,
+            local: None,
+            server_name: None,
+            certificate: Some(certificate.into()),
+        };
         Self { server, devices, knock }
     }
 

@@ -217,7 +217,7 @@ mod tests {
     /// A connection that is kept current.
     async fn connected(server: &Server, devices: &Devices) -> Arc<Permissions> {
         let peer = SocketAddr::from(([192, 0, 2, 1], 1));
-        let knock = Knock { door: "mqtt", peer, server_name: None, certificate: None };
+        let knock = Knock { door: "mqtt", peer, local: None, server_name: None, certificate: None };
         let principal = Arc::new(Principal {
             tenant: server.cx("-").await.tenant,
             id: "id".to_owned(),

@@ -112,7 +112,7 @@ async fn register(server: &Server, pem: &str, status: &str) -> Certificate {
 
 fn knock(door: &'static str, server_name: Option<&str>, certificate: Option<Bytes>) -> Knock {
     let peer = SocketAddr::from(([192, 0, 2, 1], 40_000));
-    Knock { door, peer, server_name: server_name.map(str::to_owned), certificate }
+    Knock { door, peer, local: None, server_name: server_name.map(str::to_owned), certificate }
 }
 
 fn document(statements: &[&str]) -> String {

@@ -33,7 +33,7 @@ fn add_until(
         tenant: Tenant { id: TenantId(1), account: AccountId::DEFAULT, region },
         id: "id".to_owned(),
         kind: PrincipalKind::Administrator,
-        knock: Knock { door: "mqtt", peer, server_name: None, certificate: None },
+        knock: Knock { door: "mqtt", peer, local: None, server_name: None, certificate: None },
     });
     let permissions = Arc::new(Permissions::new(Rights::default()));
     let held = Arc::downgrade(&permissions);

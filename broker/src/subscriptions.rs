@@ -1,0 +1,94 @@
+//! What one client subscribes to: its connection changes it, and others may look.
+
+use std::collections::HashMap;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use bytestring::ByteString;
+use mqtt::{QoS, TopicFilter};
+
+/// The subscriptions of one client, by the text of their filters. Bounded by its connection.
+#[derive(Default)]
+pub(crate) struct Subscriptions(Mutex<HashMap<ByteString, (TopicFilter, QoS)>>);
+
+impl Subscriptions {
+    /// Whether one with this filter may be added, or put in place, where `most` may be held.
+    pub(crate) fn has_room_for(&self, filter: &str, most: usize) -> bool {
+        let held = self.lock();
+        held.len() < most || held.contains_key(filter)
+    }
+
+    /// Adds a subscription, in place of the one with the same filter; whether there was none.
+    pub(crate) fn insert(&self, filter: TopicFilter, qos: QoS) -> bool {
+        // A copy: the text must not hold the buffer that it came in.
+        self.lock().insert(ByteString::from(filter.as_str()), (filter, qos)).is_none()
+    }
+
+    pub(crate) fn remove(&self, filter: &str) -> Option<TopicFilter> {
+        self.lock().remove(filter).map(|(filter, _)| filter)
+    }
+
+    /// Removes them all.
+    pub(crate) fn take(&self) -> Vec<TopicFilter> {
+        let held = std::mem::take(&mut *self.lock());
+        held.into_values().map(|(filter, _)| filter).collect()
+    }
+
+    /// The first `most` whose filters come after `after`, sorted by filter; and whether there are
+    /// more.
+    pub(crate) fn page(&self, after: Option<&str>, most: usize) -> (Vec<(ByteString, QoS)>, bool) {
+        let held = self.lock();
+        let is_next = |filter: &str| after.is_none_or(|after| filter > after);
+        let mut page: Vec<_> = held
+            .iter()
+            .filter(|(filter, _)| is_next(filter))
+            .map(|(filter, (_, qos))| (filter.clone(), *qos))
+            .collect();
+        drop(held);
+        page.sort_unstable_by(|(one, _), (other, _)| one.cmp(other));
+        let has_more = page.len() > most;
+        page.truncate(most);
+        (page, has_more)
+    }
+
+    fn lock(&self) -> MutexGuard<'_, HashMap<ByteString, (TopicFilter, QoS)>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn holding(filters: &[&str]) -> Subscriptions {
+        let held = Subscriptions::default();
+        for filter in filters {
+            held.insert(TopicFilter::parse((*filter).into()).unwrap(), QoS::AtLeastOnce);
+        }
+        held
+    }
+
+    #[test]
+    fn pages_follow_one_another_in_the_order_of_filters() {
+        let held = holding(&["b", "a/+", "c/#", "a"]);
+        let page = |after, most| {
+            let (page, has_more) = held.page(after, most);
+            let filters: Vec<_> = page.iter().map(|(filter, _)| filter.to_string()).collect();
+            (filters.join(" "), has_more)
+        };
+        assert_eq!(page(None, 3), ("a a/+ b".to_owned(), true));
+        assert_eq!(page(Some("b"), 3), ("c/#".to_owned(), false));
+        assert_eq!(page(Some("a/z"), 2), ("b c/#".to_owned(), false));
+        assert_eq!(page(Some("d"), 2), (String::new(), false));
+    }
+
+    #[test]
+    fn a_filter_is_held_once_and_fits_where_it_is_held() {
+        let held = holding(&["a", "b"]);
+        held.insert(TopicFilter::parse("a".into()).unwrap(), QoS::AtMostOnce);
+        assert_eq!(held.page(None, 1).0, [("a".into(), QoS::AtMostOnce)]);
+        let fits = ["a", "c"].map(|filter| held.has_room_for(filter, 2));
+        assert_eq!((fits, held.has_room_for("c", 3)), ([true, false], true));
+        assert!(held.remove("a").is_some() && held.remove("a").is_none());
+        assert_eq!((held.take().len(), held.take().len()), (1, 0));
+    }
+}
