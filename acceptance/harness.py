@@ -31,18 +31,21 @@ REGION = "us-east-1"
 READY_WITHIN_S = 20
 STOPPED_WITHIN_S = 10
 
-# The statuses that AWS documents for the errors of its IoT control plane.
+# The statuses that AWS documents for the errors of IoT.
 STATUS = {
     "AccessDeniedException": 403,
     "CertificateConflictException": 409,
     "CertificateStateException": 406,
     "CertificateValidationException": 400,
     "DeleteConflictException": 409,
+    "ForbiddenException": 403,
+    "GatewayTimeoutException": 504,
     "InvalidRequestException": 400,
     "InvalidSignatureException": 403,
     "LimitExceededException": 410,
     "MalformedPolicyException": 400,
     "MissingAuthenticationTokenException": 403,
+    "RequestEntityTooLargeException": 413,
     "ResourceAlreadyExistsException": 409,
     "ResourceNotFoundException": 404,
     "UnrecognizedClientException": 403,
