@@ -11,7 +11,7 @@ use service::{
     RawRequest, RawResponse, RawRoute, RouteMatch, Wish,
 };
 
-use crate::Broker;
+use crate::{Broker, https};
 
 /// Entries of the device log that an explanation comes with.
 const EVENTS_SHOWN: usize = 5;
@@ -25,7 +25,7 @@ struct Subject {
     is_connected: bool,
 }
 
-/// The broker's own routes.
+/// What the broker serves over HTTP.
 pub fn feature(broker: &Arc<Broker>) -> Feature {
     let explainer = Arc::clone(broker);
     let explain = move |cx, request| explain(Arc::clone(&explainer), cx, request);
@@ -35,7 +35,7 @@ pub fn feature(broker: &Arc<Broker>) -> Feature {
         RawRoute::new(get("/_ferrite/v1/explain"), access, "ExplainDevice", explain),
         RawRoute::new(get("/_ferrite/v1/device-log"), access, "ListDeviceEvents", list_events),
     ];
-    Feature { endpoints: Vec::new(), raw_routes }
+    Feature { endpoints: https::endpoints(broker), raw_routes }
 }
 
 async fn list_events(cx: Cx, request: RawRequest) -> Result<RawResponse, ApiError> {

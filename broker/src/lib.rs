@@ -14,6 +14,7 @@ mod ending;
 mod explain;
 #[cfg(test)]
 mod fixture;
+mod https;
 mod mailbox;
 mod matches;
 mod message;

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use http::Response;
 use http::request::Parts;
+use model::ServiceId;
 use model::spec::{OperationSpec, Protocol, Service};
 use serde_json::Value;
 use service::{Access, AccessKey, ApiError, Caller, Cx, RawRequest, RawRoute, RouteMatch};
@@ -110,7 +111,7 @@ impl Gateway {
         let input = read_input(found, request.head, body)?;
         cx.resource = resources::arn(operation, &cx.tenant, &input).into();
         trace.cx = Some(cx.clone());
-        authorize::check(key, &cx, operation)?;
+        authorize::check(key, &cx, operation, &input)?;
         let output = endpoint.call(cx.clone(), input).await?;
         if is_change(operation.name) {
             self.app.audit.log(&cx, "success");
@@ -142,12 +143,7 @@ impl Gateway {
                 "{} has no operation at {} {path}.",
                 service.name, head.method
             ))),
-            Err(NoRoute::Method(allowed)) => Err(unknown_operation(format!(
-                "{} has no operation at {} {path}, only {}.",
-                service.name,
-                head.method,
-                allowed.join(", ")
-            ))),
+            Err(NoRoute::Method(allowed)) => Err(wrong_method(service, head, &allowed)),
             Err(NoRoute::Encoding) => {
                 Err(ApiError::new("SerializationException", "The path is not valid UTF-8."))
             }
@@ -328,6 +324,19 @@ fn named_service(head: &Parts, scope: &str) -> Result<&'static Service, ApiError
     })
 }
 
+/// The path is right and the method is not, for which the data plane has an error of its own.
+fn wrong_method(service: &Service, head: &Parts, allowed: &[&str]) -> ApiError {
+    let (method, path) = (&head.method, head.uri.path());
+    let message = format!(
+        "{} has no operation at {method} {path}, only {}.",
+        service.name,
+        allowed.join(", ")
+    );
+    let is_data = service.id == ServiceId::IotData;
+    let code = if is_data { "MethodNotAllowedException" } else { "UnknownOperationException" };
+    ApiError::new(code, message)
+}
+
 fn unknown_operation(message: String) -> ApiError {
     ApiError::new("UnknownOperationException", message)
 }
@@ -340,8 +349,9 @@ fn not_built(operation: &OperationSpec) -> ApiError {
     ApiError::new("NotImplementedException", message)
 }
 
-/// Whether an operation changes something, by AWS's way of naming the ones that do not.
+/// Whether an operation changes something, by AWS's way of naming the ones that do not. A message
+/// changes nothing that is kept.
 fn is_change(operation: &str) -> bool {
     const READS: [&str; 6] = ["Describe", "Get", "List", "Search", "Test", "Validate"];
-    !READS.iter().any(|verb| operation.starts_with(verb))
+    operation != "Publish" && !READS.iter().any(|verb| operation.starts_with(verb))
 }

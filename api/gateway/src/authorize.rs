@@ -2,17 +2,30 @@
 
 use std::borrow::Cow;
 
+use model::ServiceId;
 use model::spec::OperationSpec;
-use policy::{Context, Decision};
+use policy::{Context, Decision, Document};
+use serde_json::Value;
 use service::{AccessKey, ApiError, Cx};
 
 use crate::resources::action_prefix;
 
 /// Refuses what the key's policy does not allow. A key without a policy may do everything.
-pub(crate) fn check(key: &AccessKey, cx: &Cx, operation: &OperationSpec) -> Result<(), ApiError> {
+pub(crate) fn check(
+    key: &AccessKey,
+    cx: &Cx,
+    operation: &OperationSpec,
+    input: &Value,
+) -> Result<(), ApiError> {
     let Some(document) = &key.policy else { return Ok(()) };
-    let action = format!("{}:{}", action_prefix(operation.service), operation.name);
-    let request = policy::Request { action: &action, resource: &cx.resource, context: &Facts(cx) };
+    for action in actions(operation, input) {
+        check_action(document, cx, &action)?;
+    }
+    Ok(())
+}
+
+fn check_action(document: &Document, cx: &Cx, action: &str) -> Result<(), ApiError> {
+    let request = policy::Request { action, resource: &cx.resource, context: &Facts(cx) };
     let decision = policy::evaluate(&[("access key", document)], &request);
     let reason = match decision {
         Decision::Allowed { .. } => return Ok(()),
@@ -25,6 +38,18 @@ pub(crate) fn check(key: &AccessKey, cx: &Cx, operation: &OperationSpec) -> Resu
         cx.caller.arn, cx.resource
     );
     Err(ApiError::new("AccessDeniedException", message))
+}
+
+/// What has to be allowed for an operation: its own action, and for a message that is to be
+/// retained a second one.
+pub(crate) fn actions(operation: &OperationSpec, input: &Value) -> Vec<String> {
+    let prefix = action_prefix(operation.service);
+    let mut actions = vec![format!("{prefix}:{}", operation.name)];
+    let is_retained = input.get("retain").and_then(Value::as_bool).unwrap_or(false);
+    if operation.service == ServiceId::IotData && operation.name == "Publish" && is_retained {
+        actions.push(format!("{prefix}:RetainPublish"));
+    }
+    actions
 }
 
 /// The condition keys that a signed request has values for.

@@ -10,6 +10,7 @@ mod connect;
 mod delivery;
 mod explain;
 mod hostile;
+mod https;
 mod permissions;
 mod publish;
 mod slow;
