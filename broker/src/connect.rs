@@ -153,7 +153,7 @@ impl Broker {
         if is_assigned {
             connect.client_id = self.new_client_id(connect.version).into();
         }
-        let permissions = self.policies.permissions(principal, &connect.client_id).await;
+        let permissions = self.policies.permissions(principal, Some(&connect.client_id)).await;
         let permissions =
             permissions.map_err(|r| Refused::by(r).telling(&connect, reason::NOT_AUTHORIZED))?;
         self.authorize(&connect, principal, &permissions)?;

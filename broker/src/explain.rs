@@ -130,7 +130,7 @@ impl Broker {
             ))
         })?;
         let principal = Arc::new(absent(cx, id));
-        let permissions = self.policies.permissions(&principal, client_id).await;
+        let permissions = self.policies.permissions(&principal, Some(client_id)).await;
         let permissions = permissions.map_err(|refusal| ApiError::not_found(refusal.detail))?;
         Ok(Subject { principal, permissions, is_connected: false })
     }
