@@ -14,7 +14,7 @@ use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 use crate::ending::{Ending, Fault};
 use crate::mailbox::{Mailbox, MailboxLimits};
 use crate::message::detached_will;
-use crate::session::{LogBudget, Session};
+use crate::session::Session;
 use crate::space::{Client, Space};
 use crate::verdicts::Verdicts;
 use crate::window::Window;
@@ -252,7 +252,7 @@ impl Broker {
             packet_bytes_max,
             tells_reasons: asked.request_problem_information.unwrap_or(true),
             asked_to_persist: asks_to_persist(&connect),
-            log_budget: LogBudget::default(),
+            log_budget: service::LogBudget::default(),
             will: connect.will.map(detached_will),
         }
     }

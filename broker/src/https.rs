@@ -112,7 +112,8 @@ fn correlation_data(text: &str) -> Result<Bytes, ApiError> {
     })
 }
 
-/// `[{"k":"v"},{"k2":"v2"}]`: names may repeat, and their order is kept.
+/// `[{"k":"v"},{"k2":"v2"}]`: names may repeat, and their order is kept. SDKs that encode what is
+/// JSON already send the list as a JSON text.
 fn user_properties(text: &str) -> Result<UserProperties, ApiError> {
     let wrong = || {
         ApiError::invalid(
@@ -120,6 +121,8 @@ fn user_properties(text: &str) -> Result<UserProperties, ApiError> {
              as [{\"a\":\"1\"},{\"b\":\"2\"}].",
         )
     };
+    let encoded_twice: Option<String> = serde_json::from_str(text).ok();
+    let text = encoded_twice.as_deref().unwrap_or(text);
     let pairs: Vec<Map<String, Value>> = serde_json::from_str(text).map_err(|_| wrong())?;
     let pair = |object: Map<String, Value>| {
         let mut pairs = object.into_iter();

@@ -1,4 +1,4 @@
-//! Whether an access key's IAM policy allows an operation on a resource.
+//! Whether a caller's policies allow an operation on a resource.
 
 use std::borrow::Cow;
 
@@ -8,10 +8,34 @@ use policy::{Context, Decision, Document};
 use serde_json::Value;
 use service::{AccessKey, ApiError, Cx};
 
+use crate::device::Device;
 use crate::resources::action_prefix;
 
+/// What allows a caller to do anything.
+pub(crate) enum Grants<'a> {
+    /// The IAM policy of an access key.
+    Key(&'a AccessKey),
+    /// The IoT policies of a certificate.
+    Device(&'a Device),
+}
+
+impl Grants<'_> {
+    /// Refuses what is not allowed.
+    pub(crate) fn check(
+        &self,
+        cx: &Cx,
+        operation: &OperationSpec,
+        input: &Value,
+    ) -> Result<(), ApiError> {
+        match self {
+            Self::Key(key) => check_key(key, cx, operation, input),
+            Self::Device(device) => device.check(cx, operation, input),
+        }
+    }
+}
+
 /// Refuses what the key's policy does not allow. A key without a policy may do everything.
-pub(crate) fn check(
+fn check_key(
     key: &AccessKey,
     cx: &Cx,
     operation: &OperationSpec,

@@ -70,6 +70,16 @@ async fn every_property_of_mqtt_5_goes_on_to_subscribers() {
 }
 
 #[tokio::test]
+async fn user_properties_that_were_encoded_twice_are_the_same() {
+    let world = World::new().await;
+    let mut ear = listener(&world, Version::V5).await;
+    let twice = json!(r#"[{"b":"1"}]"#).to_string();
+    post(&world, "lamp", json!({ "userProperties": twice })).await.unwrap();
+    let properties = ear.message().await.properties.unwrap();
+    assert_eq!(properties.user_properties, [("b".into(), "1".into())]);
+}
+
+#[tokio::test]
 async fn a_life_is_cut_to_what_mqtt_allows() {
     let world = World::new().await;
     let mut ear = listener(&world, Version::V5).await;
