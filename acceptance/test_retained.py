@@ -53,6 +53,14 @@ def test_the_api_tells_what_is_kept(server, make, session, name):
     assert refused.value.response["Error"]["Code"] == "ResourceNotFoundException"
 
 
+def test_a_message_over_https_is_kept_when_it_is_answered(server, make, session, name):
+    server.client("iot-data").publish(topic=f"{name}/h", payload=b"on", qos=1, retain=True)
+    later = session(make(*everything_on(f"{name}/*")), V5)
+    later.subscribe(f"{name}/h", qos=1)
+    message = later.read()
+    assert message.payload == b"on" and message.flags & RETAIN
+
+
 def test_user_properties_are_told_as_aws_writes_them(server, make, session, name):
     client = session(make(*keeper(name)), V5)
     props = {"user": [("k", "v"), ("k", "w")]}

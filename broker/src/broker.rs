@@ -18,7 +18,7 @@ use crate::lifecycle::{self, Lifecycle};
 use crate::message::Message;
 use crate::metrics::Metrics;
 use crate::publish::deliver;
-use crate::retained::Retained;
+use crate::retained::{Retained, Waiting};
 use crate::session::Session;
 use crate::space::{Client, Space};
 use crate::turn::with_lent;
@@ -110,7 +110,10 @@ impl Broker {
             let now = self.app.env.clock.now();
             let message = Arc::new(Message::of_will(will, session.client.number, now));
             if message.retain
-                && self.retained.keep(&session.space.tenant, Arc::clone(&message), None).is_err()
+                && self
+                    .retained
+                    .keep(&session.space.tenant, Arc::clone(&message), Waiting::Nobody)
+                    .is_err()
             {
                 let why = "too many messages wait to be retained".to_owned();
                 session.log_refusal("Publish-In", "THROTTLED", why, Some(&message.topic));

@@ -17,7 +17,7 @@ use crate::lifecycle::Lifecycle;
 use crate::mailbox::{Mailbox, MailboxLimits};
 use crate::message::detached_will;
 use crate::receipts::Receipts;
-use crate::session::{LogBudget, Session};
+use crate::session::Session;
 use crate::space::{Client, Space};
 use crate::subscriptions::Subscriptions;
 use crate::verdicts::Verdicts;
@@ -157,7 +157,7 @@ impl Broker {
         if is_assigned {
             connect.client_id = self.new_client_id(connect.version).into();
         }
-        let permissions = self.policies.permissions(principal, &connect.client_id).await;
+        let permissions = self.policies.permissions(principal, Some(&connect.client_id)).await;
         let permissions =
             permissions.map_err(|r| Refused::by(r).telling(&connect, reason::NOT_AUTHORIZED))?;
         let space = self.space(&principal.tenant);
@@ -267,7 +267,7 @@ impl Broker {
             packet_bytes_max,
             tells_reasons: asked.request_problem_information.unwrap_or(true),
             asked_to_persist: asks_to_persist(&connect),
-            log_budget: LogBudget::default(),
+            log_budget: service::LogBudget::default(),
             retained: self.retained.clone(),
             unsafe_messages: 0,
             will: connect.will.map(detached_will),

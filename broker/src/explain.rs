@@ -11,7 +11,7 @@ use service::{
     RawRequest, RawResponse, RawRoute, RouteMatch, Wish,
 };
 
-use crate::{Broker, connections, retained};
+use crate::{Broker, connections, https, retained};
 
 /// Entries of the device log that an explanation comes with.
 const EVENTS_SHOWN: usize = 5;
@@ -25,7 +25,7 @@ struct Subject {
     is_connected: bool,
 }
 
-/// The broker's own routes, and its operations.
+/// What the broker serves over HTTP.
 pub fn feature(broker: &Arc<Broker>) -> Feature {
     let explainer = Arc::clone(broker);
     let explain = move |cx, request| explain(Arc::clone(&explainer), cx, request);
@@ -36,6 +36,7 @@ pub fn feature(broker: &Arc<Broker>) -> Feature {
         RawRoute::new(get("/_ferrite/v1/device-log"), access, "ListDeviceEvents", list_events),
     ];
     let mut endpoints = connections::endpoints(broker);
+    endpoints.extend(https::endpoints(broker));
     endpoints.extend(retained::endpoints());
     Feature { endpoints, raw_routes }
 }
@@ -132,7 +133,7 @@ impl Broker {
             ))
         })?;
         let principal = Arc::new(absent(cx, id));
-        let permissions = self.policies.permissions(&principal, client_id).await;
+        let permissions = self.policies.permissions(&principal, Some(client_id)).await;
         let permissions = permissions.map_err(|refusal| ApiError::not_found(refusal.detail))?;
         Ok(Subject { principal, permissions, is_connected: false })
     }

@@ -9,6 +9,7 @@ use crate::bounds;
 use crate::ending::{Ending, Fault};
 use crate::mailbox::{Delivery, Posted};
 use crate::message::Message;
+use crate::retained::Waiting;
 use crate::session::Session;
 use crate::space::{Space, Subscriber};
 use crate::turn::Turn;
@@ -43,8 +44,11 @@ impl Session {
     /// Has a message retained. It is acknowledged once it is written; if there is no room to
     /// wait, it is not, and the client sends it again.
     fn keep(&mut self, message: Arc<Message>, packet_id: Option<PacketId>) {
-        let waiting = packet_id.map(|packet_id| (Arc::clone(&self.client), packet_id));
-        self.unsafe_messages += usize::from(waiting.is_some());
+        self.unsafe_messages += usize::from(packet_id.is_some());
+        let waiting = match packet_id {
+            Some(packet_id) => Waiting::Client(Arc::clone(&self.client), packet_id),
+            None => Waiting::Nobody,
+        };
         let topic = message.topic.clone();
         if self.retained.keep(&self.space.tenant, message, waiting).is_err() {
             let why = "too many messages wait to be retained".to_owned();

@@ -11,9 +11,9 @@ use std::sync::Arc;
 
 use env::TaskKind;
 use mqtt::{PacketId, QoS, reason};
-use service::App;
+use service::{ApiError, App};
 use store::{Batch, Key, TransactError, Versioned};
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, oneshot};
 use types::{Tenant, TenantId};
 
 pub(crate) use self::operations::endpoints;
@@ -38,12 +38,33 @@ pub(crate) struct Retained {
 struct Request {
     tenant: TenantId,
     message: Arc<Message>,
-    waiting: Option<(Arc<Client>, PacketId)>,
+    waiting: Waiting,
+}
+
+/// Who waits for a message to be safe.
+pub(crate) enum Waiting {
+    /// Nobody: QoS 0, or a Will.
+    Nobody,
+    /// The client that sent it, for its PUBACK.
+    Client(Arc<Client>, PacketId),
+    /// A request over HTTP. Dropped if the message could not be written.
+    Request(oneshot::Sender<u8>),
 }
 
 /// There are too many messages to be written.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Busy;
+
+impl Waiting {
+    fn tell(self, code: u8) {
+        match self {
+            Self::Nobody => {}
+            Self::Client(client, packet_id) => client.mailbox.acknowledge(packet_id, code),
+            // Who asked may be gone.
+            Self::Request(answer) => drop(answer.send(code)),
+        }
+    }
+}
 
 impl Retained {
     /// Starts to write.
@@ -59,10 +80,30 @@ impl Retained {
         &self,
         tenant: &Tenant,
         message: Arc<Message>,
-        waiting: Option<(Arc<Client>, PacketId)>,
+        waiting: Waiting,
     ) -> Result<(), Busy> {
         let request = Request { tenant: tenant.id, message, waiting };
         self.queue.try_send(request).map_err(|_| Busy)
+    }
+
+    /// Keeps `message`, and resolves once it is safe.
+    pub(crate) async fn keep_safely(
+        &self,
+        tenant: &Tenant,
+        message: Arc<Message>,
+    ) -> Result<(), ApiError> {
+        let (answer, answered) = oneshot::channel();
+        let busy =
+            |_| ApiError::new("ThrottlingException", "Too many messages wait to be retained.");
+        self.keep(tenant, message, Waiting::Request(answer)).map_err(busy)?;
+        match answered.await {
+            Ok(reason::SUCCESS) => Ok(()),
+            Ok(_) => Err(ApiError::new(
+                "ThrottlingException",
+                "There are as many retained messages as there may be.",
+            )),
+            Err(_) => Err(ApiError::unavailable("The message could not be retained. Try again.")),
+        }
     }
 
     /// Brings the message of `topic`, if there is one, to a client that has just subscribed.
@@ -87,7 +128,7 @@ impl Retained {
 }
 
 /// The message that is kept at `key`, unless its life is over.
-async fn read(app: &App, key: &Key) -> Result<Option<Message>, service::ApiError> {
+async fn read(app: &App, key: &Key) -> Result<Option<Message>, ApiError> {
     let Some(found) = app.store.get(key).await? else { return Ok(None) };
     let record: Record = service::decode(&found)?;
     Ok(record.into_message(app.env.clock.now()))
@@ -126,12 +167,11 @@ impl Writer {
         for (tenant, requests) in by_tenant {
             let refused = self.write_of(tenant, &requests).await;
             for Request { message, waiting, .. } in requests {
-                let Some((client, packet_id)) = waiting else { continue };
                 match &refused {
                     Ok(refused) if refused.iter().any(|topic| *topic == *message.topic) => {
-                        client.mailbox.acknowledge(packet_id, reason::QUOTA_EXCEEDED);
+                        waiting.tell(reason::QUOTA_EXCEEDED);
                     }
-                    Ok(_) => client.mailbox.acknowledge(packet_id, reason::SUCCESS),
+                    Ok(_) => waiting.tell(reason::SUCCESS),
                     // Not acknowledged: the client has to send it again.
                     Err(()) => {}
                 }
@@ -166,7 +206,7 @@ impl Writer {
         tenant: TenantId,
         messages: &[&Message],
         found: &[Option<Versioned>],
-    ) -> Result<(Batch, Vec<String>), service::ApiError> {
+    ) -> Result<(Batch, Vec<String>), ApiError> {
         let most = self.app.limits.mqtt_retained_messages_max;
         let now = self.app.env.clock.now();
         let before: u64 = found.first().and_then(Option::as_ref).map_or(Ok(0), service::decode)?;

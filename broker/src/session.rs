@@ -5,8 +5,7 @@ use std::sync::Arc;
 use bytes::BytesMut;
 use bytestring::ByteString;
 use mqtt::{Ack, AckProperties, Packet, Version, Will, reason};
-use service::{App, DeviceEvent, DeviceStatus, Limits};
-use types::Timestamp;
+use service::{App, DeviceEvent, DeviceStatus, Limits, LogBudget};
 
 use crate::ending::{Ending, Fault};
 use crate::receipts::Receipts;
@@ -18,9 +17,6 @@ use crate::window::Window;
 
 /// What a DISCONNECT, PUBACK or SUBACK has beside its reason string, at most.
 const PACKET_BESIDE_REASON_BYTES: usize = 64;
-
-/// Entries of the device log that one client may fill in a second.
-const LOG_ENTRIES_PER_SECOND_MAX: u32 = 10;
 
 /// What a client was granted, and what it has open.
 pub(crate) struct Session {
@@ -143,30 +139,6 @@ impl Session {
             topic_name: topic.map(str::to_owned),
             ..self.client.event(event_type, DeviceStatus::Failure, reason, details)
         });
-    }
-}
-
-/// How many entries of the device log one client may fill, so that others find room.
-#[derive(Debug, Default)]
-pub(crate) struct LogBudget {
-    second: i64,
-    used: u32,
-    untold: u64,
-}
-
-impl LogBudget {
-    /// Whether there is an entry left, and how many were left out since the last one.
-    fn take(&mut self, now: Timestamp) -> Option<u64> {
-        let second = now.millis() / 1000;
-        if second != self.second {
-            (self.second, self.used) = (second, 0);
-        }
-        if self.used >= LOG_ENTRIES_PER_SECOND_MAX {
-            self.untold += 1;
-            return None;
-        }
-        self.used += 1;
-        Some(std::mem::take(&mut self.untold))
     }
 }
 

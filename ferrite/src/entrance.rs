@@ -70,7 +70,14 @@ impl Doors {
             TaskKind::Vital,
             self.http.serve(move |stream, peer| {
                 let gateway = Arc::clone(&gateway);
-                async move { gateway.serve_connection(stream, peer.address).await }
+                let knock = Knock {
+                    door: HTTP,
+                    peer: peer.address,
+                    local: None,
+                    server_name: None,
+                    certificate: None,
+                };
+                async move { gateway.serve_connection(stream, knock).await }
             }),
         );
         if let Some(door) = self.https {
@@ -120,19 +127,19 @@ impl Inside {
             Ok(secured) => secured,
             Err(error) => return self.log(peer, &error),
         };
+        let knock = Knock {
+            door: HTTPS,
+            peer: peer.address,
+            local,
+            server_name: secured.server_name,
+            certificate: secured.certificate,
+        };
         match secured.protocol {
             Some(Protocol::Mqtt | Protocol::MqttCustomAuth) => {
-                let knock = Knock {
-                    door: HTTPS,
-                    peer: peer.address,
-                    local,
-                    server_name: secured.server_name,
-                    certificate: secured.certificate,
-                };
                 self.broker.serve_connection(secured.stream, knock).await;
             }
             Some(Protocol::Http) | None => {
-                self.gateway.serve_connection(secured.stream, peer.address).await;
+                self.gateway.serve_connection(secured.stream, knock).await;
             }
         }
     }

@@ -10,10 +10,11 @@ use std::time::Duration;
 use anyhow::{Context as _, bail};
 use broker::Broker;
 use env::{Env, TaskKind, Workers};
-use gateway::Gateway;
+use gateway::{Gateway, Neighbours};
 use identity::Identity;
 use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
 use pki::{Authority, KEY_POOL_DEFAULT, KeyPool};
+use registry::Devices;
 use secrets::Keyring;
 use service::{AccessKey, App, Audit, DeviceLog, Limits, Settings, Tenants};
 use store::{Options, Store, StoreUrl};
@@ -71,9 +72,9 @@ async fn start(config: &Config, is_dev: bool) -> anyhow::Result<Inside> {
     let app = open_app(config, is_dev, &env).await?;
     let identity = Identity::start(&app);
     let root_key = identity.bootstrap().await?;
-    let devices = registry::Devices::start(&app);
-    let broker = Broker::new(Arc::clone(&app), devices.clone(), devices);
-    let gateway = build_gateway(&app, &identity, &broker, config, metrics);
+    let devices = Devices::start(&app);
+    let broker = Broker::new(Arc::clone(&app), devices.clone(), devices.clone());
+    let gateway = build_gateway(&app, &identity, &devices, &broker, config, metrics);
     let tls = server_identity::present(config, &app)?;
     let doors = Doors::open(&config.listen, &app).await?;
     let addresses = doors.addresses();
@@ -193,6 +194,7 @@ async fn open_store(config: &Config, env: &Env) -> anyhow::Result<Store> {
 fn build_gateway(
     app: &Arc<App>,
     identity: &Arc<Identity>,
+    devices: &Arc<Devices>,
     broker: &Arc<Broker>,
     config: &Config,
     metrics: PrometheusHandle,
@@ -200,8 +202,12 @@ fn build_gateway(
     let mut features = features::modelled(broker);
     features.push(identity::feature(identity));
     features.push(admin::feature(app, identity, config.key_file()));
-    let keys = Arc::clone(identity) as Arc<dyn service::AccessKeys>;
-    Gateway::new(Arc::clone(app), features, keys, Box::new(move || metrics.render()))
+    let neighbours = Neighbours {
+        keys: Arc::clone(identity) as Arc<dyn service::AccessKeys>,
+        authenticator: Arc::clone(devices) as Arc<dyn service::Authenticator>,
+        policies: Arc::clone(devices) as Arc<dyn service::PolicySource>,
+    };
+    Gateway::new(Arc::clone(app), features, neighbours, Box::new(move || metrics.render()))
 }
 
 /// The threads on which devices are served.

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use http::Response;
 use http::request::Parts;
+use model::ServiceId;
 use model::spec::{OperationSpec, Protocol, Service};
 use serde_json::Value;
 use service::{Access, AccessKey, ApiError, Caller, Cx, RawRequest, RawRoute, RouteMatch};
@@ -13,24 +14,32 @@ use sigv4::Payload;
 use types::{Region, Tenant};
 use uuid::Uuid;
 
+use crate::authorize::Grants;
 use crate::bind::{Parts as Bindable, Unbindable, bind, bind_json11};
+use crate::device::Connection;
 use crate::route::{Match, NoRoute};
 use crate::validate::{Refusal, validate};
-use crate::{Gateway, authenticate, authorize, resources, respond, select};
+use crate::{Gateway, authenticate, resources, respond, select};
 
 /// A request on its way, as far as it is known.
 pub(crate) struct Request<'r> {
     pub(crate) head: &'r Parts,
-    pub(crate) source_ip: IpAddr,
+    pub(crate) connection: &'r Connection,
     pub(crate) id: Uuid,
+}
+
+impl Request<'_> {
+    fn source_ip(&self) -> IpAddr {
+        self.connection.knock.peer.ip()
+    }
 }
 
 /// What is known of a request when it fails, so that the failure can be worded.
 #[derive(Default)]
-struct Trace {
-    service: Option<&'static Service>,
-    operation: Option<&'static OperationSpec>,
-    cx: Option<Cx>,
+pub(crate) struct Trace {
+    pub(crate) service: Option<&'static Service>,
+    pub(crate) operation: Option<&'static OperationSpec>,
+    pub(crate) cx: Option<Cx>,
 }
 
 impl Gateway {
@@ -68,6 +77,9 @@ impl Gateway {
         }
         let headers = authenticate::signed_form(request.head);
         let unsigned = authenticate::request(request.head, &headers, Payload::Unsigned);
+        if request.connection.knock.certificate.is_some() && !authenticate::is_signed(&unsigned) {
+            return self.serve_device(request, body, trace).await;
+        }
         let (authorization, key) = self.identify(&unsigned).await?;
         let body = body.await?;
         let whole = authenticate::request(request.head, &headers, Payload::Bytes(&body));
@@ -79,7 +91,7 @@ impl Gateway {
             )
         })?;
         let tenant = self.app.tenants.find(key.account, region).await?;
-        let caller = caller(&key, request.source_ip);
+        let caller = caller(&key, request.source_ip());
         let cx = |operation| self.cx(request, tenant.clone(), Arc::clone(&caller), operation);
 
         if let Some(route) = self.signed_route(request, &authorization.service) {
@@ -93,14 +105,14 @@ impl Gateway {
         trace.operation = Some(found.operation);
         let cx = cx(found.operation.name);
         trace.cx = Some(cx.clone());
-        self.dispatch(cx, &found, &key, (request, &body), trace).await
+        self.dispatch(cx, &found, Grants::Key(&key), (request, &body), trace).await
     }
 
-    async fn dispatch(
+    pub(crate) async fn dispatch(
         &self,
         mut cx: Cx,
         found: &Match<'_>,
-        key: &AccessKey,
+        grants: Grants<'_>,
         (request, body): (&Request<'_>, &Bytes),
         trace: &mut Trace,
     ) -> Result<Response<Bytes>, ApiError> {
@@ -110,7 +122,7 @@ impl Gateway {
         let input = read_input(found, request.head, body)?;
         cx.resource = resources::arn(operation, &cx.tenant, &input).into();
         trace.cx = Some(cx.clone());
-        authorize::check(key, &cx, operation, &input)?;
+        grants.check(&cx, operation, &input)?;
         let output = endpoint.call(cx.clone(), input).await?;
         if is_change(operation.name) {
             self.app.audit.log(&cx, "success");
@@ -118,7 +130,7 @@ impl Gateway {
         Ok(respond::success(operation, output, request.id))
     }
 
-    fn cx(
+    pub(crate) fn cx(
         &self,
         request: &Request<'_>,
         tenant: Tenant,
@@ -129,7 +141,11 @@ impl Gateway {
         Cx { app, tenant, caller, request_id: request.id, operation, resource: "*".into() }
     }
 
-    fn route<'p>(&self, service: &'static Service, head: &'p Parts) -> Result<Match<'p>, ApiError> {
+    pub(crate) fn route<'p>(
+        &self,
+        service: &'static Service,
+        head: &'p Parts,
+    ) -> Result<Match<'p>, ApiError> {
         let path = head.uri.path();
         if service.protocol == Protocol::Json11 {
             return by_target(service, head);
@@ -142,12 +158,7 @@ impl Gateway {
                 "{} has no operation at {} {path}.",
                 service.name, head.method
             ))),
-            Err(NoRoute::Method(allowed)) => Err(unknown_operation(format!(
-                "{} has no operation at {} {path}, only {}.",
-                service.name,
-                head.method,
-                allowed.join(", ")
-            ))),
+            Err(NoRoute::Method(allowed)) => Err(wrong_method(service, head, &allowed)),
             Err(NoRoute::Encoding) => {
                 Err(ApiError::new("SerializationException", "The path is not valid UTF-8."))
             }
@@ -186,7 +197,7 @@ impl Gateway {
             account: settings.account,
             arn: "anonymous".into(),
             user_id: "anonymous".into(),
-            source_ip: request.source_ip,
+            source_ip: request.source_ip(),
             is_root: false,
         };
         let cx = self.cx(request, tenant, Arc::new(caller), route.operation);
@@ -282,7 +293,7 @@ fn raw_request(request: &Request<'_>, body: Bytes) -> RawRequest {
         query: request.head.uri.query().unwrap_or_default().to_owned(),
         headers: request.head.headers.clone(),
         body,
-        source_ip: request.source_ip,
+        source_ip: request.source_ip(),
     }
 }
 
@@ -328,6 +339,19 @@ fn named_service(head: &Parts, scope: &str) -> Result<&'static Service, ApiError
     })
 }
 
+/// The path is right and the method is not, for which the data plane has an error of its own.
+fn wrong_method(service: &Service, head: &Parts, allowed: &[&str]) -> ApiError {
+    let (method, path) = (&head.method, head.uri.path());
+    let message = format!(
+        "{} has no operation at {method} {path}, only {}.",
+        service.name,
+        allowed.join(", ")
+    );
+    let is_data = service.id == ServiceId::IotData;
+    let code = if is_data { "MethodNotAllowedException" } else { "UnknownOperationException" };
+    ApiError::new(code, message)
+}
+
 fn unknown_operation(message: String) -> ApiError {
     ApiError::new("UnknownOperationException", message)
 }
@@ -341,7 +365,7 @@ fn not_built(operation: &OperationSpec) -> ApiError {
 }
 
 /// Whether an operation changes something, by AWS's way of naming the ones that do not. A message
-/// passes and changes nothing.
+/// passes and changes nothing that is kept.
 fn is_change(operation: &str) -> bool {
     const OTHERS: [&str; 8] =
         ["Describe", "Get", "List", "Publish", "Search", "Send", "Test", "Validate"];

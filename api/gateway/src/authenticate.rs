@@ -50,6 +50,11 @@ pub(crate) fn request<'a>(
     Request { method: head.method.as_str(), raw_path, raw_query, headers, payload }
 }
 
+/// Whether a request has a signature of AWS's, good or bad.
+pub(crate) fn is_signed(request: &Request<'_>) -> bool {
+    !matches!(sigv4::parse(request), Ok(None))
+}
+
 impl Gateway {
     /// The signature of a request and the key that it names; the signature is not yet checked.
     pub(crate) async fn identify<'a>(
@@ -59,7 +64,7 @@ impl Gateway {
         let authorization = sigv4::parse(request).map_err(refused)?.ok_or_else(|| {
             ApiError::new("MissingAuthenticationTokenException", "Missing Authentication Token")
         })?;
-        let found = self.keys.find(&authorization.access_key_id).await?;
+        let found = self.neighbours.keys.find(&authorization.access_key_id).await?;
         let is_usable = self.app.settings.is_dev || authorization.session_token.is_none();
         let key = found.filter(|_| is_usable).ok_or_else(|| {
             ApiError::new(

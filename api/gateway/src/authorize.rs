@@ -1,28 +1,56 @@
-//! Whether an access key's IAM policy allows an operation on a resource.
+//! Whether a caller's policies allow an operation on a resource.
 
 use std::borrow::Cow;
 
+use model::ServiceId;
 use model::spec::OperationSpec;
-use policy::{Context, Decision};
+use policy::{Context, Decision, Document};
 use serde_json::Value;
 use service::{AccessKey, ApiError, Cx};
 
+use crate::device::Device;
 use crate::resources::action_prefix;
 
+/// What allows a caller to do anything.
+pub(crate) enum Grants<'a> {
+    /// The IAM policy of an access key.
+    Key(&'a AccessKey),
+    /// The IoT policies of a certificate.
+    Device(&'a Device),
+}
+
+impl Grants<'_> {
+    /// Refuses what is not allowed.
+    pub(crate) fn check(
+        &self,
+        cx: &Cx,
+        operation: &OperationSpec,
+        input: &Value,
+    ) -> Result<(), ApiError> {
+        match self {
+            Self::Key(key) => check_key(key, cx, operation, input),
+            Self::Device(device) => device.check(cx, operation, input),
+        }
+    }
+}
+
 /// Refuses what the key's policy does not allow. A key without a policy may do everything.
-pub(crate) fn check(
+fn check_key(
     key: &AccessKey,
     cx: &Cx,
     operation: &OperationSpec,
     input: &Value,
 ) -> Result<(), ApiError> {
     let Some(document) = &key.policy else { return Ok(()) };
-    let action = format!("{}:{}", action_prefix(operation.service), operation.name);
-    let request = policy::Request {
-        action: &action,
-        resource: &cx.resource,
-        context: &Facts { cx, operation, input },
-    };
+    for action in actions(operation, input) {
+        check_action(document, &Facts { cx, operation, input }, &action)?;
+    }
+    Ok(())
+}
+
+fn check_action(document: &Document, facts: &Facts<'_>, action: &str) -> Result<(), ApiError> {
+    let cx = facts.cx;
+    let request = policy::Request { action, resource: &cx.resource, context: facts };
     let decision = policy::evaluate(&[("access key", document)], &request);
     let reason = match decision {
         Decision::Allowed { .. } => return Ok(()),
@@ -35,6 +63,18 @@ pub(crate) fn check(
         cx.caller.arn, cx.resource
     );
     Err(ApiError::new("AccessDeniedException", message))
+}
+
+/// What has to be allowed for an operation: its own action, and for a message that is to be
+/// retained a second one.
+pub(crate) fn actions(operation: &OperationSpec, input: &Value) -> Vec<String> {
+    let prefix = action_prefix(operation.service);
+    let mut actions = vec![format!("{prefix}:{}", operation.name)];
+    let is_retained = input.get("retain").and_then(Value::as_bool).unwrap_or(false);
+    if operation.service == ServiceId::IotData && operation.name == "Publish" && is_retained {
+        actions.push(format!("{prefix}:RetainPublish"));
+    }
+    actions
 }
 
 /// The condition keys that a signed request has values for.

@@ -9,6 +9,7 @@ mod authenticate;
 mod authorize;
 mod bind;
 pub mod compatibility;
+mod device;
 pub mod offline;
 mod resources;
 mod respond;
@@ -22,7 +23,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use model::{SERVICES, ServiceId};
-use service::{AccessKeys, App, Endpoint, Feature, RawRoute};
+use service::{AccessKeys, App, Authenticator, Endpoint, Feature, PolicySource, RawRoute};
 use tokio::sync::Semaphore;
 
 use crate::authenticate::SigningKeys;
@@ -31,10 +32,20 @@ use crate::route::Routes;
 /// Writes the metrics of the server in Prometheus' text form.
 pub type MetricsText = Box<dyn Fn() -> String + Send + Sync>;
 
+/// Those whom the gateway asks, and never learns their name.
+pub struct Neighbours {
+    /// Who signs a request.
+    pub keys: Arc<dyn AccessKeys>,
+    /// Who a device is that comes with a certificate.
+    pub authenticator: Arc<dyn Authenticator>,
+    /// What such a device may do.
+    pub policies: Arc<dyn PolicySource>,
+}
+
 /// The API's engine, shared by every connection.
 pub struct Gateway {
     app: Arc<App>,
-    keys: Arc<dyn AccessKeys>,
+    neighbours: Neighbours,
     routes: Vec<Routes>,
     endpoints: HashMap<(ServiceId, &'static str), Endpoint>,
     raw_routes: Vec<RawRoute>,
@@ -48,11 +59,11 @@ pub struct Gateway {
 }
 
 impl Gateway {
-    /// An engine that serves what `features` bring, to whom `keys` knows.
+    /// An engine that serves what `features` bring, to whom its `neighbours` know.
     pub fn new(
         app: Arc<App>,
         features: Vec<Feature>,
-        keys: Arc<dyn AccessKeys>,
+        neighbours: Neighbours,
         metrics: MetricsText,
     ) -> Arc<Self> {
         let (mut endpoints, mut raw_routes) = (HashMap::new(), Vec::new());
@@ -68,7 +79,7 @@ impl Gateway {
         let body_room = Semaphore::new(app.limits.http_bodies_bytes_max / 1024);
         Arc::new(Self {
             app,
-            keys,
+            neighbours,
             routes: SERVICES.iter().map(|service| Routes::new(service)).collect(),
             endpoints,
             raw_routes,

@@ -5,6 +5,7 @@ use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
 use http::header::{CONTENT_TYPE, HeaderName, HeaderValue};
 use http::{Response, StatusCode};
+use model::ServiceId;
 use model::spec::{Kind, Location, OperationSpec, Protocol, Service};
 use serde_json::{Map, Value};
 use service::{ApiError, Output, RawResponse};
@@ -14,13 +15,14 @@ const REQUEST_ID: HeaderName = HeaderName::from_static("x-amzn-requestid");
 const ERROR_TYPE: HeaderName = HeaderName::from_static("x-amzn-errortype");
 
 /// The statuses of errors that every service shares.
-const COMMON_ERRORS: [(&str, u16); 20] = [
+const COMMON_ERRORS: [(&str, u16); 21] = [
     ("MissingAuthenticationTokenException", 403),
     ("UnrecognizedClientException", 403),
     ("InvalidSignatureException", 403),
     ("IncompleteSignatureException", 403),
     ("ExpiredTokenException", 403),
     ("AccessDeniedException", 403),
+    ("ForbiddenException", 403),
     ("SerializationException", 400),
     ("ValidationException", 400),
     ("InvalidRequestException", 400),
@@ -128,6 +130,9 @@ pub(crate) fn failure(
     }
     let message_member = service.map_or("message", |s| s.message_member);
     body.insert(message_member.into(), error.message.as_str().into());
+    if service.is_some_and(|s| s.id == ServiceId::IotData) {
+        body.insert("traceId".into(), request_id.to_string().into());
+    }
     body.extend(error.members.clone());
     let content_type = if is_json11 { "application/x-amz-json-1.1" } else { "application/json" };
     let mut response = Response::new(to_bytes(&body));
@@ -163,6 +168,15 @@ pub(crate) fn modelled(operation: &OperationSpec, code: &'static str) -> &'stati
         return code;
     }
     let names: &[&str] = match code {
+        // The data plane has names of its own for what the control plane shares.
+        "AccessDeniedException" if operation.service == ServiceId::IotData => {
+            return "ForbiddenException";
+        }
+        "SerializationException" | "ValidationException"
+            if operation.service == ServiceId::IotData =>
+        {
+            return ApiError::INVALID;
+        }
         ApiError::INTERNAL => &["InternalServerException", "InternalException"],
         ApiError::INVALID => &["ValidationException", "InvalidParameterException"],
         // As the operations on connections have it.
@@ -175,8 +189,9 @@ pub(crate) fn modelled(operation: &OperationSpec, code: &'static str) -> &'stati
 }
 
 /// Errors that come from the door, whatever the operation.
-const PROTOCOL_ERRORS: [&str; 10] = [
+const PROTOCOL_ERRORS: [&str; 11] = [
     "AccessDeniedException",
+    "ForbiddenException",
     "SerializationException",
     "ValidationException",
     ApiError::INVALID,

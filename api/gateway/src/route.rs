@@ -45,6 +45,9 @@ impl Routes {
         let mut routes = Self::default();
         for operation in service.operations {
             routes.root.insert(operation.path, operation);
+            if let Some(before) = spreads(operation) {
+                routes.root.at(before).greedy.push(operation);
+            }
         }
         routes
     }
@@ -77,17 +80,27 @@ impl Routes {
     }
 }
 
+/// The path before a last label that may have slashes as they are, though the model does not say
+/// so: a topic may be written with its levels as segments.
+fn spreads(operation: &OperationSpec) -> Option<&'static [Segment]> {
+    let (last, before) = operation.path.split_last()?;
+    matches!(last, Segment::Label("topic")).then_some(before)
+}
+
 impl Node {
     fn insert(&mut self, path: &'static [Segment], operation: &'static OperationSpec) {
+        match path.split_last() {
+            Some((Segment::Greedy(_), before)) => self.at(before).greedy.push(operation),
+            _ => self.at(path).here.push(operation),
+        }
+    }
+
+    /// The node at the end of `path`.
+    fn at(&mut self, path: &'static [Segment]) -> &mut Self {
         match path.split_first() {
-            None => self.here.push(operation),
-            Some((Segment::Greedy(_), _)) => self.greedy.push(operation),
-            Some((Segment::Literal(text), rest)) => {
-                self.literals.entry(text).or_default().insert(rest, operation);
-            }
-            Some((Segment::Label(_), rest)) => {
-                self.label.get_or_insert_default().insert(rest, operation);
-            }
+            None | Some((Segment::Greedy(_), _)) => self,
+            Some((Segment::Literal(text), rest)) => self.literals.entry(text).or_default().at(rest),
+            Some((Segment::Label(_), rest)) => self.label.get_or_insert_default().at(rest),
         }
     }
 
@@ -132,14 +145,15 @@ fn labels<'p>(
     segments: &[&'p str],
 ) -> Result<Vec<(&'static str, Cow<'p, str>)>, NoRoute> {
     let mut labels = Vec::new();
+    let is_spread = segments.len() > operation.path.len();
     for (i, part) in operation.path.iter().enumerate() {
         match part {
             Segment::Literal(_) => {}
-            Segment::Label(name) => {
+            Segment::Label(name) if !is_spread || i + 1 < operation.path.len() => {
                 let text = segments.get(i).copied().unwrap_or_default();
                 labels.push((*name, decode(text)?));
             }
-            Segment::Greedy(name) => {
+            Segment::Label(name) | Segment::Greedy(name) => {
                 let text = segments.get(i..).unwrap_or_default().join("/");
                 labels.push((*name, Cow::Owned(decode(&text)?.into_owned())));
             }
@@ -191,6 +205,33 @@ mod tests {
     fn labels_are_decoded_after_the_path_is_split() {
         assert_eq!(find(1, "POST", "/topics/a%2Fb"), r#"Publish [("topic", "a/b")]"#);
         assert_eq!(find(0, "GET", "/things/%ff"), "Encoding");
+    }
+
+    #[test]
+    fn the_levels_of_a_topic_may_be_segments_of_the_path() {
+        for (path, topic) in [
+            ("a", "a"),
+            ("a/b/c", "a/b/c"),
+            ("a%2Fb/c", "a/b/c"),
+            ("a/", "a/"),
+            ("/a", "/a"),
+            ("%2Fa", "/a"),
+            ("a//b", "a//b"),
+        ] {
+            let expect = format!(r#"Publish [("topic", "{topic}")]"#);
+            assert_eq!(find(1, "POST", &format!("/topics/{path}")), expect, "{path}");
+        }
+        assert_eq!(find(1, "POST", "/topics/"), "Path");
+        assert_eq!(find(1, "GET", "/topics/a/b"), r#"Method(["POST"])"#);
+    }
+
+    #[test]
+    fn a_label_before_a_greedy_one_is_one_segment() {
+        let greengrass = SERVICES.iter().position(|s| s.signing_name == "greengrass").unwrap();
+        assert_eq!(
+            find(greengrass, "GET", "/greengrass/v2/components/arn/artifacts/a/b"),
+            r#"GetComponentVersionArtifact [("arn", "arn"), ("artifactName", "a/b")]"#
+        );
     }
 
     #[test]

@@ -1,23 +1,23 @@
 //! HTTP/1.1 on one connection: bounded heads and bodies, deadlines, a graceful end.
 
 use std::convert::Infallible;
-use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
-use http::header::{CONTENT_TYPE, HeaderValue};
+use http::header::{CONNECTION, CONTENT_TYPE, HeaderValue};
 use http::{Method, Request, Response, StatusCode};
 use http_body_util::{BodyExt as _, Full};
 use hyper::body::{Body as _, Incoming};
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
-use service::ApiError;
+use service::{ApiError, Knock};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::SemaphorePermit;
 
+use crate::device::Connection;
 use crate::{Gateway, answer};
 
 /// Bodies up to this size are read without asking for room: a connection has as much anyway.
@@ -26,12 +26,13 @@ const SMALL_BODY_KIB: u32 = 16;
 impl Gateway {
     /// Serves requests on `stream` until either side closes it, or shutdown begins and the
     /// request at hand is answered.
-    pub async fn serve_connection<S>(self: &Arc<Self>, stream: S, peer: SocketAddr)
+    pub async fn serve_connection<S>(self: &Arc<Self>, stream: S, knock: Knock)
     where
         S: AsyncRead + AsyncWrite + Unpin,
     {
         let limits = &self.app.limits;
-        let service = service_fn(|request| self.respond_to(request, peer.ip()));
+        let client = Connection::new(knock);
+        let service = service_fn(|request| self.respond_to(request, &client));
         let connection = http1::Builder::new()
             .timer(TokioTimer::new())
             // A client that has sent all it wants to may close its side and wait for answers.
@@ -49,18 +50,18 @@ impl Gateway {
             }
         };
         if let Err(error) = ended {
-            tracing::debug!(%peer, %error, "connection ended early");
+            tracing::debug!(peer = %client.knock.peer, %error, "connection ended early");
         }
     }
 
     async fn respond_to(
         &self,
         request: Request<Incoming>,
-        source_ip: IpAddr,
+        connection: &Connection,
     ) -> Result<Response<Full<Bytes>>, Infallible> {
         let response = match self.status_page(&request) {
             Some(response) => response,
-            None => self.within_deadline(request, source_ip).await,
+            None => self.within_deadline(request, connection).await,
         };
         Ok(response.map(Full::new))
     }
@@ -84,13 +85,20 @@ impl Gateway {
     async fn within_deadline(
         &self,
         request: Request<Incoming>,
-        source_ip: IpAddr,
+        connection: &Connection,
     ) -> Response<Bytes> {
         let id = uuid::Builder::from_random_bytes(self.app.env.random.bytes()).into_uuid();
         let (head, body) = request.into_parts();
+        let has_body = !body.is_end_stream();
         let mut held = Held::default();
         let body = self.read_body(body, &mut held);
-        self.answer(answer::Request { head: &head, source_ip, id }, body).await
+        let request = answer::Request { head: &head, connection, id };
+        let mut response = self.answer(request, body).await;
+        if has_body && held.turn.is_none() {
+            // A body that was not read cannot be told from the next request: say so.
+            response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+        }
+        response
     }
 
     /// Reads a body within its deadline, and then takes a turn among the requests that run: a

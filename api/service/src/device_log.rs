@@ -15,6 +15,9 @@ use types::Timestamp;
 /// Refusals that are written to the server's log in one second; the rest is counted.
 const LINES_PER_SECOND_MAX: u32 = 50;
 
+/// Entries of the device log that one client may fill in a second.
+const CLIENT_ENTRIES_PER_SECOND_MAX: u32 = 10;
+
 /// What happened to clients lately.
 pub struct DeviceLog {
     env: Env,
@@ -145,6 +148,30 @@ impl Recent {
         }
         self.lines += 1;
         Some(std::mem::take(&mut self.unwritten))
+    }
+}
+
+/// How many entries of the device log one client may fill, so that others find room.
+#[derive(Debug, Default)]
+pub struct LogBudget {
+    second: i64,
+    used: u32,
+    untold: u64,
+}
+
+impl LogBudget {
+    /// Whether there is an entry left, and how many were left out since the last one.
+    pub fn take(&mut self, now: Timestamp) -> Option<u64> {
+        let second = now.millis() / 1000;
+        if second != self.second {
+            (self.second, self.used) = (second, 0);
+        }
+        if self.used >= CLIENT_ENTRIES_PER_SECOND_MAX {
+            self.untold += 1;
+            return None;
+        }
+        self.used += 1;
+        Some(std::mem::take(&mut self.untold))
     }
 }
 

@@ -89,13 +89,14 @@ pub trait Authenticator: Send + Sync {
 
 /// Says what a client may do.
 pub trait PolicySource: Send + Sync {
-    /// What `principal` may do when it connects as `client_id`. What is returned is kept current
-    /// for as long as somebody holds it: a change of a policy, an attachment, a thing or a
-    /// certificate reaches it within a second.
+    /// What `principal` may do when it connects as `client_id`; over HTTP there is no such id, and
+    /// policies find neither it nor a thing. What is returned is kept current for as long as
+    /// somebody holds it: a change of a policy, an attachment, a thing or a certificate reaches it
+    /// within a second.
     fn permissions<'a>(
         &'a self,
         principal: &'a Arc<Principal>,
-        client_id: &'a str,
+        client_id: Option<&'a str>,
     ) -> BoxFuture<'a, Result<Arc<Permissions>, Refusal>>;
 }
 

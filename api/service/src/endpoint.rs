@@ -54,6 +54,26 @@ impl Endpoint {
         Self { spec: O::SPEC, call: Box::new(call) }
     }
 
+    /// Ties `handler` to the operation `O`, whose answer has a body that the model does not
+    /// describe.
+    pub fn answering<O, H, F>(handler: H) -> Self
+    where
+        O: Operation,
+        H: Fn(Cx, O::Input) -> F + Send + Sync + 'static,
+        F: Future<Output = Result<Bytes, ApiError>> + Send + 'static,
+    {
+        let call = move |cx: Cx, input: Value| -> BoxFuture<'static, Result<Output, ApiError>> {
+            match serde_json::from_value(input) {
+                Ok(input) => {
+                    let answer = handler(cx, input);
+                    Box::pin(async move { answer.await.map(Output::Body) })
+                }
+                Err(error) => Box::pin(std::future::ready(Err(ApiError::unreadable(error)))),
+            }
+        };
+        Self { spec: O::SPEC, call: Box::new(call) }
+    }
+
     /// Runs the operation on a bound and validated input.
     pub fn call(&self, cx: Cx, input: Value) -> BoxFuture<'static, Result<Output, ApiError>> {
         (self.call)(cx, input)

@@ -12,6 +12,7 @@ mod delivery;
 mod direct;
 mod explain;
 mod hostile;
+mod https;
 mod lifecycle;
 mod permissions;
 mod publish;

@@ -193,8 +193,9 @@ impl PolicySource for Registry {
     fn permissions<'a>(
         &'a self,
         _: &'a Arc<Principal>,
-        client_id: &'a str,
+        client_id: Option<&'a str>,
     ) -> BoxFuture<'a, Result<Arc<Permissions>, Refusal>> {
+        let client_id = client_id.unwrap_or_default();
         let found = if client_id == "unbound" {
             let detail = "the thing unbound is not attached".to_owned();
             Err(Refusal { reason: "NOT_ATTACHED", detail })

@@ -68,7 +68,10 @@ impl House {
     }
 
     async fn permissions(&self, principal: &Arc<Principal>, client_id: &str) -> Arc<Permissions> {
-        self.devices.permissions(principal, client_id).await.expect("the device has permissions")
+        self.devices
+            .permissions(principal, Some(client_id))
+            .await
+            .expect("the device has permissions")
     }
 
     /// Makes another version of the policy its default, and waits until all have it.

@@ -100,7 +100,7 @@ impl PolicySource for Devices {
     fn permissions<'a>(
         &'a self,
         principal: &'a Arc<Principal>,
-        client_id: &'a str,
+        client_id: Option<&'a str>,
     ) -> BoxFuture<'a, Result<Arc<Permissions>, Refusal>> {
         Box::pin(async move {
             let context = context::of_connection(principal, client_id);
@@ -109,7 +109,7 @@ impl PolicySource for Devices {
                 return Ok(Arc::new(Permissions::new(rights)));
             }
             let principal = Arc::clone(principal);
-            let (client_id, policies) = (client_id.into(), Vec::new());
+            let (client_id, policies) = (client_id.map(Arc::from), Vec::new());
             self.grant(Subject { principal, client_id, context, policies }).await
         })
     }

@@ -11,12 +11,10 @@ const CERTIFICATE: &str = "iot:Certificate.";
 const THING: &str = "iot:Connection.Thing.";
 
 /// What stays as it is for as long as the connection lasts.
-pub(super) fn of_connection(principal: &Principal, client_id: &str) -> Keys {
+pub(super) fn of_connection(principal: &Principal, client_id: Option<&str>) -> Keys {
     let knock = &principal.knock;
-    let mut keys = vec![
-        one("iot:ClientId", client_id),
-        one("aws:SourceIp", knock.peer.ip().to_canonical().to_string()),
-    ];
+    let mut keys: Keys = client_id.iter().map(|id| one("iot:ClientId", *id)).collect();
+    keys.push(one("aws:SourceIp", knock.peer.ip().to_canonical().to_string()));
     keys.extend(knock.server_name.as_deref().map(|name| one("iot:DomainName", name)));
     if let (PrincipalKind::Certificate { .. }, Some(der)) = (&principal.kind, &knock.certificate) {
         // What is registered was read before; should it not be readable now, its fields are absent.

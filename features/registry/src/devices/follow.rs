@@ -181,7 +181,7 @@ fn subject(stale: &Stale) -> Subject {
     let rights = stale.permissions.rights();
     Subject {
         principal: Arc::clone(&stale.principal),
-        client_id: Arc::clone(&stale.client_id),
+        client_id: stale.client_id.clone(),
         context: context::without_thing(&rights.context),
         policies: rights.policies.iter().map(|(name, _)| name.clone()).collect(),
     }
@@ -226,7 +226,7 @@ mod tests {
         });
         let permissions = Arc::new(Permissions::new(Rights::default()));
         let held = Arc::downgrade(&permissions);
-        let connection = Connection { principal, client_id: "c".into(), permissions: held };
+        let connection = Connection { principal, client_id: Some("c".into()), permissions: held };
         devices.live.add(connection, Sources::default(), devices.live.moment());
         permissions
     }

@@ -56,8 +56,8 @@ struct Place(u64);
 pub(super) struct Connection {
     /// Who.
     pub(super) principal: Arc<Principal>,
-    /// Under which name.
-    pub(super) client_id: Arc<str>,
+    /// Under which name; none over HTTP.
+    pub(super) client_id: Option<Arc<str>>,
     /// What it may do.
     pub(super) permissions: Weak<Permissions>,
 }
@@ -77,8 +77,8 @@ pub(super) struct Stale {
     pub(super) id: Id,
     /// Who.
     pub(super) principal: Arc<Principal>,
-    /// Under which name.
-    pub(super) client_id: Arc<str>,
+    /// Under which name; none over HTTP.
+    pub(super) client_id: Option<Arc<str>>,
     /// What it may do so far.
     pub(super) permissions: Arc<Permissions>,
 }
@@ -158,7 +158,7 @@ impl Live {
             let Connection { principal, client_id, permissions } = &held.connection;
             match permissions.upgrade() {
                 Some(permissions) => {
-                    let (principal, client_id) = (Arc::clone(principal), Arc::clone(client_id));
+                    let (principal, client_id) = (Arc::clone(principal), client_id.clone());
                     taken.push(Stale { id, principal, client_id, permissions });
                 }
                 None => inner.remove(id),

@@ -29,8 +29,8 @@ const ROUNDS_MAX: usize = 6;
 pub(super) struct Subject {
     /// Who.
     pub(super) principal: Arc<Principal>,
-    /// Under which name.
-    pub(super) client_id: Arc<str>,
+    /// Under which name; none over HTTP.
+    pub(super) client_id: Option<Arc<str>>,
     /// What is known of the connection itself.
     pub(super) context: Keys,
     /// Its policies so far: they are read at once, since most of them stay.
@@ -140,17 +140,19 @@ impl Devices {
         reader: &mut Reader<'_>,
     ) -> Result<(Rights, Option<Timestamp>), Stop> {
         let Principal { tenant, id, .. } = &*subject.principal;
-        let keys = CertificateKeys::of(tenant, id, arn, &subject.client_id);
+        let keys = CertificateKeys::of(tenant, id, arn, subject.client_id.as_deref());
         let policies = subject.policies.iter().map(|name| policies::key(tenant, name));
-        reader.want(keys.all().into_iter().cloned().chain(policies))?;
+        reader.want(keys.all().cloned().chain(policies))?;
         let certificate = check_certificate(&keys, tenant, id, now, reader)?;
-        let bound = bind(&keys, tenant, &subject.client_id, reader)?;
+        let bound = bind(&keys, tenant, reader)?;
         let names = policy_names(&keys, reader)?;
         let policies = self.policies(tenant, &names, reader)?;
         let mut context = subject.context.clone();
         context::add_certificate(&mut context, &certificate.pem);
         let (thing, record) = bound.thing.unzip();
-        context.extend(context::of_thing(record.as_ref(), bound.is_attached));
+        if keys.named.is_some() {
+            context.extend(context::of_thing(record.as_ref(), bound.is_attached));
+        }
         let rights = Rights { thing, ..rights(policies, context) };
         Ok((rights, Some(certificate.not_after)))
     }
@@ -222,25 +224,35 @@ struct CertificateKeys {
     certificate: Key,
     policies: Key,
     binding: Key,
+    named: Option<NamedKeys>,
+}
+
+/// What is asked for the name of the client, which over HTTP it does not have.
+struct NamedKeys {
+    client_id: String,
     attachment: Key,
     thing: Key,
 }
 
 impl CertificateKeys {
-    fn of(tenant: &Tenant, id: &str, arn: &str, client_id: &str) -> Self {
+    fn of(tenant: &Tenant, id: &str, arn: &str, client_id: Option<&str>) -> Self {
         Self {
             registration: certificates::registration_key(tenant, id),
             certificate: certificates::key(tenant, id),
             policies: policy_attachments::key(tenant, arn),
             binding: thing_principals::binding_key(tenant, arn),
-            attachment: thing_principals::key(tenant, client_id, arn),
-            thing: things::key(tenant, client_id),
+            named: client_id.map(|client_id| NamedKeys {
+                client_id: client_id.to_owned(),
+                attachment: thing_principals::key(tenant, client_id, arn),
+                thing: things::key(tenant, client_id),
+            }),
         }
     }
 
-    fn all(&self) -> [&Key; 6] {
-        let Self { registration, certificate, policies, binding, attachment, thing } = self;
-        [registration, certificate, policies, binding, attachment, thing]
+    fn all(&self) -> impl Iterator<Item = &Key> {
+        let Self { registration, certificate, policies, binding, named } = self;
+        let named = named.iter().flat_map(|keys| [&keys.attachment, &keys.thing]);
+        [registration, certificate, policies, binding].into_iter().chain(named)
     }
 }
 
@@ -264,19 +276,17 @@ fn check_certificate(
 }
 
 /// The thing that the principal belongs to alone, or else the one that the client is named after,
-/// if it has the principal.
-fn bind(
-    keys: &CertificateKeys,
-    tenant: &Tenant,
-    client_id: &str,
-    reader: &mut Reader<'_>,
-) -> Result<Bound, Stop> {
+/// if it has the principal. A client without a name has no thing.
+fn bind(keys: &CertificateKeys, tenant: &Tenant, reader: &mut Reader<'_>) -> Result<Bound, Stop> {
+    let Some(NamedKeys { client_id, attachment, .. }) = &keys.named else {
+        return Ok(Bound { thing: None, is_attached: false });
+    };
     let binding: Option<Binding> = reader.find(&keys.binding)?;
-    let attachment: Option<Attachment> = reader.find(&keys.attachment)?;
+    let attachment: Option<Attachment> = reader.find(attachment)?;
     let is_attached = attachment.is_some();
     let exclusive = binding.and_then(|binding| binding.exclusive_thing);
     let is_exclusive = exclusive.is_some();
-    let Some(name) = exclusive.or_else(|| is_attached.then(|| client_id.to_owned())) else {
+    let Some(name) = exclusive.or_else(|| is_attached.then(|| client_id.clone())) else {
         return Ok(Bound { thing: None, is_attached });
     };
     let record: Thing = reader.find(&things::key(tenant, &name))?.ok_or(Stop::Moved)?;

@@ -74,7 +74,7 @@ impl House {
     /// What the holder of a certificate may do under a client id.
     async fn connect(&self, certificate: &Certificate, client_id: &str) -> Arc<Permissions> {
         let principal = self.authenticate(&certificate.knock(None)).await.unwrap();
-        self.devices.permissions(&principal, client_id).await.unwrap()
+        self.devices.permissions(&principal, Some(client_id)).await.unwrap()
     }
 
     /// Creates a policy with one statement for each of `statements`.

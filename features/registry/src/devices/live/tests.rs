@@ -37,7 +37,7 @@ fn add_until(
     });
     let permissions = Arc::new(Permissions::new(Rights::default()));
     let held = Arc::downgrade(&permissions);
-    let connection = Connection { principal, client_id: "c".into(), permissions: held };
+    let connection = Connection { principal, client_id: Some("c".into()), permissions: held };
     let is_stale = live.add(connection, sources(names, not_after), since);
     (permissions, is_stale)
 }

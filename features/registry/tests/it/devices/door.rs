@@ -168,6 +168,6 @@ async fn a_certificate_that_is_no_longer_active_has_no_permissions() {
     let pump = house.register(PUMP, "ACTIVE").await;
     let principal = house.authenticate(&pump.knock(None)).await.unwrap();
     crate::deactivate(&house.server, &pump.id).await;
-    let (reason, _) = refused(house.devices.permissions(&principal, "c").await);
+    let (reason, _) = refused(house.devices.permissions(&principal, Some("c")).await);
     assert_eq!(reason, "CERTIFICATE_INACTIVE");
 }

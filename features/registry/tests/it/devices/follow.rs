@@ -167,14 +167,14 @@ async fn a_certificate_that_is_made_inactive_or_revoked_ends_its_connections() {
 async fn a_certificate_that_is_deleted_ends_its_connections() {
     let (house, pump, _) = connected().await;
     let principal = house.authenticate(&pump.knock(None)).await.unwrap();
-    let permissions = house.devices.permissions(&principal, "c").await.unwrap();
+    let permissions = house.devices.permissions(&principal, Some("c")).await.unwrap();
     // Both changes may be heard of at once.
     crate::deactivate(&house.server, &pump.id).await;
     let request = json!({"certificateId": pump.id, "forceDelete": true});
     house.server.call::<DeleteCertificate>(request).await.unwrap();
     let reason = ending(&permissions).await.reason;
     assert!(["CERTIFICATE_INACTIVE", "UNKNOWN_CERTIFICATE"].contains(&reason), "{reason}");
-    let refused = house.devices.permissions(&principal, "c").await;
+    let refused = house.devices.permissions(&principal, Some("c")).await;
     assert_eq!(refused.err().unwrap().reason, "UNKNOWN_CERTIFICATE");
 }
 
@@ -221,7 +221,7 @@ async fn the_policy_of_a_development_login_is_followed() {
     let house = House::with(|settings| settings.is_dev = true).await;
     house.policy("p", &[&allow("a")]).await;
     let principal = house.login(&knock("mqtt", None, None), Some("policy/p")).await.unwrap();
-    let permissions = house.devices.permissions(&principal, "c").await.unwrap();
+    let permissions = house.devices.permissions(&principal, Some("c")).await.unwrap();
     new_version(&house, "b", true).await;
     until(&permissions, |now| may_publish(now, "b")).await;
     let first = json!({"policyName": "p", "policyVersionId": "1"});
@@ -237,7 +237,7 @@ async fn a_policy_of_many_connections_reaches_every_one() {
     let principal = house.authenticate(&pump.knock(None)).await.unwrap();
     let mut all = Vec::new();
     for i in 0..600 {
-        all.push(house.devices.permissions(&principal, &format!("c{i}")).await.unwrap());
+        all.push(house.devices.permissions(&principal, Some(&format!("c{i}"))).await.unwrap());
     }
     new_version(&house, "b", true).await;
     for permissions in &all {
@@ -260,7 +260,7 @@ async fn a_connection_that_comes_during_a_change_is_current_in_the_end() {
     let arrivals = async {
         let mut all = Vec::new();
         for i in 0..200 {
-            all.push(house.devices.permissions(&principal, &format!("c{i}")).await.unwrap());
+            all.push(house.devices.permissions(&principal, Some(&format!("c{i}"))).await.unwrap());
             tokio::task::yield_now().await;
         }
         all

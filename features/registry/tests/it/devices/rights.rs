@@ -40,7 +40,7 @@ async fn create_lamp(house: &House, name: &str) {
 async fn the_connection_is_known_by_its_client_its_address_and_its_host() {
     let (house, pump) = with_pump().await;
     let principal = house.authenticate(&pump.knock(Some("iot.example.com"))).await.unwrap();
-    let permissions = house.devices.permissions(&principal, "c1").await.unwrap();
+    let permissions = house.devices.permissions(&principal, Some("c1")).await.unwrap();
     let rights = permissions.rights();
     let keys = keys(&rights);
     assert_eq!(keys["iot:ClientId"], ["c1"]);
@@ -115,8 +115,8 @@ async fn what_a_certificate_says_is_known_also_if_nobody_shows_it() {
     let (house, pump) = with_pump().await;
     let shown = house.authenticate(&pump.knock(None)).await.unwrap();
     let absent = Arc::new(Principal { knock: knock("mqtts", None, None), ..(*shown).clone() });
-    let shown = house.devices.permissions(&shown, "c1").await.unwrap();
-    let absent = house.devices.permissions(&absent, "c1").await.unwrap();
+    let shown = house.devices.permissions(&shown, Some("c1")).await.unwrap();
+    let absent = house.devices.permissions(&absent, Some("c1")).await.unwrap();
     assert_eq!(keys(&shown.rights()), keys(&absent.rights()));
 }
 
@@ -218,12 +218,12 @@ async fn on_a_development_server_one_may_have_everything_or_a_policy() {
     house.policy("p", &[&allow("${iot:ClientId}")]).await;
     let plain = knock("mqtt", None, None);
     let administrator = house.login(&plain, None).await.unwrap();
-    let permissions = house.devices.permissions(&administrator, "c1").await.unwrap();
+    let permissions = house.devices.permissions(&administrator, Some("c1")).await.unwrap();
     assert!(permissions.rights().is_unlimited);
     assert!(may_publish(&permissions, "anything"));
 
     let limited = house.login(&plain, Some("policy/p")).await.unwrap();
-    let permissions = house.devices.permissions(&limited, "c1").await.unwrap();
+    let permissions = house.devices.permissions(&limited, Some("c1")).await.unwrap();
     let rights = permissions.rights();
     assert!(!rights.is_unlimited);
     let known = keys(&rights);
@@ -232,4 +232,23 @@ async fn on_a_development_server_one_may_have_everything_or_a_policy() {
     assert_eq!(known.len(), 2);
     assert!(may_publish(&permissions, "c1"));
     assert!(!may_publish(&permissions, "c2"));
+}
+
+#[tokio::test]
+async fn without_a_client_id_policies_find_neither_it_nor_a_thing() {
+    let (house, pump) = with_pump().await;
+    create_lamp(&house, "lamp").await;
+    house.attach_thing("lamp", &pump, "EXCLUSIVE_THING").await;
+    house.policy("p", &[&allow("${iot:ClientId}"), &allow("open")]).await;
+    house.attach_policy("p", &pump).await;
+    let principal = house.authenticate(&pump.knock(None)).await.unwrap();
+    let permissions = house.devices.permissions(&principal, None).await.unwrap();
+    let rights = permissions.rights();
+    let keys = keys(&rights);
+    assert!(!keys.contains_key("iot:ClientId"));
+    assert!(keys.keys().all(|key| !key.starts_with("iot:Connection.Thing.")));
+    assert!(keys.contains_key("iot:Certificate.SerialNumber"));
+    assert_eq!(rights.thing, None);
+    assert!(may_publish(&permissions, "open"));
+    assert!(!may_publish(&permissions, ""));
 }

@@ -1,0 +1,140 @@
+//! `POST /topics/{topic}`: publishing without a connection of MQTT.
+//!
+//! The gateway has asked who it is and whether it may; here a request becomes a message, held to
+//! the same bounds as one that comes over MQTT.
+
+use std::sync::Arc;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use bytes::Bytes;
+use bytestring::ByteString;
+use model::iot_data::op;
+use model::iot_data::{PayloadFormatIndicator, PublishRequest};
+use mqtt::{Publish, PublishProperties, QoS, TopicName, UserProperties};
+use serde_json::{Map, Value, json};
+use service::{ApiError, Cx, Endpoint, Limits};
+
+use crate::Broker;
+use crate::bounds;
+use crate::ending::Fault;
+use crate::message::Message;
+use crate::publish::deliver;
+use crate::turn::with_lent;
+
+/// The number of whoever publishes without a connection.
+const NO_CONNECTION: u64 = 0;
+
+/// The operations of the data plane that the broker serves.
+pub(crate) fn endpoints(broker: &Arc<Broker>) -> Vec<Endpoint> {
+    let broker = Arc::clone(broker);
+    vec![Endpoint::answering::<op::Publish, _, _>(move |cx, request| {
+        publish(Arc::clone(&broker), cx, request)
+    })]
+}
+
+/// Leaves a message in the mailbox of every subscriber of the caller's tenant. One that is to be
+/// retained is safe when this answers.
+async fn publish(broker: Arc<Broker>, cx: Cx, request: PublishRequest) -> Result<Bytes, ApiError> {
+    let publish = message(request, &cx.app.limits)?;
+    let (now, topic) = (cx.now(), publish.topic.clone());
+    let message = Arc::new(Message::new(publish, topic, NO_CONNECTION, now));
+    let space = broker.space(&cx.tenant);
+    with_lent(&broker.metrics, |lent| {
+        let (_, mut turn) = lent.turn(now);
+        turn.counts.received += 1;
+        deliver(&space, Arc::clone(&message), &mut turn);
+    });
+    if message.retain {
+        broker.retained.keep_safely(&cx.tenant, message).await?;
+    }
+    let answer = json!({ "message": "OK", "traceId": cx.request_id.to_string() });
+    Ok(Bytes::from(answer.to_string()))
+}
+
+/// The message that a request carries, if it is one that MQTT would take.
+fn message(request: PublishRequest, limits: &Limits) -> Result<Publish, ApiError> {
+    let topic = topic_name("The topic", request.topic.as_str())?;
+    bounds::check_topic(&topic, limits).map_err(refused)?;
+    let payload = request.payload.map(|blob| blob.0).unwrap_or_default();
+    let (bytes, bytes_max) = (payload.len(), limits.mqtt_payload_bytes_max);
+    if bytes > bytes_max {
+        let message = format!("The message on {topic} has {bytes} bytes of at most {bytes_max}.");
+        return Err(ApiError::new("RequestEntityTooLargeException", message));
+    }
+    let qos = if request.qos == Some(1) { QoS::AtLeastOnce } else { QoS::AtMostOnce };
+    let mut properties = PublishProperties {
+        payload_is_utf8: request
+            .payload_format_indicator
+            .map(|indicator| indicator == PayloadFormatIndicator::Utf8Data),
+        message_expiry_s: request.message_expiry.map(expiry_s).transpose()?,
+        response_topic: request.response_topic.as_deref().map(response_topic).transpose()?,
+        correlation_data: request.correlation_data.as_deref().map(correlation_data).transpose()?,
+        user_properties: request
+            .user_properties
+            .as_deref()
+            .map_or(Ok(Vec::new()), user_properties)?,
+        content_type: request.content_type.map(ByteString::from),
+        ..PublishProperties::default()
+    };
+    bounds::check_properties(&mut properties, limits).map_err(refused)?;
+    let has_properties = properties != PublishProperties::default();
+    let properties = has_properties.then(|| Box::new(properties));
+    let retain = request.retain.unwrap_or(false);
+    Ok(Publish { dup: false, qos, retain, topic, packet_id: None, properties, payload })
+}
+
+fn topic_name(what: &str, text: &str) -> Result<ByteString, ApiError> {
+    let topic = ByteString::from(text);
+    TopicName::parse(topic.clone())
+        .map(|_| topic)
+        .map_err(|invalid| ApiError::invalid(format!("{what} {text} cannot be used: {invalid}.")))
+}
+
+fn response_topic(text: &str) -> Result<ByteString, ApiError> {
+    topic_name("The response topic", text)
+}
+
+/// A time to live, which the bounds cut where it is too short or too long.
+fn expiry_s(seconds: i64) -> Result<u32, ApiError> {
+    if seconds < 0 {
+        return Err(ApiError::invalid("messageExpiry is a number of seconds, 0 or more."));
+    }
+    Ok(u32::try_from(seconds).unwrap_or(u32::MAX))
+}
+
+fn correlation_data(text: &str) -> Result<Bytes, ApiError> {
+    let data = STANDARD.decode(text);
+    data.map(Bytes::from).map_err(|error| {
+        ApiError::invalid(format!("The correlation data is not valid base64: {error}."))
+    })
+}
+
+/// `[{"k":"v"},{"k2":"v2"}]`: names may repeat, and their order is kept. SDKs that encode what is
+/// JSON already send the list as a JSON text.
+fn user_properties(text: &str) -> Result<UserProperties, ApiError> {
+    let wrong = || {
+        ApiError::invalid(
+            "The user properties are a JSON list of objects with one name and its text each, such \
+             as [{\"a\":\"1\"},{\"b\":\"2\"}].",
+        )
+    };
+    let encoded_twice: Option<String> = serde_json::from_str(text).ok();
+    let text = encoded_twice.as_deref().unwrap_or(text);
+    let pairs: Vec<Map<String, Value>> = serde_json::from_str(text).map_err(|_| wrong())?;
+    let pair = |object: Map<String, Value>| {
+        let mut pairs = object.into_iter();
+        match (pairs.next(), pairs.next()) {
+            (Some((name, Value::String(value))), None) => Ok((name.into(), value.into())),
+            _ => Err(wrong()),
+        }
+    };
+    pairs.into_iter().map(pair).collect()
+}
+
+/// What MQTT would end the connection for.
+fn refused(fault: Fault) -> ApiError {
+    let mut detail = fault.detail.chars();
+    let first = detail.next().map(|first| first.to_uppercase().to_string()).unwrap_or_default();
+    ApiError::invalid(format!("{first}{}.", detail.as_str()))
+}
