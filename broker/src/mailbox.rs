@@ -68,7 +68,8 @@ struct Inner {
 #[derive(Debug)]
 pub(crate) struct Closing {
     pub(crate) ending: Ending,
-    /// To be dropped when the connection is gone: the next one with its id, the calls that end it.
+    /// To be dropped when the connection is gone: of the next one with its id, and of the calls
+    /// that end it, which are as many as may run at once.
     pub(crate) waiting: Vec<oneshot::Sender<()>>,
 }
 
