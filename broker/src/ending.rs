@@ -23,6 +23,8 @@ pub(crate) enum Ending {
     KeepAlive,
     /// The client's certificate is no longer good.
     Revoked(Refusal),
+    /// A WebSocket has lasted as long as one may.
+    Expired,
     /// The server stops.
     ShuttingDown,
 }
@@ -74,6 +76,7 @@ impl Ending {
             Self::TakenOver => Some(reason::SESSION_TAKEN_OVER),
             Self::KeepAlive => Some(reason::KEEP_ALIVE_TIMEOUT),
             Self::Revoked(_) => Some(reason::NOT_AUTHORIZED),
+            Self::Expired => Some(reason::MAXIMUM_CONNECT_TIME),
             Self::ShuttingDown => Some(reason::SERVER_SHUTTING_DOWN),
         }
     }
@@ -88,6 +91,7 @@ impl Ending {
             Self::TakenOver => "DUPLICATE_CLIENTID",
             Self::KeepAlive => "MQTT_KEEP_ALIVE_TIMEOUT",
             Self::Revoked(_) => "AUTH_ERROR",
+            Self::Expired => "WEBSOCKET_TTL_EXPIRATION",
             Self::ShuttingDown => "SERVER_INITIATED_DISCONNECT",
         }
     }
@@ -103,6 +107,7 @@ impl Ending {
             Self::TakenOver => "the client connected again with the same client id".into(),
             Self::KeepAlive => "nothing was heard for one and a half times the keep alive".into(),
             Self::Revoked(refusal) => refusal.detail.clone(),
+            Self::Expired => "the WebSocket has lasted as long as one may; connect again".into(),
             Self::ShuttingDown => "the server stops".into(),
         }
     }
@@ -132,6 +137,7 @@ mod tests {
             (Ending::TakenOver, Some(0x8E), "DUPLICATE_CLIENTID", true),
             (Ending::KeepAlive, Some(0x8D), "MQTT_KEEP_ALIVE_TIMEOUT", true),
             (Ending::Revoked(refusal()), Some(0x87), "AUTH_ERROR", true),
+            (Ending::Expired, Some(0xA0), "WEBSOCKET_TTL_EXPIRATION", true),
             (Ending::ShuttingDown, Some(0x8B), "SERVER_INITIATED_DISCONNECT", true),
         ];
         for (ending, code, word, publishes_will) in table {

@@ -17,6 +17,7 @@ mod slow;
 mod stop;
 mod subscribe;
 mod takeover;
+mod visitor;
 mod will;
 mod wire;
 mod world;
