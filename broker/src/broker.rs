@@ -3,15 +3,18 @@
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use bytes::BytesMut;
 use mqtt::{Decoder, Packet};
-use service::{App, Authenticator, DeviceStatus, Knock, PolicySource};
+use service::{
+    App, Authenticator, BoxFuture, ByteStream, DeviceStatus, Knock, MqttDoor, PolicySource, Visitor,
+};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::watch;
 use types::{Tenant, TenantId};
 
-use crate::connect::Admitted;
+use crate::connect::{Admitted, Newcomer};
 use crate::connection::Connection;
 use crate::ending::Ending;
 use crate::lifecycle::{self, Lifecycle};
@@ -56,16 +59,26 @@ impl Broker {
     }
 
     /// Serves one client until its connection ends.
-    pub async fn serve_connection<S>(self: &Arc<Self>, mut stream: S, knock: Knock)
+    pub async fn serve_connection<S>(self: &Arc<Self>, stream: S, knock: Knock)
+    where
+        S: AsyncRead + AsyncWrite + Unpin,
+    {
+        self.serve_client(stream, &Newcomer::Stranger(knock)).await;
+    }
+
+    async fn serve_client<S>(self: &Arc<Self>, mut stream: S, newcomer: &Newcomer)
     where
         S: AsyncRead + AsyncWrite + Unpin,
     {
         let mut decoder = Decoder::server(self.app.limits.mqtt_packet_bytes_max);
         let mut input = BytesMut::new();
         // In a box, so that a connection does not hold the room that letting it in took.
-        match Box::pin(self.admit(&knock, &mut stream, &mut decoder, &mut input)).await {
-            Ok(admitted) => self.converse(admitted, (stream, decoder, input)).await,
-            Err(refused) => self.turn_away(&knock, &mut stream, &refused).await,
+        match Box::pin(self.admit(newcomer, &mut stream, &mut decoder, &mut input)).await {
+            Ok(admitted) => {
+                let comes_by_websocket = matches!(newcomer, Newcomer::Visitor(_));
+                self.converse(admitted, (stream, decoder, input), comes_by_websocket).await;
+            }
+            Err(refused) => self.turn_away(newcomer.knock(), &mut stream, &refused).await,
         }
     }
 
@@ -80,8 +93,12 @@ impl Broker {
         }
     }
 
-    async fn converse<S>(self: &Arc<Self>, admitted: Admitted, io: (S, Decoder, BytesMut))
-    where
+    async fn converse<S>(
+        self: &Arc<Self>,
+        admitted: Admitted,
+        io: (S, Decoder, BytesMut),
+        comes_by_websocket: bool,
+    ) where
         S: AsyncRead + AsyncWrite + Unpin,
     {
         self.app.device_log.record(admitted.event());
@@ -92,7 +109,15 @@ impl Broker {
         let guard = Presence { broker: self, client: Arc::clone(&session.client) };
         self.tell(&session.space, &session.client, &Lifecycle::Connected);
         let mut connection = Connection::new(Arc::clone(self), io, session, output, patience);
-        let ending = connection.run().await;
+        let ending = if comes_by_websocket {
+            connection.end_with_goodbye();
+            let longest = Duration::from_secs(self.app.limits.websocket_s);
+            // In a box, for the room of the others' connections.
+            let ended = Box::pin(tokio::time::timeout(longest, connection.run())).await;
+            ended.unwrap_or(Ending::Expired)
+        } else {
+            connection.run().await
+        };
         self.bury(connection.session(), &ending);
         connection.let_others_go_on();
         connection.close(&ending).await;
@@ -173,6 +198,16 @@ impl Broker {
 
     fn spaces(&self) -> std::sync::MutexGuard<'_, HashMap<TenantId, Arc<Space>>> {
         self.spaces.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl MqttDoor for Broker {
+    fn serve(
+        self: Arc<Self>,
+        stream: Box<dyn ByteStream>,
+        visitor: Visitor,
+    ) -> BoxFuture<'static, ()> {
+        Box::pin(async move { self.serve_client(stream, &Newcomer::Visitor(visitor)).await })
     }
 }
 

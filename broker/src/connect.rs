@@ -8,7 +8,9 @@ use bytestring::ByteString;
 use mqtt::{
     Connack, ConnackProperties, Connect, Decoder, Malformed, Packet, QoS, Version, Will, reason,
 };
-use service::{DeviceEvent, DeviceStatus, Knock, Limits, Login, Permissions, Principal, Wish};
+use service::{
+    DeviceEvent, DeviceStatus, Knock, Limits, Login, Permissions, Principal, Visitor, Wish,
+};
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 use uuid::Uuid;
 
@@ -28,6 +30,14 @@ use crate::{Broker, bounds};
 const READ_BYTES: usize = 4096;
 /// How long a connection that is replaced may take to end.
 const TAKE_OVER: Duration = Duration::from_secs(5);
+
+/// Somebody who wants to come in.
+pub(crate) enum Newcomer {
+    /// Nothing is known but what shows at the door.
+    Stranger(Knock),
+    /// Who it is and what it may do is known.
+    Visitor(Visitor),
+}
 
 /// Why a client does not come in.
 #[derive(Debug)]
@@ -50,6 +60,15 @@ pub(crate) struct Admitted {
     pub(crate) connack: Connack,
     /// How long it may be silent.
     pub(crate) patience: Duration,
+}
+
+impl Newcomer {
+    pub(crate) fn knock(&self) -> &Knock {
+        match self {
+            Self::Stranger(knock) => knock,
+            Self::Visitor(visitor) => &visitor.principal.knock,
+        }
+    }
 }
 
 impl Refused {
@@ -91,18 +110,13 @@ impl Broker {
     /// Lets a client in: from the first byte of its CONNECT to the session it gets.
     pub(crate) async fn admit<S: AsyncRead + AsyncWrite + Unpin>(
         &self,
-        knock: &Knock,
+        newcomer: &Newcomer,
         stream: &mut S,
         decoder: &mut Decoder,
         input: &mut BytesMut,
     ) -> Result<Admitted, Refused> {
-        // A certificate that is not good is closed before its first byte counts.
-        let early = match knock.certificate {
-            Some(_) => {
-                Some(self.authenticator.authenticate(knock, None).await.map_err(Refused::by)?)
-            }
-            None => None,
-        };
+        let knock = newcomer.knock();
+        let early = self.recognize(newcomer).await?;
         let read = self.first_packet(stream, decoder, input).await;
         let connect = read.map_err(|refused| refused_as(refused, early.as_ref(), None))?;
         let client_id = connect.client_id.to_string();
@@ -111,7 +125,21 @@ impl Broker {
             Some(principal) => principal,
             None => self.log_in(knock, &connect).await.map_err(|r| refused(r, None))?,
         };
-        self.establish(connect, &principal).await.map_err(|r| refused(r, Some(&principal)))
+        let established = self.establish(connect, &principal, newcomer).await;
+        established.map_err(|r| refused(r, Some(&principal)))
+    }
+
+    /// Who it is, as far as that is known before CONNECT. A certificate that is not good is closed
+    /// before its first byte counts.
+    async fn recognize(&self, newcomer: &Newcomer) -> Result<Option<Arc<Principal>>, Refused> {
+        match newcomer {
+            Newcomer::Visitor(visitor) => Ok(Some(Arc::clone(&visitor.principal))),
+            Newcomer::Stranger(knock) if knock.certificate.is_some() => {
+                let found = self.authenticator.authenticate(knock, None).await;
+                found.map(Some).map_err(Refused::by)
+            }
+            Newcomer::Stranger(_) => Ok(None),
+        }
     }
 
     /// The CONNECT that a client begins with, in time.
@@ -151,13 +179,19 @@ impl Broker {
         &self,
         mut connect: Connect,
         principal: &Arc<Principal>,
+        newcomer: &Newcomer,
     ) -> Result<Admitted, Refused> {
         check_shape(&mut connect, &self.app.limits)?;
         let is_assigned = connect.client_id.is_empty();
         if is_assigned {
             connect.client_id = self.new_client_id(connect.version).into();
         }
-        let permissions = self.policies.permissions(principal, Some(&connect.client_id)).await;
+        let permissions = match newcomer {
+            Newcomer::Visitor(visitor) => Ok(Arc::clone(&visitor.permissions)),
+            Newcomer::Stranger(_) => {
+                self.policies.permissions(principal, Some(&connect.client_id)).await
+            }
+        };
         let permissions =
             permissions.map_err(|r| Refused::by(r).telling(&connect, reason::NOT_AUTHORIZED))?;
         let space = self.space(&principal.tenant);

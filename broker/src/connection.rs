@@ -61,6 +61,8 @@ pub(crate) struct Connection<S> {
     generation: Option<u64>,
     are_timers_set: bool,
     has_begun: bool,
+    /// Whether the end of the stream is the client's goodbye, as that of a WebSocket is.
+    ends_with_goodbye: bool,
     /// Who waits for this connection to be gone.
     waiting: Vec<oneshot::Sender<()>>,
 }
@@ -98,8 +100,14 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
             generation: None,
             are_timers_set: false,
             has_begun: false,
+            ends_with_goodbye: false,
             waiting: Vec::new(),
         }
+    }
+
+    /// Takes the end of the stream for the client's goodbye.
+    pub(crate) fn end_with_goodbye(&mut self) {
+        self.ends_with_goodbye = true;
     }
 
     /// Serves the client until its connection ends, and says why it did.
@@ -277,6 +285,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
         }
         match pin!(self.stream.read_buf(input)).poll(cx) {
             Poll::Pending => return Ok(false),
+            Poll::Ready(Ok(0)) if self.ends_with_goodbye => {
+                return Err(Ending::Client { with_will: false });
+            }
             Poll::Ready(Ok(0)) => return Err(Ending::Lost(None)),
             Poll::Ready(Ok(_)) => {}
             Poll::Ready(Err(error)) => return Err(Ending::lost(error)),

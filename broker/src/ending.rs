@@ -28,6 +28,8 @@ pub(crate) enum Ending {
         /// Whether its Will is to be published.
         with_will: bool,
     },
+    /// A WebSocket has lasted as long as one may.
+    Expired,
     /// The server stops.
     ShuttingDown,
 }
@@ -83,6 +85,7 @@ impl Ending {
             Self::KeepAlive => Some(reason::KEEP_ALIVE_TIMEOUT),
             Self::Revoked(_) => Some(reason::NOT_AUTHORIZED),
             Self::Deleted { .. } => Some(reason::ADMINISTRATIVE_ACTION),
+            Self::Expired => Some(reason::MAXIMUM_CONNECT_TIME),
             Self::ShuttingDown => Some(reason::SERVER_SHUTTING_DOWN),
         }
     }
@@ -98,6 +101,7 @@ impl Ending {
             Self::KeepAlive => "MQTT_KEEP_ALIVE_TIMEOUT",
             Self::Revoked(_) => "AUTH_ERROR",
             Self::Deleted { .. } => "API_INITIATED_DISCONNECT",
+            Self::Expired => "WEBSOCKET_TTL_EXPIRATION",
             Self::ShuttingDown => "SERVER_INITIATED_DISCONNECT",
         }
     }
@@ -114,6 +118,7 @@ impl Ending {
             Self::KeepAlive => "nothing was heard for one and a half times the keep alive".into(),
             Self::Revoked(refusal) => refusal.detail.clone(),
             Self::Deleted { .. } => "DeleteConnection was called for the client".into(),
+            Self::Expired => "the WebSocket has lasted as long as one may; connect again".into(),
             Self::ShuttingDown => "the server stops".into(),
         }
     }
@@ -145,6 +150,7 @@ mod tests {
             (Ending::Revoked(refusal()), Some(0x87), "AUTH_ERROR", true),
             (Ending::Deleted { with_will: true }, Some(0x98), "API_INITIATED_DISCONNECT", true),
             (Ending::Deleted { with_will: false }, Some(0x98), "API_INITIATED_DISCONNECT", false),
+            (Ending::Expired, Some(0xA0), "WEBSOCKET_TTL_EXPIRATION", true),
             (Ending::ShuttingDown, Some(0x8B), "SERVER_INITIATED_DISCONNECT", true),
         ];
         for (ending, code, word, publishes_will) in table {

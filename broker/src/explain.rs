@@ -87,7 +87,7 @@ fn explanation(cx: &Cx, subject: &Subject, action: &str, resource: &str) -> Valu
     };
     let names: Vec<&str> = rights.policies.iter().map(|(name, _)| name.as_str()).collect();
     let arn = match &subject.principal.kind {
-        PrincipalKind::Certificate { arn } => Some(arn.as_str()),
+        PrincipalKind::Certificate { arn } | PrincipalKind::Caller { arn } => Some(arn.as_str()),
         PrincipalKind::Administrator | PrincipalKind::Policy(_) => None,
     };
     json!({
@@ -141,7 +141,11 @@ impl Broker {
 
 /// The certificate with which `client_id` last tried to connect.
 fn last_principal(cx: &Cx, client_id: &str) -> Option<String> {
-    let is_it = |event: &DeviceEvent| event.principal_id.is_some() && is_of(cx, event, client_id);
+    // An access key's principal is written with a slash.
+    let is_certificate = |id: &String| !id.contains('/');
+    let is_it = |event: &DeviceEvent| {
+        event.principal_id.as_ref().is_some_and(is_certificate) && is_of(cx, event, client_id)
+    };
     cx.app.device_log.newest(1, is_it).pop().and_then(|event| event.principal_id)
 }
 

@@ -206,6 +206,7 @@ fn build_gateway(
         keys: Arc::clone(identity) as Arc<dyn service::AccessKeys>,
         authenticator: Arc::clone(devices) as Arc<dyn service::Authenticator>,
         policies: Arc::clone(devices) as Arc<dyn service::PolicySource>,
+        mqtt: Arc::clone(broker) as Arc<dyn service::MqttDoor>,
     };
     Gateway::new(Arc::clone(app), features, neighbours, Box::new(move || metrics.render()))
 }

@@ -19,6 +19,7 @@ use crate::Gateway;
 use crate::answer::{Request, Trace};
 use crate::authorize::{Grants, actions};
 use crate::route::Match;
+use crate::websocket::Granted;
 
 /// The services that a certificate opens.
 const DATA_PLANE: [ServiceId; 2] = [ServiceId::IotData, ServiceId::IotJobsData];
@@ -28,6 +29,7 @@ pub(crate) struct Connection {
     pub(crate) knock: Knock,
     device: Mutex<Option<Device>>,
     log_budget: Mutex<LogBudget>,
+    granted: Mutex<Option<Granted>>,
 }
 
 /// A device that is recognized.
@@ -39,7 +41,22 @@ pub(crate) struct Device {
 
 impl Connection {
     pub(crate) fn new(knock: Knock) -> Self {
-        Self { knock, device: Mutex::default(), log_budget: Mutex::default() }
+        Self {
+            knock,
+            device: Mutex::default(),
+            log_budget: Mutex::default(),
+            granted: Mutex::default(),
+        }
+    }
+
+    /// Keeps an upgrade until its answer is sent.
+    pub(crate) fn grant(&self, granted: Granted) {
+        *self.granted.lock().unwrap_or_else(PoisonError::into_inner) = Some(granted);
+    }
+
+    /// The upgrade that was granted, if one was.
+    pub(crate) fn into_granted(self) -> Option<Granted> {
+        self.granted.into_inner().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The device, if it was recognized and its certificate is still good.

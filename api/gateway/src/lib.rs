@@ -10,6 +10,7 @@ mod authorize;
 mod bind;
 pub mod compatibility;
 mod device;
+mod frames;
 pub mod offline;
 mod resources;
 mod respond;
@@ -17,13 +18,16 @@ mod route;
 mod select;
 mod server;
 mod validate;
+mod websocket;
 
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use model::{SERVICES, ServiceId};
-use service::{AccessKeys, App, Authenticator, Endpoint, Feature, PolicySource, RawRoute};
+use service::{
+    AccessKeys, App, Authenticator, Endpoint, Feature, MqttDoor, PolicySource, RawRoute,
+};
 use tokio::sync::Semaphore;
 
 use crate::authenticate::SigningKeys;
@@ -40,6 +44,8 @@ pub struct Neighbours {
     pub authenticator: Arc<dyn Authenticator>,
     /// What such a device may do.
     pub policies: Arc<dyn PolicySource>,
+    /// Who speaks MQTT with whoever comes by WebSocket.
+    pub mqtt: Arc<dyn MqttDoor>,
 }
 
 /// The API's engine, shared by every connection.

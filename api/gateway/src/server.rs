@@ -16,30 +16,42 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use service::{ApiError, Knock};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::SemaphorePermit;
+use uuid::Uuid;
 
 use crate::device::Connection;
-use crate::{Gateway, answer};
+use crate::{Gateway, answer, websocket};
 
 /// Bodies up to this size are read without asking for room: a connection has as much anyway.
 const SMALL_BODY_KIB: u32 = 16;
 
 impl Gateway {
     /// Serves requests on `stream` until either side closes it, or shutdown begins and the
-    /// request at hand is answered.
+    /// request at hand is answered; after an upgrade, MQTT until that ends.
     pub async fn serve_connection<S>(self: &Arc<Self>, stream: S, knock: Knock)
     where
-        S: AsyncRead + AsyncWrite + Unpin,
+        S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
+    {
+        let client = Connection::new(knock);
+        self.serve_requests(stream, &client).await;
+        if let Some(granted) = client.into_granted() {
+            Box::pin(self.serve_upgraded(granted)).await;
+        }
+    }
+
+    async fn serve_requests<S>(&self, stream: S, client: &Connection)
+    where
+        S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
     {
         let limits = &self.app.limits;
-        let client = Connection::new(knock);
-        let service = service_fn(|request| self.respond_to(request, &client));
+        let service = service_fn(|request| self.respond_to(request, client));
         let connection = http1::Builder::new()
             .timer(TokioTimer::new())
             // A client that has sent all it wants to may close its side and wait for answers.
             .half_close(true)
             .header_read_timeout(Duration::from_secs(limits.http_idle_s))
             .max_buf_size(limits.http_header_bytes_max)
-            .serve_connection(TokioIo::new(stream), service);
+            .serve_connection(TokioIo::new(stream), service)
+            .with_upgrades();
         let mut connection = std::pin::pin!(connection);
         let mut shutdown = self.app.env.tasks.shutdown_signal();
         let ended = tokio::select! {
@@ -59,9 +71,11 @@ impl Gateway {
         request: Request<Incoming>,
         connection: &Connection,
     ) -> Result<Response<Full<Bytes>>, Infallible> {
+        let id = uuid::Builder::from_random_bytes(self.app.env.random.bytes()).into_uuid();
         let response = match self.status_page(&request) {
             Some(response) => response,
-            None => self.within_deadline(request, connection).await,
+            None if websocket::is_wanted(&request) => self.upgrade(request, connection, id).await,
+            None => self.within_deadline(request, connection, id).await,
         };
         Ok(response.map(Full::new))
     }
@@ -86,8 +100,8 @@ impl Gateway {
         &self,
         request: Request<Incoming>,
         connection: &Connection,
+        id: Uuid,
     ) -> Response<Bytes> {
-        let id = uuid::Builder::from_random_bytes(self.app.env.random.bytes()).into_uuid();
         let (head, body) = request.into_parts();
         let has_body = !body.is_end_stream();
         let mut held = Held::default();

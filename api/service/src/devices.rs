@@ -18,7 +18,7 @@ use crate::BoxFuture;
 /// What is known of a connection before its first byte.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Knock {
-    /// The door's name: `mqtts`, `https` or `mqtt`.
+    /// The door's name: `mqtts`, `https`, `http` or `mqtt`.
     pub door: &'static str,
     /// Where it came from.
     pub peer: SocketAddr,
@@ -40,12 +40,13 @@ pub struct Login {
     pub password: Option<Bytes>,
 }
 
-/// Whoever may connect: an X.509 certificate, or under `--dev` somebody without one.
+/// Whoever may connect: an X.509 certificate, an access key, or under `--dev` somebody without
+/// either.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Principal {
     /// Whose topics and policies.
     pub tenant: Tenant,
-    /// What events and rules call it: a certificate's id.
+    /// What events and rules call it: a certificate's id, or an access key's account and user.
     pub id: String,
     /// What it is.
     pub kind: PrincipalKind,
@@ -59,6 +60,11 @@ pub enum PrincipalKind {
     /// A registered certificate, by its ARN.
     Certificate {
         /// `arn:aws:iot:…:cert/…`.
+        arn: String,
+    },
+    /// Whoever signed with an access key, by the key's ARN. Its policy comes with the key.
+    Caller {
+        /// `arn:aws:iam::…:user/…`.
         arn: String,
     },
     /// Somebody at a plain door under `--dev`, who may do everything.

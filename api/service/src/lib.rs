@@ -13,6 +13,7 @@ mod endpoint;
 mod error;
 pub mod kinds;
 mod limits;
+mod mqtt_door;
 mod paging;
 mod raw;
 mod record;
@@ -30,6 +31,7 @@ pub use devices::{
 pub use endpoint::{Endpoint, Feature, Output};
 pub use error::ApiError;
 pub use limits::Limits;
+pub use mqtt_door::{ByteStream, MqttDoor, Visitor};
 pub use paging::{Cursor, Listing, PageRequest};
 pub use raw::{Access, RawRequest, RawResponse, RawRoute, RouteMatch};
 pub use record::{decode, encode};

@@ -61,6 +61,10 @@ pub struct Limits {
     pub mqtt_waiting_messages_max: usize,
     /// Bytes that wait for a slow subscriber.
     pub mqtt_waiting_bytes_max: usize,
+    /// How long a connection by WebSocket may last.
+    pub websocket_s: u64,
+    /// Of one message of a WebSocket, which may hold several packets.
+    pub websocket_message_bytes_max: usize,
     /// Entries of a list's page where the request names no number.
     pub page_default: u32,
     pub page_max: u32,
@@ -110,6 +114,8 @@ impl Default for Limits {
             mqtt_retained_messages_max: 500_000,
             mqtt_waiting_messages_max: 10_000,
             mqtt_waiting_bytes_max: 16 * 1024 * 1024,
+            websocket_s: 86_400,
+            websocket_message_bytes_max: 256 * 1024,
             page_default: 25,
             page_max: 250,
         }

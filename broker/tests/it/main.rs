@@ -21,6 +21,7 @@ mod slow;
 mod stop;
 mod subscribe;
 mod takeover;
+mod visitor;
 mod will;
 mod wire;
 mod world;

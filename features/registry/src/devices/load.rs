@@ -119,6 +119,7 @@ impl Devices {
                 self.of_certificate(subject, arn, now, &mut reader)
             }
             PrincipalKind::Policy(name) => self.of_policy(subject, name, home, &mut reader),
+            PrincipalKind::Caller { arn } => Err(Stop::Refused(refusals::not_a_device(arn))),
             PrincipalKind::Administrator => Ok((administrator(subject), None)),
         };
         Some(match found {

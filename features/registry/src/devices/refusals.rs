@@ -133,6 +133,12 @@ pub(super) fn unknown_policy(name: &str, tenant: &Tenant) -> Refusal {
     )
 }
 
+/// Somebody with an access key, whose policy is not the registry's.
+pub(super) fn not_a_device(arn: &str) -> Refusal {
+    let detail = format!("{arn} is no device: what it may do comes with its access key");
+    refusal("NOT_A_DEVICE", detail)
+}
+
 /// The store does not answer.
 pub(super) fn store_failed(error: &StoreError) -> Refusal {
     tracing::warn!(error = error as &dyn std::error::Error, "devices cannot be looked up");
