@@ -11,6 +11,7 @@ use bytes::Bytes;
 use bytestring::ByteString;
 use model::iot_data::op;
 use model::iot_data::{PayloadFormatIndicator, PublishRequest};
+use model::spec::{Operation as _, OperationSpec};
 use mqtt::{Publish, PublishProperties, QoS, TopicName, UserProperties};
 use serde_json::{Map, Value, json};
 use service::{ApiError, Cx, Endpoint, Limits};
@@ -26,6 +27,9 @@ use crate::turn::with_lent;
 const NO_CONNECTION: u64 = 0;
 
 /// The operations of the data plane that the broker serves.
+pub const OPERATIONS: [&OperationSpec; 1] = [op::Publish::SPEC];
+
+/// Those operations with their functions.
 pub(crate) fn endpoints(broker: &Arc<Broker>) -> Vec<Endpoint> {
     let broker = Arc::clone(broker);
     vec![Endpoint::answering::<op::Publish, _, _>(move |cx, request| {

@@ -30,3 +30,4 @@ mod window;
 
 pub use broker::Broker;
 pub use explain::feature;
+pub use https::OPERATIONS;

@@ -1,8 +1,8 @@
-//! The features that bring modelled operations, in one list.
+//! What brings modelled operations, in one list.
 
 use service::Feature;
 
-/// What this server does of AWS IoT.
+/// What this server does of AWS IoT, beside the broker's [`broker::OPERATIONS`].
 pub(crate) fn modelled() -> Vec<Feature> {
     vec![registry::feature()]
 }
@@ -14,7 +14,10 @@ mod tests {
     /// `UPDATE_EXPECT=1 cargo test -p ferrite compatibility` writes the page anew.
     #[test]
     fn the_compatibility_page_lists_what_is_built() {
-        let page = gateway::compatibility::page(&super::modelled());
+        let features = super::modelled();
+        let endpoints = features.iter().flat_map(|feature| &feature.endpoints);
+        let built = endpoints.map(|endpoint| endpoint.spec).chain(broker::OPERATIONS);
+        let page = gateway::compatibility::page(built);
         expect_file!["../../docs/compatibility.md"].assert_eq(&page);
     }
 }

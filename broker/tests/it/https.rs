@@ -24,6 +24,14 @@ async fn listener(world: &World, version: Version) -> Client {
 }
 
 #[tokio::test]
+async fn what_is_listed_is_what_is_served() {
+    let world = World::new().await;
+    let served = ferrite_broker::feature(&world.broker).endpoints;
+    let names: Vec<_> = served.iter().map(|endpoint| endpoint.spec.name).collect();
+    assert_eq!(names, ferrite_broker::OPERATIONS.map(|operation| operation.name));
+}
+
+#[tokio::test]
 async fn a_message_reaches_whoever_subscribes_in_either_version() {
     let world = World::new().await;
     for version in BOTH {
