@@ -25,7 +25,7 @@ use crate::turn::with_lent;
 /// The number of whoever publishes without a connection.
 const NO_CONNECTION: u64 = 0;
 
-/// The operations of the data plane that the broker serves.
+/// The operations of this module.
 pub(crate) fn endpoints(broker: &Arc<Broker>) -> Vec<Endpoint> {
     let broker = Arc::clone(broker);
     vec![Endpoint::answering::<op::Publish, _, _>(move |cx, request| {

@@ -5,16 +5,13 @@
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
 
+use model::spec::OperationSpec;
 use model::{SERVICES, ServiceId};
-use service::Feature;
 
 /// The page: a line that counts, then every operation of every service with its true state.
-pub fn page(features: &[Feature]) -> String {
-    let built: BTreeSet<(ServiceId, &str)> = features
-        .iter()
-        .flat_map(|feature| &feature.endpoints)
-        .map(|endpoint| (endpoint.spec.service, endpoint.spec.name))
-        .collect();
+pub fn page(built: impl IntoIterator<Item = &'static OperationSpec>) -> String {
+    let built: BTreeSet<(ServiceId, &str)> =
+        built.into_iter().map(|operation| (operation.service, operation.name)).collect();
     let mut out = String::new();
     let _ = writeln!(out, "{} of {} operations\n", built.len(), model::operations().count());
     out.push_str(
