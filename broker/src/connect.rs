@@ -275,6 +275,7 @@ impl Broker {
                 bytes_max: limits.mqtt_waiting_bytes_max,
             }),
             subscriptions: Subscriptions::default(),
+            bringing: std::sync::atomic::AtomicUsize::new(0),
             session_id: self.new_uuid(),
             version_number: 0,
             connected_at: self.app.env.clock.now(),

@@ -16,7 +16,7 @@ use tokio::time::{Instant, Sleep, sleep_until};
 use crate::Broker;
 use crate::delivery::Delivered;
 use crate::ending::{Ending, Fault};
-use crate::mailbox::Delivery;
+use crate::mailbox::{Collected, Delivery};
 use crate::receipts::Receipts;
 use crate::session::Session;
 use crate::turn::{Lent, Turn, with_lent};
@@ -60,7 +60,6 @@ pub(crate) struct Connection<S> {
     /// That of the permissions, when they were last looked at.
     generation: Option<u64>,
     are_timers_set: bool,
-    has_begun: bool,
     /// Whether the end of the stream is the client's goodbye, as that of a WebSocket is.
     ends_with_goodbye: bool,
     /// Who waits for this connection to be gone.
@@ -99,7 +98,6 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
             ended,
             generation: None,
             are_timers_set: false,
-            has_begun: false,
             ends_with_goodbye: false,
             waiting: Vec::new(),
         }
@@ -178,7 +176,6 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
         cx: &mut Context<'_>,
     ) -> Result<(), Ending> {
         self.check_signals(cx)?;
-        self.begin(turn)?;
         let mut reads = 0;
         loop {
             let has_read = reads < READS_PER_TURN_MAX && self.read(input, turn, cx)?;
@@ -197,20 +194,6 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
             cx.waker().wake_by_ref();
         }
         Ok(())
-    }
-
-    /// Acts on what came together with CONNECT.
-    fn begin(&mut self, turn: &mut Turn<'_>) -> Result<(), Ending> {
-        if self.has_begun {
-            return Ok(());
-        }
-        self.has_begun = true;
-        let mut hasty = std::mem::take(&mut self.partial);
-        let result = self.act_on(&mut hasty, turn);
-        if !hasty.is_empty() {
-            self.partial = BytesMut::from(&*hasty);
-        }
-        result
     }
 
     /// The ends that come from outside: silence, and a certificate that is no longer good.
@@ -266,7 +249,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
             return read;
         }
         let mut own = std::mem::take(&mut self.partial);
-        let read = self.read_into(&mut own, turn, cx);
+        // Whole packets are in it if they came with CONNECT, or if the client had to wait.
+        let before = own.len();
+        self.act_on(&mut own, turn)?;
+        let has_acted = own.len() < before;
+        let read = if has_acted { Ok(true) } else { self.read_into(&mut own, turn, cx) };
         if !own.is_empty() {
             self.partial = own;
         }
@@ -297,30 +284,33 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
         Ok(true)
     }
 
-    /// Acts on every whole packet in `input`.
+    /// Acts on every whole packet in `input`, or on as many as the client may have under way.
     fn act_on(&mut self, input: &mut BytesMut, turn: &mut Turn<'_>) -> Result<(), Ending> {
-        loop {
+        while !self.session.has_enough() {
             match self.decoder.decode(input) {
                 Ok(Some(packet)) => self.session.handle(packet, turn)?,
                 Ok(None) => return Ok(()),
                 Err(malformed) => return Err(Ending::Fault(Fault::malformed(&malformed))),
             }
         }
+        Ok(())
     }
 
-    /// Encodes the mail that the client can take; whether there was any.
+    /// Encodes the mail that the client can take, and what it is owed; whether there was any.
     fn write_mail(&mut self, turn: &mut Turn<'_>, cx: &mut Context<'_>) -> Result<bool, Ending> {
         let mailbox = &self.session.client.mailbox;
-        match mailbox.collect(&mut self.mail, cx.waker()) {
-            Ok(0) => {}
-            Ok(dropped) => self.session.log_dropped(dropped),
+        let Collected { dropped, safe } = match mailbox.collect(&mut self.mail, cx.waker()) {
+            Ok(collected) => collected,
             Err(closing) => {
                 self.waiting = closing.waiting;
                 return Err(closing.ending);
             }
+        };
+        if dropped > 0 {
+            self.session.log_dropped(dropped);
         }
-        self.session.acknowledge_safe(turn);
-        let mut has_written = false;
+        self.session.acknowledge_safe(&safe, turn);
+        let mut has_written = !safe.is_empty();
         while turn.output.len() < OUTPUT_BYTES_HIGH {
             let Some(delivery) = self.mail.front() else { break };
             if self.session.deliver(delivery, turn) == Delivered::Later {

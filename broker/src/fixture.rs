@@ -34,6 +34,7 @@ pub(crate) fn client(number: u64) -> Arc<Client> {
         permissions: Arc::new(Permissions::new(Rights::default())),
         mailbox: Mailbox::new(MailboxLimits { messages_max: 1, bytes_max: 1000 }),
         subscriptions: Subscriptions::default(),
+        bringing: std::sync::atomic::AtomicUsize::new(0),
         session_id: Uuid::nil(),
         version_number: 0,
         connected_at: Timestamp::EPOCH,

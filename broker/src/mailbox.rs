@@ -64,6 +64,15 @@ struct Inner {
     is_gone: bool,
 }
 
+/// What a connection finds beside its mail.
+#[derive(Debug, Default)]
+pub(crate) struct Collected {
+    /// Messages that found no room since it last looked.
+    pub(crate) dropped: u64,
+    /// Messages of its client that are safe by now, with the codes to tell it.
+    pub(crate) safe: Vec<(PacketId, u8)>,
+}
+
 /// Why a connection has to end, and who waits for it to have ended.
 #[derive(Debug)]
 pub(crate) struct Closing {
@@ -104,8 +113,13 @@ impl Mailbox {
             return;
         }
         inner.safe.push((packet_id, code));
-        let waker = inner.waker.clone();
         drop(inner);
+        self.wake();
+    }
+
+    /// Gives the connection a turn.
+    pub(crate) fn wake(&self) {
+        let waker = self.lock().waker.clone();
         if let Some(waker) = waker {
             waker.wake();
         }
@@ -123,23 +137,19 @@ impl Mailbox {
             Some(closing) => closing.waiting.push(waiting),
             none => *none = Some(Closing { ending, waiting: vec![waiting] }),
         }
-        let waker = inner.waker.clone();
         drop(inner);
-        if let Some(waker) = waker {
-            waker.wake();
-        }
+        self.wake();
         ended
     }
 
-    /// Moves all mail into `mail` if that is empty, and tells how many messages found no room
-    /// since the last time; or says that the connection has to end. `waker` is woken for what
-    /// comes later; not for more mail while `mail` is not empty, since the connection then waits
-    /// for its client.
+    /// Moves all mail into `mail` if that is empty; or says that the connection has to end.
+    /// `waker` is woken for what comes later; not for more mail while `mail` is not empty, since
+    /// the connection then waits for its client.
     pub(crate) fn collect(
         &self,
         mail: &mut VecDeque<Delivery>,
         waker: &Waker,
-    ) -> Result<u64, Closing> {
+    ) -> Result<Collected, Closing> {
         let mut inner = self.lock();
         if let Some(closing) = inner.closing.take() {
             return Err(closing);
@@ -152,12 +162,10 @@ impl Mailbox {
         if inner.waker.as_ref().is_none_or(|known| !known.will_wake(waker)) {
             inner.waker = Some(waker.clone());
         }
-        Ok(std::mem::take(&mut inner.dropped))
-    }
-
-    /// The acknowledgements that the client is owed.
-    pub(crate) fn take_safe(&self) -> Vec<(PacketId, u8)> {
-        std::mem::take(&mut self.lock().safe)
+        Ok(Collected {
+            dropped: std::mem::take(&mut inner.dropped),
+            safe: std::mem::take(&mut inner.safe),
+        })
     }
 
     /// Takes no more mail, and forgets what waits.

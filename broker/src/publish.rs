@@ -1,6 +1,7 @@
 //! What happens to a PUBLISH: `accept` is the page to read.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use bytestring::ByteString;
 use mqtt::{Ack, Packet, PacketId, Publish, QoS, Version, reason};
@@ -44,7 +45,6 @@ impl Session {
     /// Has a message retained. It is acknowledged once it is written; if there is no room to
     /// wait, it is not, and the client sends it again.
     fn keep(&mut self, message: Arc<Message>, packet_id: Option<PacketId>) {
-        self.unsafe_messages += usize::from(packet_id.is_some());
         let waiting = match packet_id {
             Some(packet_id) => Waiting::Client(Arc::clone(&self.client), packet_id),
             None => Waiting::Nobody,
@@ -53,20 +53,24 @@ impl Session {
         if self.retained.keep(&self.space.tenant, message, waiting).is_err() {
             let why = "too many messages wait to be retained".to_owned();
             self.log_refusal("Publish-In", "THROTTLED", why, Some(&topic));
+        } else {
+            self.unsafe_messages += usize::from(packet_id.is_some());
         }
     }
 
     /// Writes the acknowledgements of messages that are safe by now.
-    pub(crate) fn acknowledge_safe(&mut self, turn: &mut Turn<'_>) {
-        for (packet_id, code) in self.client.mailbox.take_safe() {
-            self.unsafe_messages = self.unsafe_messages.saturating_sub(1);
-            self.acknowledge(Some(packet_id), code, turn);
+    pub(crate) fn acknowledge_safe(&mut self, safe: &[(PacketId, u8)], turn: &mut Turn<'_>) {
+        self.unsafe_messages = self.unsafe_messages.saturating_sub(safe.len());
+        for (packet_id, code) in safe {
+            self.acknowledge(Some(*packet_id), *code, turn);
         }
     }
 
-    /// Whether the client has sent as many messages as may wait to be safe.
+    /// Whether the client has as much under way as it may: messages that wait to be safe, and
+    /// subscriptions that wait for what is retained. It is not read from until some of it is done.
     pub(crate) fn has_enough(&self) -> bool {
-        self.unsafe_messages >= usize::from(self.limits().mqtt_inflight_max)
+        let most = usize::from(self.limits().mqtt_inflight_max);
+        self.unsafe_messages >= most || self.client.bringing.load(Ordering::Acquire) >= most
     }
 
     /// The topic of a message, which an alias may stand for (MQTT 5, 3.3.2.3.4).

@@ -8,6 +8,7 @@ mod record;
 
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use env::TaskKind;
 use mqtt::{PacketId, QoS, reason};
@@ -41,13 +42,13 @@ struct Request {
     waiting: Waiting,
 }
 
-/// Who waits for a message to be safe.
+/// Who waits for a message to be safe, and is told a reason code of MQTT 5.
 pub(crate) enum Waiting {
     /// Nobody: QoS 0, or a Will.
     Nobody,
     /// The client that sent it, for its PUBACK.
     Client(Arc<Client>, PacketId),
-    /// A request over HTTP. Dropped if the message could not be written.
+    /// A request over HTTP.
     Request(oneshot::Sender<u8>),
 }
 
@@ -98,32 +99,37 @@ impl Retained {
         self.keep(tenant, message, Waiting::Request(answer)).map_err(busy)?;
         match answered.await {
             Ok(reason::SUCCESS) => Ok(()),
-            Ok(_) => Err(ApiError::new(
+            Ok(reason::QUOTA_EXCEEDED) => Err(ApiError::new(
                 "ThrottlingException",
                 "There are as many retained messages as there may be.",
             )),
-            Err(_) => Err(ApiError::unavailable("The message could not be retained. Try again.")),
+            Ok(_) | Err(_) => {
+                Err(ApiError::unavailable("The message could not be retained. Try again."))
+            }
         }
     }
 
     /// Brings the message of `topic`, if there is one, to a client that has just subscribed.
     pub(crate) fn bring(&self, tenant: &Tenant, topic: String, client: Arc<Client>, qos: QoS) {
         let (app, key) = (Arc::clone(&self.app), message_key(tenant.id, &topic));
+        client.bringing.fetch_add(1, Ordering::AcqRel);
         self.app.env.tasks.spawn("retained-message", TaskKind::Transient, async move {
-            let message = match read(&app, &key).await {
-                Ok(Some(message)) => message,
-                Ok(None) => return,
-                Err(error) => {
-                    tracing::warn!(topic, %error, "retained message not brought");
-                    return;
-                }
-            };
-            let qos = message.qos.min(qos);
-            let delivery = Delivery { message: Arc::new(message), qos, retain: true };
-            if let Posted::Wake(waker) = client.mailbox.post(delivery) {
-                waker.wake();
+            match read(&app, &key).await {
+                Ok(Some(message)) => hand_over(message, &client, qos),
+                Ok(None) => {}
+                Err(error) => tracing::warn!(topic, %error, "retained message not brought"),
             }
+            client.bringing.fetch_sub(1, Ordering::AcqRel);
+            client.mailbox.wake();
         });
+    }
+}
+
+fn hand_over(message: Message, client: &Client, qos: QoS) {
+    let qos = message.qos.min(qos);
+    let delivery = Delivery { message: Arc::new(message), qos, retain: true };
+    if let Posted::Wake(waker) = client.mailbox.post(delivery) {
+        waker.wake();
     }
 }
 
@@ -172,8 +178,8 @@ impl Writer {
                         waiting.tell(reason::QUOTA_EXCEEDED);
                     }
                     Ok(_) => waiting.tell(reason::SUCCESS),
-                    // Not acknowledged: the client has to send it again.
-                    Err(()) => {}
+                    // MQTT 3.1.1 has no word for it: the client has to send it again.
+                    Err(()) => waiting.tell(reason::UNSPECIFIED_ERROR),
                 }
             }
         }

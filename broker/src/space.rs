@@ -1,7 +1,7 @@
 //! One tenant's clients and subscriptions: the space in which its topics have their meaning.
 
 use std::collections::HashMap;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 
 use bytestring::ByteString;
@@ -28,6 +28,8 @@ pub(crate) struct Client {
     pub(crate) permissions: Arc<Permissions>,
     pub(crate) mailbox: Mailbox,
     pub(crate) subscriptions: Subscriptions,
+    /// How many retained messages are on their way to it from the store.
+    pub(crate) bringing: AtomicUsize,
     /// What lifecycle events call its connection.
     pub(crate) session_id: Uuid,
     /// How many of its connections came before, as far as they are remembered: known from when it

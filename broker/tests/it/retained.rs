@@ -196,6 +196,27 @@ async fn what_is_kept_can_be_asked_for() {
 }
 
 #[tokio::test]
+async fn whoever_sends_many_at_once_has_them_all_acknowledged() {
+    let world = World::new().await;
+    for version in BOTH {
+        let mut lamp = world.connect(version, "lamp").await;
+        let mut bytes = bytes::BytesMut::new();
+        for number in 0..1000 {
+            let topic = format!("t/{}", number % 7);
+            let message =
+                Publish { retain: true, ..lamp.at_least_once(&topic, &number.to_string()) };
+            Packet::Publish(message).encode(version, &mut bytes);
+        }
+        lamp.write(&bytes).await;
+        for _ in 0..1000 {
+            let answer = lamp.packet().await;
+            assert!(matches!(&answer, Packet::Puback(ack) if ack.code == 0), "{answer:?}");
+        }
+        assert_eq!(payloads(&newcomer(&world, "t/5").await), [b"999"]);
+    }
+}
+
+#[tokio::test]
 async fn messages_without_an_acknowledgement_are_kept_too() {
     let world = World::new().await;
     let mut lamp = world.connect(Version::V311, "lamp").await;
