@@ -1,21 +1,18 @@
 //! Direct messages: from the API to one client, which need not subscribe; nobody else sees them.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
 use bytestring::ByteString;
 use model::iot_data::{
     PayloadFormatIndicator, SendDirectMessageRequest, SendDirectMessageResponse,
 };
-use mqtt::{PublishProperties, QoS, TopicName, UserProperties, reason};
-use serde_json::Value;
+use mqtt::{PublishProperties, QoS, reason};
 use service::{ApiError, Cx, Limits, Wish};
 use tokio::sync::oneshot;
 
 use crate::connections::present;
+use crate::http_message::{correlation_data, refused, response_topic, topic_name, user_properties};
 use crate::mailbox::{Delivery, Posted};
 use crate::message::Message;
 use crate::receipts::{Outcome, Receipt};
@@ -67,12 +64,11 @@ fn timeout(asked_s: Option<i32>) -> Result<Duration, ApiError> {
 
 /// The message that a request asks for, with QoS 0.
 fn message(request: SendDirectMessageRequest, limits: &Limits) -> Result<Message, ApiError> {
-    let topic = topic("topic", request.topic)?;
+    let topic = topic_name("The topic", request.topic.as_str())?;
     if topic.starts_with(RESERVED) {
         let why = format!("The topic {topic} is reserved: it must not begin with $.");
         return Err(ApiError::invalid(why));
     }
-    let refused = |fault: crate::ending::Fault| ApiError::invalid(format!("{}.", fault.detail));
     bounds::check_topic(&topic, limits).map_err(refused)?;
     let payload = request.payload.unwrap_or_default().0;
     let (bytes, bytes_max) = (payload.len(), limits.mqtt_payload_bytes_max);
@@ -84,12 +80,12 @@ fn message(request: SendDirectMessageRequest, limits: &Limits) -> Result<Message
         payload_is_utf8: request
             .payload_format_indicator
             .map(|format| format == PayloadFormatIndicator::Utf8Data),
-        response_topic: request
-            .response_topic
-            .map(|t| self::topic("responseTopic", t))
-            .transpose()?,
-        correlation_data: request.correlation_data.map(|d| correlation_data(&d)).transpose()?,
-        user_properties: user_properties(request.user_properties.as_deref())?,
+        response_topic: request.response_topic.as_deref().map(response_topic).transpose()?,
+        correlation_data: request.correlation_data.as_deref().map(correlation_data).transpose()?,
+        user_properties: request
+            .user_properties
+            .as_deref()
+            .map_or(Ok(Vec::new()), user_properties)?,
         content_type: request.content_type.map(ByteString::from),
         ..PublishProperties::default()
     };
@@ -106,36 +102,6 @@ fn message(request: SendDirectMessageRequest, limits: &Limits) -> Result<Message
         from: 0,
         receipt: None,
     })
-}
-
-fn topic(member: &str, text: String) -> Result<ByteString, ApiError> {
-    let parsed = TopicName::parse(text.into());
-    let topic = parsed.map_err(|why| ApiError::invalid(format!("{member}: {why}.")))?;
-    Ok(topic.into_inner())
-}
-
-fn correlation_data(text: &str) -> Result<bytes::Bytes, ApiError> {
-    let decoded = STANDARD.decode(text).map_err(|error| {
-        ApiError::invalid(format!("x-amz-mqtt5-correlation-data is not base64: {error}."))
-    })?;
-    Ok(decoded.into())
-}
-
-/// Reads `[{"name":"value"},…]`; some SDKs send that as the text of a JSON string.
-fn user_properties(text: Option<&str>) -> Result<UserProperties, ApiError> {
-    let Some(text) = text else { return Ok(UserProperties::new()) };
-    let objects: Result<Vec<BTreeMap<String, String>>, _> = match serde_json::from_str(text) {
-        Ok(Value::String(inner)) => serde_json::from_str(&inner),
-        Ok(value) => serde_json::from_value(value),
-        Err(error) => Err(error),
-    };
-    let objects = objects.map_err(|error| {
-        ApiError::invalid(format!(
-            "x-amz-mqtt5-user-properties is a list of objects with texts, in base64: {error}."
-        ))
-    })?;
-    let pairs = objects.into_iter().flatten();
-    Ok(pairs.map(|(name, value)| (name.into(), value.into())).collect())
 }
 
 /// Whether the client may have it, as its own policies say.

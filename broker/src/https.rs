@@ -5,19 +5,17 @@
 
 use std::sync::Arc;
 
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
 use bytestring::ByteString;
 use model::iot_data::op;
 use model::iot_data::{PayloadFormatIndicator, PublishRequest};
-use mqtt::{Publish, PublishProperties, QoS, TopicName, UserProperties};
-use serde_json::{Map, Value, json};
+use mqtt::{Publish, PublishProperties, QoS};
+use serde_json::json;
 use service::{ApiError, Cx, Endpoint, Limits};
 
 use crate::Broker;
 use crate::bounds;
-use crate::ending::Fault;
+use crate::http_message::{correlation_data, refused, response_topic, topic_name, user_properties};
 use crate::message::Message;
 use crate::publish::deliver;
 use crate::turn::with_lent;
@@ -84,57 +82,10 @@ fn message(request: PublishRequest, limits: &Limits) -> Result<Publish, ApiError
     Ok(Publish { dup: false, qos, retain, topic, packet_id: None, properties, payload })
 }
 
-fn topic_name(what: &str, text: &str) -> Result<ByteString, ApiError> {
-    let topic = ByteString::from(text);
-    TopicName::parse(topic.clone())
-        .map(|_| topic)
-        .map_err(|invalid| ApiError::invalid(format!("{what} {text} cannot be used: {invalid}.")))
-}
-
-fn response_topic(text: &str) -> Result<ByteString, ApiError> {
-    topic_name("The response topic", text)
-}
-
 /// A time to live, which the bounds cut where it is too short or too long.
 fn expiry_s(seconds: i64) -> Result<u32, ApiError> {
     if seconds < 0 {
         return Err(ApiError::invalid("messageExpiry is a number of seconds, 0 or more."));
     }
     Ok(u32::try_from(seconds).unwrap_or(u32::MAX))
-}
-
-fn correlation_data(text: &str) -> Result<Bytes, ApiError> {
-    let data = STANDARD.decode(text);
-    data.map(Bytes::from).map_err(|error| {
-        ApiError::invalid(format!("The correlation data is not valid base64: {error}."))
-    })
-}
-
-/// `[{"k":"v"},{"k2":"v2"}]`: names may repeat, and their order is kept. SDKs that encode what is
-/// JSON already send the list as a JSON text.
-fn user_properties(text: &str) -> Result<UserProperties, ApiError> {
-    let wrong = || {
-        ApiError::invalid(
-            "The user properties are a JSON list of objects with one name and its text each, such \
-             as [{\"a\":\"1\"},{\"b\":\"2\"}].",
-        )
-    };
-    let encoded_twice: Option<String> = serde_json::from_str(text).ok();
-    let text = encoded_twice.as_deref().unwrap_or(text);
-    let pairs: Vec<Map<String, Value>> = serde_json::from_str(text).map_err(|_| wrong())?;
-    let pair = |object: Map<String, Value>| {
-        let mut pairs = object.into_iter();
-        match (pairs.next(), pairs.next()) {
-            (Some((name, Value::String(value))), None) => Ok((name.into(), value.into())),
-            _ => Err(wrong()),
-        }
-    };
-    pairs.into_iter().map(pair).collect()
-}
-
-/// What MQTT would end the connection for.
-fn refused(fault: Fault) -> ApiError {
-    let mut detail = fault.detail.chars();
-    let first = detail.next().map(|first| first.to_uppercase().to_string()).unwrap_or_default();
-    ApiError::invalid(format!("{first}{}.", detail.as_str()))
 }

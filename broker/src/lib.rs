@@ -17,6 +17,7 @@ mod ending;
 mod explain;
 #[cfg(test)]
 mod fixture;
+mod http_message;
 mod https;
 mod lifecycle;
 mod mailbox;

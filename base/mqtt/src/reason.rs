@@ -85,7 +85,7 @@ codes! {
     RETAIN_NOT_SUPPORTED = 0x9A;
     /// CONNACK and DISCONNECT.
     QOS_NOT_SUPPORTED = 0x9B;
-    /// CONNACK and DISCONNECT: for now.
+    /// CONNACK and DISCONNECT: this time.
     USE_ANOTHER_SERVER = 0x9C;
     /// CONNACK and DISCONNECT: for good.
     SERVER_MOVED = 0x9D;
