@@ -3,6 +3,7 @@
 //! An unknown setting is an error that names its nearest neighbour: a typo must not leave a
 //! default in force unseen.
 
+mod limits;
 mod values;
 
 use std::net::SocketAddr;
@@ -13,6 +14,7 @@ use figment::Figment;
 use figment::providers::{Format as _, Serialized, Toml};
 use figment::value::{Dict, Value};
 use serde::Deserialize;
+use service::Limits;
 use types::{AccountId, Region};
 
 /// The settings file that is read if it is there.
@@ -23,7 +25,7 @@ const VARIABLE_PREFIX: &str = "FERRITE_";
 const TYPO_MAX: usize = 2;
 
 /// Every setting with its default; an empty one is none.
-const SETTINGS: [(&str, &str); 17] = [
+const SETTINGS: [(&str, &str); 18] = [
     ("account_id", "000000000000"),
     ("region", "us-east-1"),
     ("data_dir", "data"),
@@ -37,6 +39,7 @@ const SETTINGS: [(&str, &str); 17] = [
     ("tls.certificate", ""),
     ("tls.key", ""),
     ("mqtt.workers", "0"),
+    ("limits.profile", ""),
     ("store.url", "sqlite"),
     ("secrets.key_file", ""),
     ("log.format", "text"),
@@ -58,6 +61,8 @@ pub(crate) struct Config {
     pub(crate) listen: Listen,
     pub(crate) tls: Tls,
     pub(crate) mqtt: Mqtt,
+    #[serde(skip)]
+    pub(crate) limits: Limits,
     pub(crate) store: StoreSettings,
     secrets: Secrets,
     pub(crate) log: Log,
@@ -164,8 +169,9 @@ impl Config {
         if let Some(data_dir) = sources.data_dir {
             figment = figment.merge(Serialized::default("data_dir", data_dir));
         }
-        let config: Self =
+        let mut config: Self =
             figment.extract().map_err(|error| anyhow::anyhow!("{}", explain(&error)))?;
+        config.limits = limits::read(&figment)?;
         config.check()?;
         if sources.is_dev {
             config.listen.check_loopback()?;
@@ -223,7 +229,7 @@ fn merge_file(figment: Figment, named: Option<&Path>) -> anyhow::Result<Figment>
     for name in leaves(&whole, "") {
         check_known(&name).with_context(|| format!("in {}", path.display()))?;
     }
-    Ok(figment.merge(file))
+    Ok(figment.merge(Serialized::defaults(limits::in_full(whole))))
 }
 
 /// The dotted names of all values in a table.
@@ -249,7 +255,7 @@ fn from_environment(variables: &[(String, String)]) -> anyhow::Result<Vec<(Strin
         let (_, distance) = nearest(&name);
         if name.contains('.') || distance <= TYPO_MAX {
             check_known(&name).with_context(|| format!("in the environment, {variable}"))?;
-            found.push((name, value.clone()));
+            found.push((limits::full_name(&name).to_owned(), value.clone()));
         }
     }
     Ok(found)
@@ -260,7 +266,7 @@ fn from_flag(setting: &str) -> anyhow::Result<(&str, &str)> {
         bail!("--set {setting} has no value; write --set section.key=value");
     };
     check_known(name.trim()).with_context(|| format!("in --set {setting}"))?;
-    Ok((name.trim(), value.trim()))
+    Ok((limits::full_name(name.trim()), value.trim()))
 }
 
 fn check_known(name: &str) -> anyhow::Result<()> {
@@ -268,15 +274,26 @@ fn check_known(name: &str) -> anyhow::Result<()> {
     if distance == 0 {
         return Ok(());
     }
-    let known = SETTINGS.map(|(name, _)| name).join(", ");
-    bail!("unknown setting `{name}`; did you mean `{candidate}`? The settings are: {known}");
+    let is_limit = candidate.starts_with(limits::PREFIX);
+    let alike = names().filter(|name| name.starts_with(limits::PREFIX) == is_limit);
+    let known = alike.collect::<Vec<_>>().join(", ");
+    bail!("unknown setting `{name}`; did you mean `{candidate}`? There are: {known}");
 }
 
 /// The setting whose name is most like `name`, and how many letters differ.
-fn nearest(name: &str) -> (&'static str, usize) {
-    let distances = SETTINGS.map(|(known, _)| (known, strsim::damerau_levenshtein(name, known)));
-    let nearest = distances.into_iter().min_by_key(|(_, distance)| *distance);
-    nearest.expect("there are settings")
+fn nearest(name: &str) -> (String, usize) {
+    let name = limits::full_name(name);
+    let distances = names().map(|known| {
+        let distance = strsim::damerau_levenshtein(name, &known);
+        (known, distance)
+    });
+    distances.min_by_key(|(_, distance)| *distance).expect("there are settings")
+}
+
+/// The name of every setting.
+fn names() -> impl Iterator<Item = String> {
+    let plain = SETTINGS.iter().map(|(name, _)| (*name).to_owned());
+    plain.chain(limits::names())
 }
 
 fn explain(error: &figment::Error) -> String {

@@ -16,7 +16,7 @@ use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
 use pki::{Authority, KEY_POOL_DEFAULT, KeyPool};
 use registry::Devices;
 use secrets::Keyring;
-use service::{AccessKey, App, Audit, DeviceLog, Limits, Settings, Tenants};
+use service::{AccessKey, App, Audit, DeviceLog, Settings, Tenants};
 use store::{Options, Store, StoreUrl};
 use tokio::signal::unix::{SignalKind, signal};
 
@@ -143,7 +143,7 @@ fn assemble(
     env: &Env,
     (store, keyring, authority): (Store, Keyring, Authority),
 ) -> App {
-    let limits = Limits::default();
+    let limits = config.limits.clone();
     App {
         keys: KeyPool::new(KEY_POOL_DEFAULT, &env.tasks),
         tenants: Tenants::new(store.clone(), limits.regions_per_account_max),

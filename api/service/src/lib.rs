@@ -30,7 +30,7 @@ pub use devices::{
 };
 pub use endpoint::{Endpoint, Feature, Output};
 pub use error::ApiError;
-pub use limits::Limits;
+pub use limits::{LimitError, Limits, Profile};
 pub use mqtt_door::{ByteStream, MqttDoor, Visitor};
 pub use paging::{Cursor, Listing, PageRequest};
 pub use raw::{Access, RawRequest, RawResponse, RawRoute, RouteMatch};

@@ -1,123 +1,209 @@
 //! Every bound, by name.
 //!
-//! What a message or resource may be has AWS's bounds; rates and quotas are generous.
+//! What a message or resource may be has AWS's bounds; rates and quotas are generous. A bound whose
+//! name ends in `_per_s` is a rate, and 0 stands for none.
 
-/// The bounds of one server.
-#[derive(Clone, Debug)]
-#[allow(missing_docs, reason = "the fields say it")]
-pub struct Limits {
-    pub attributes_without_type_max: usize,
-    pub attributes_max: usize,
-    pub attributes_bytes_max: usize,
+mod declare;
+
+pub use declare::{LimitError, Profile};
+
+use declare::limits;
+
+const KIB: usize = 1024;
+const MIB: usize = 1024 * KIB;
+/// The longest packet that MQTT can say the length of, its fixed header included.
+const MQTT_PACKET_BYTES: usize = 268_435_460;
+/// The longest string that MQTT can say the length of.
+const MQTT_STRING_BYTES: usize = 65_535;
+/// The longest that a wait for somebody else may be set to.
+const YEAR_S: u64 = 365 * 86_400;
+
+limits! {
+    attributes_without_type_max: usize = 3, relaxed 50;
+    attributes_max: usize = 50, relaxed 1000;
+    attributes_bytes_max: usize = 47 * KIB, relaxed MIB;
     /// Characters of a policy document, white space not counted.
-    pub policy_chars_max: usize,
-    pub policy_versions_max: usize,
-    pub policies_per_target_max: usize,
-    pub tags_max: usize,
-    pub http_body_bytes_max: usize,
+    policy_chars_max: usize = 2048, relaxed 64 * KIB;
+    policy_versions_max: usize = 5, relaxed 100;
+    policies_per_target_max: usize = 10, relaxed 100;
+    tags_max: usize = 50, relaxed 1000;
+    http_body_bytes_max: usize = 2 * MIB, relaxed MQTT_PACKET_BYTES;
     /// Of all requests together.
-    pub http_bodies_bytes_max: usize,
-    pub http_header_bytes_max: usize,
+    http_bodies_bytes_max: usize = 256 * MIB, relaxed 1024 * MIB;
+    http_header_bytes_max: usize = 64 * KIB, within 8 * KIB..=16 * MIB;
     /// From the first byte of a request to its last.
-    pub http_request_s: u64,
+    http_request_s: u64 = 30, within 1..=YEAR_S;
     /// From the end of a request, or the start of the connection, to the last byte of the next
     /// request's head.
-    pub http_idle_s: u64,
-    pub http_connections_max: usize,
+    http_idle_s: u64 = 60, within 1..=YEAR_S;
+    http_connections_max: usize = 20_000;
     /// Requests that may run at once.
-    pub http_requests_max: usize,
-    pub signature_skew_s: u64,
-    pub access_keys_per_account_max: usize,
-    pub accounts_max: usize,
-    pub regions_per_account_max: usize,
-    pub audit_records_max: u64,
-    pub device_log_entries_max: usize,
-    pub mqtt_client_id_bytes_max: usize,
-    pub mqtt_topic_bytes_max: usize,
-    pub mqtt_topic_slashes_max: usize,
-    pub mqtt_payload_bytes_max: usize,
+    http_requests_max: usize = 1024;
+    signature_skew_s: u64 = 300, within 1..=YEAR_S;
+    access_keys_per_account_max: usize = 100;
+    accounts_max: usize = 1000;
+    regions_per_account_max: usize = 64;
+    audit_records_max: u64 = 100_000;
+    device_log_entries_max: usize = 10_000;
+    mqtt_client_id_bytes_max: usize = 128, relaxed MQTT_STRING_BYTES, within 1..=MQTT_STRING_BYTES;
+    mqtt_topic_bytes_max: usize = 256, relaxed MQTT_STRING_BYTES, within 1..=MQTT_STRING_BYTES;
+    mqtt_topic_slashes_max: usize = 7, relaxed MQTT_STRING_BYTES, within 0..=MQTT_STRING_BYTES;
+    mqtt_payload_bytes_max: usize = 128 * KIB, relaxed MQTT_PACKET_BYTES,
+        within 1..=MQTT_PACKET_BYTES;
     /// Of a whole packet, its fixed header included.
-    pub mqtt_packet_bytes_max: usize,
+    mqtt_packet_bytes_max: usize = 149_504, relaxed MQTT_PACKET_BYTES,
+        within KIB..=MQTT_PACKET_BYTES;
     /// The least that a client may say it takes.
-    pub mqtt_client_packet_bytes_min: u32,
+    mqtt_client_packet_bytes_min: u32 = 512, relaxed 1;
     /// Names and values of one packet's user properties together.
-    pub mqtt_user_properties_bytes_max: usize,
-    pub mqtt_content_type_bytes_max: usize,
-    pub mqtt_correlation_data_bytes_max: usize,
-    pub mqtt_message_expiry_s_max: u32,
-    pub mqtt_subscriptions_per_request_max: usize,
-    pub mqtt_subscriptions_per_connection_max: usize,
+    mqtt_user_properties_bytes_max: usize = 8 * KIB, relaxed MQTT_PACKET_BYTES,
+        within 0..=MQTT_PACKET_BYTES;
+    mqtt_content_type_bytes_max: usize = 256, relaxed MQTT_STRING_BYTES,
+        within 0..=MQTT_STRING_BYTES;
+    mqtt_correlation_data_bytes_max: usize = 8 * KIB, relaxed MQTT_STRING_BYTES,
+        within 0..=MQTT_STRING_BYTES;
+    mqtt_message_expiry_s_max: u32 = 604_800, relaxed u32::MAX;
+    mqtt_subscriptions_per_request_max: usize = 8, relaxed MQTT_STRING_BYTES;
+    mqtt_subscriptions_per_connection_max: usize = 10_000, aws 50, relaxed 1_000_000;
     /// Messages that may await their acknowledgement, each way.
-    pub mqtt_inflight_max: u16,
-    pub mqtt_topic_alias_max: u16,
+    mqtt_inflight_max: u16 = 100;
+    /// 0 is no aliases.
+    mqtt_topic_alias_max: u16 = 8, within 0..=u16::MAX;
     /// From the accepted connection to the whole of its CONNECT, the handshake included.
-    pub mqtt_connect_s: u64,
-    pub mqtt_keep_alive_s_min: u16,
-    pub mqtt_keep_alive_s_max: u16,
-    pub mqtt_connections_max: usize,
+    mqtt_connect_s: u64 = 10, within 1..=YEAR_S;
+    mqtt_keep_alive_s_min: u16 = 30, relaxed 1;
+    mqtt_keep_alive_s_max: u16 = 1200, relaxed u16::MAX;
+    mqtt_connections_max: usize = 500_000;
+    /// Of one account.
+    mqtt_connections_per_account_max: usize = 500_000;
+    /// Of one account.
+    mqtt_connects_per_s: u32 = 0, aws 3000, within 0..=u32::MAX;
+    mqtt_connects_per_client_per_s: u32 = 0, aws 1, within 0..=u32::MAX;
+    /// Of one connection, each way.
+    mqtt_publishes_per_s: u32 = 0, aws 100, within 0..=u32::MAX;
+    /// Of one connection, each way.
+    mqtt_bytes_per_s: u32 = 0, aws 512 * 1024, within 0..=u32::MAX;
+    /// Of one account.
+    mqtt_subscriptions_per_s: u32 = 0, aws 3000, within 0..=u32::MAX;
+    /// Of one account.
+    mqtt_shared_groups_max: usize = 10_000, aws 100;
+    mqtt_shared_subscriptions_per_group_max: usize = 10_000, aws 100;
+    /// Of sessions that name no expiry, as those of MQTT 3.1.1.
+    mqtt_session_expiry_s_default: u32 = 3600;
+    mqtt_session_expiry_s_max: u32 = 604_800, aws 3600, relaxed u32::MAX;
+    /// Persistent sessions of a tenant.
+    mqtt_sessions_max: usize = 500_000;
+    /// Messages that wait for one persistent session.
+    mqtt_queue_messages_max: usize = 100_000;
+    /// Bytes that wait for one persistent session.
+    mqtt_queue_bytes_max: usize = 256 * MIB, relaxed 1024 * MIB;
+    /// How long a message waits for a persistent session.
+    mqtt_queue_age_s_max: u32 = 604_800, relaxed u32::MAX;
+    /// Messages that waited, to one session that is back.
+    mqtt_queue_drain_per_s: u32 = 0, aws 10, within 0..=u32::MAX;
+    /// How long a message is sent again while its subscriber does not acknowledge it.
+    mqtt_retry_s_v311: u32 = 3600;
+    mqtt_retry_s_v5: u32 = 960;
     /// Retained messages of a tenant; more are refused, and those that are there can be replaced.
-    pub mqtt_retained_messages_max: u64,
+    mqtt_retained_messages_max: u64 = 500_000;
     /// Messages that wait for a slow subscriber; more are dropped, the newest first.
-    pub mqtt_waiting_messages_max: usize,
+    mqtt_waiting_messages_max: usize = 10_000;
     /// Bytes that wait for a slow subscriber.
-    pub mqtt_waiting_bytes_max: usize,
+    mqtt_waiting_bytes_max: usize = 16 * MIB, relaxed 512 * MIB;
     /// How long a connection by WebSocket may last.
-    pub websocket_s: u64,
+    websocket_s: u64 = 86_400, within 1..=YEAR_S;
     /// Of one message of a WebSocket, which may hold several packets.
-    pub websocket_message_bytes_max: usize,
+    websocket_message_bytes_max: usize = 256 * KIB, relaxed 2 * MQTT_PACKET_BYTES;
     /// Entries of a list's page where the request names no number.
-    pub page_default: u32,
-    pub page_max: u32,
+    page_default: u32 = 25;
+    page_max: u32 = 250;
+}
+
+impl Limits {
+    /// Whether the bounds agree with each other.
+    pub fn check(&self) -> Result<(), LimitError> {
+        let pairs = [
+            (
+                ("mqtt_keep_alive_s_min", self.mqtt_keep_alive_s_min.into()),
+                ("mqtt_keep_alive_s_max", self.mqtt_keep_alive_s_max.into()),
+            ),
+            (
+                ("mqtt_session_expiry_s_default", self.mqtt_session_expiry_s_default.into()),
+                ("mqtt_session_expiry_s_max", self.mqtt_session_expiry_s_max.into()),
+            ),
+            (("page_default", self.page_default.into()), ("page_max", self.page_max.into())),
+        ];
+        for ((lower, lower_value), (upper, upper_value)) in pairs {
+            if lower_value > upper_value {
+                return Err(LimitError::Reversed { lower, lower_value, upper, upper_value });
+            }
+        }
+        Ok(())
+    }
 }
 
 impl Default for Limits {
     fn default() -> Self {
-        Self {
-            attributes_without_type_max: 3,
-            attributes_max: 50,
-            attributes_bytes_max: 47 * 1024,
-            policy_chars_max: 2048,
-            policy_versions_max: 5,
-            policies_per_target_max: 10,
-            tags_max: 50,
-            http_body_bytes_max: 2 * 1024 * 1024,
-            http_bodies_bytes_max: 256 * 1024 * 1024,
-            http_header_bytes_max: 64 * 1024,
-            http_request_s: 30,
-            http_idle_s: 60,
-            http_connections_max: 20_000,
-            http_requests_max: 1024,
-            signature_skew_s: 300,
-            access_keys_per_account_max: 100,
-            accounts_max: 1000,
-            regions_per_account_max: 64,
-            audit_records_max: 100_000,
-            device_log_entries_max: 10_000,
-            mqtt_client_id_bytes_max: 128,
-            mqtt_topic_bytes_max: 256,
-            mqtt_topic_slashes_max: 7,
-            mqtt_payload_bytes_max: 128 * 1024,
-            mqtt_packet_bytes_max: 149_504,
-            mqtt_client_packet_bytes_min: 512,
-            mqtt_user_properties_bytes_max: 8 * 1024,
-            mqtt_content_type_bytes_max: 256,
-            mqtt_correlation_data_bytes_max: 8 * 1024,
-            mqtt_message_expiry_s_max: 604_800,
-            mqtt_subscriptions_per_request_max: 8,
-            mqtt_subscriptions_per_connection_max: 10_000,
-            mqtt_inflight_max: 100,
-            mqtt_topic_alias_max: 8,
-            mqtt_connect_s: 10,
-            mqtt_keep_alive_s_min: 30,
-            mqtt_keep_alive_s_max: 1200,
-            mqtt_connections_max: 500_000,
-            mqtt_retained_messages_max: 500_000,
-            mqtt_waiting_messages_max: 10_000,
-            mqtt_waiting_bytes_max: 16 * 1024 * 1024,
-            websocket_s: 86_400,
-            websocket_message_bytes_max: 256 * 1024,
-            page_default: 25,
-            page_max: 250,
+        Self::of(Profile::default())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn profiles_change_what_they_name_and_nothing_else() {
+        let of = |profile| {
+            let limits = Limits::of(profile);
+            let (subscriptions, slashes) =
+                (limits.mqtt_subscriptions_per_connection_max, limits.mqtt_topic_slashes_max);
+            (subscriptions, slashes, limits.mqtt_publishes_per_s, limits.tags_max)
+        };
+        assert_eq!(of(Profile::Default), (10_000, 7, 0, 50));
+        assert_eq!(of(Profile::Aws), (50, 7, 100, 50));
+        assert_eq!(of(Profile::Relaxed), (1_000_000, 65_535, 0, 1000));
+    }
+
+    #[test]
+    fn every_profile_agrees_with_itself_and_can_be_written_down() {
+        for profile in [Profile::Default, Profile::Aws, Profile::Relaxed] {
+            let limits = Limits::of(profile);
+            assert_eq!(limits.check(), Ok(()));
+            let mut again = Limits::default();
+            let shown = format!("{limits:?}");
+            let fields = shown.strip_prefix("Limits { ").and_then(|rest| rest.strip_suffix(" }"));
+            for field in fields.unwrap().split(", ") {
+                let (name, value) = field.split_once(": ").unwrap();
+                assert_eq!(again.set(name, value), Ok(()), "{name}");
+            }
+            assert_eq!(again, limits);
         }
+    }
+
+    #[test]
+    fn a_bound_can_be_set_within_its_range_only() {
+        let set = |name, value| {
+            let mut limits = Limits::default();
+            limits.set(name, value).map_err(|error| error.to_string()).map(|()| limits)
+        };
+        assert_eq!(set("mqtt_inflight_max", "20").unwrap().mqtt_inflight_max, 20);
+        assert_eq!(set("mqtt_publishes_per_s", "0").unwrap(), Limits::default());
+        let refused = |value: &str, least, most| {
+            Err(format!("`{value}` is not a whole number from {least} to {most}"))
+        };
+        for value in ["0", "65536", "-1", "1.5", "many", ""] {
+            assert_eq!(set("mqtt_inflight_max", value), refused(value, 1, 65_535));
+        }
+        assert_eq!(set("mqtt_topic_bytes_max", "65536"), refused("65536", 1, 65_535));
+        assert_eq!(set("mqtt_connect_s", "0"), refused("0", 1, 31_536_000));
+        assert_eq!(set("mqtt_inflight", "1"), Err("there is no such bound".to_owned()));
+    }
+
+    #[test]
+    fn bounds_that_contradict_each_other_are_named() {
+        let limits = Limits { page_default: 300, ..Limits::default() };
+        let error = limits.check().unwrap_err().to_string();
+        assert_eq!(error, "`page_default` is 300, above `page_max`, which is 250");
     }
 }

@@ -2,6 +2,8 @@
 
 use std::fs;
 
+use service::Profile;
+
 use super::*;
 
 fn load(sources: Sources) -> Result<Config, String> {
@@ -187,5 +189,95 @@ fn under_dev_every_door_stays_on_loopback() {
             "{error}"
         );
         assert!(load(set(&[&setting])).is_ok());
+    }
+}
+
+#[test]
+fn the_profile_of_limits_has_a_short_name_everywhere() {
+    let directory = tempfile::tempdir().unwrap();
+    let file = |name: &str, text: &str| {
+        let path = directory.path().join(name);
+        fs::write(&path, text).unwrap();
+        Sources { file: Some(path), ..Sources::default() }
+    };
+    for source in [
+        file("short", "limits = \"aws\"\n"),
+        file("long", "[limits]\nprofile = \"aws\"\n"),
+        variables(&[("FERRITE_LIMITS", "aws")]),
+        variables(&[("FERRITE_LIMITS__PROFILE", "aws")]),
+        set(&["limits=aws"]),
+        set(&["limits.profile=aws"]),
+    ] {
+        assert_eq!(load(source).unwrap().limits, Limits::of(Profile::Aws));
+    }
+    let mut mixed = file("mixed", "limits = \"aws\"\n");
+    mixed.set = vec!["limits.mqtt_inflight_max=7".into()];
+    let expected = Limits { mqtt_inflight_max: 7, ..Limits::of(Profile::Aws) };
+    assert_eq!(load(mixed).unwrap().limits, expected);
+    for wrong in [set(&["limits=amazon"]), file("wrong", "limits = 7\n")] {
+        let error = load(wrong).unwrap_err();
+        assert!(error.contains("`limits.profile`") && error.contains("relaxed"), "{error}");
+    }
+}
+
+#[test]
+fn every_limit_is_a_setting_of_every_source() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("ferrite.toml");
+    fs::write(&path, "[limits]\ntags_max = 60\nmqtt_queue_drain_per_s = 0\n").unwrap();
+    let mut sources = variables(&[("FERRITE_LIMITS__MQTT_INFLIGHT_MAX", "20")]);
+    sources.file = Some(path);
+    sources.set = vec!["limits.page_max=100".into(), "limits=aws".into()];
+    let limits = load(sources).unwrap().limits;
+    let expected = Limits {
+        tags_max: 60,
+        mqtt_queue_drain_per_s: 0,
+        mqtt_inflight_max: 20,
+        page_max: 100,
+        ..Limits::of(Profile::Aws)
+    };
+    assert_eq!(limits, expected);
+    for name in Limits::NAMES {
+        let error = load(set(&[&format!("limits.{name}=x")])).unwrap_err();
+        assert!(error.contains(&format!("`limits.{name}` is wrong")), "{error}");
+    }
+}
+
+#[test]
+fn a_wrong_limit_is_refused_by_name() {
+    let directory = tempfile::tempdir().unwrap();
+    for (value, shown) in [("-1", "-1"), ("1.5", "1.5"), ("70_000", "70000"), ("\"a\"", "a")] {
+        let path = directory.path().join("ferrite.toml");
+        fs::write(&path, format!("[limits]\nmqtt_inflight_max = {value}\n")).unwrap();
+        let error = load(Sources { file: Some(path), ..Sources::default() }).unwrap_err();
+        let expected = format!("`{shown}` is not a whole number from 1 to 65535");
+        assert!(
+            error.contains("`limits.mqtt_inflight_max`") && error.contains(&expected),
+            "{error}"
+        );
+    }
+    let error = load(set(&["limits.mqtt_infligt_max=1"])).unwrap_err();
+    assert!(error.contains("did you mean `limits.mqtt_inflight_max`?"), "{error}");
+    let error = load(variables(&[("FERRITE_LIMIT", "aws")])).unwrap_err();
+    assert!(error.contains("did you mean `limits`?"), "{error}");
+    let error = load(set(&["limits.page_max=10"])).unwrap_err();
+    assert!(error.contains("`page_default` is 25"), "{error}");
+}
+
+#[test]
+fn the_guide_lists_every_limit_with_its_values() {
+    let guide = include_str!("../../../docs/guide/limits.md");
+    let shown = |profile| {
+        let shown = format!("{:?}", Limits::of(profile));
+        shown.replace(['{', '}'], ",").split(", ").map(str::to_owned).collect::<Vec<_>>()
+    };
+    let profiles = [Profile::Default, Profile::Aws, Profile::Relaxed].map(shown);
+    for (index, name) in Limits::NAMES.iter().enumerate() {
+        let [default, aws, relaxed] = profiles.each_ref().map(|fields| {
+            let field = fields[index + 1].trim().trim_end_matches(" ,");
+            field.split_once(": ").unwrap().1.to_owned()
+        });
+        let row = format!("| `{name}` | {default} | {aws} | {relaxed} |");
+        assert!(guide.contains(&row), "docs/guide/limits.md lacks {row}");
     }
 }
