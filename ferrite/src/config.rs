@@ -4,6 +4,7 @@
 //! default in force unseen.
 
 mod limits;
+mod mqtt;
 mod values;
 
 use std::net::SocketAddr;
@@ -17,6 +18,8 @@ use serde::Deserialize;
 use service::Limits;
 use types::{AccountId, Region};
 
+use self::mqtt::Mqtt;
+
 /// The settings file that is read if it is there.
 const FILE_DEFAULT: &str = "ferrite.toml";
 /// What settings begin with in the environment.
@@ -25,7 +28,7 @@ const VARIABLE_PREFIX: &str = "FERRITE_";
 const TYPO_MAX: usize = 2;
 
 /// Every setting with its default; an empty one is none.
-const SETTINGS: [(&str, &str); 18] = [
+const SETTINGS: [(&str, &str); 23] = [
     ("account_id", "000000000000"),
     ("region", "us-east-1"),
     ("data_dir", "data"),
@@ -39,6 +42,11 @@ const SETTINGS: [(&str, &str); 18] = [
     ("tls.certificate", ""),
     ("tls.key", ""),
     ("mqtt.workers", "0"),
+    ("mqtt.dialect", "aws"),
+    ("mqtt.max_qos", ""),
+    ("mqtt.reason_strings", "true"),
+    ("mqtt.refuse_v311", ""),
+    ("mqtt.payload_format_checked", "false"),
     ("limits.profile", ""),
     ("store.url", "sqlite"),
     ("secrets.key_file", ""),
@@ -96,14 +104,6 @@ pub(crate) struct Tls {
     pub(crate) certificate: Option<PathBuf>,
     #[serde(deserialize_with = "values::path_or_none")]
     pub(crate) key: Option<PathBuf>,
-}
-
-/// How MQTT is served.
-#[derive(Clone, Debug, Deserialize)]
-pub(crate) struct Mqtt {
-    /// Threads for connections; 0 is one per core.
-    #[serde(deserialize_with = "values::count")]
-    pub(crate) workers: usize,
 }
 
 /// Where documents are kept.
@@ -171,7 +171,7 @@ impl Config {
         }
         let mut config: Self =
             figment.extract().map_err(|error| anyhow::anyhow!("{}", explain(&error)))?;
-        config.limits = limits::read(&figment)?;
+        config.limits = limits::read(&figment, &config.mqtt.dialect())?;
         config.check()?;
         if sources.is_dev {
             config.listen.check_loopback()?;

@@ -161,6 +161,7 @@ fn assemble(
         keyring,
         authority,
         limits,
+        dialect: config.mqtt.dialect(),
     }
 }
 

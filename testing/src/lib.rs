@@ -9,4 +9,5 @@ mod authority;
 mod parts;
 mod server;
 
+pub use parts::Choices;
 pub use server::Server;

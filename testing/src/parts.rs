@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use env::Env;
 use secrets::Keyring;
-use service::{App, Audit, DeviceLog, Limits, Settings, Tenants};
+use service::{App, Audit, DeviceLog, Dialect, Limits, Settings, Tenants};
 use store::{Options, Store, StoreUrl};
 use tempfile::TempDir;
 use types::{AccountId, Region, Timestamp};
@@ -14,6 +14,16 @@ use crate::authority::authority;
 /// Where the simulated clock begins: 2026-01-02T03:04:05Z.
 const START: Timestamp = Timestamp::from_secs(1_767_323_045);
 
+/// What a test may choose for its server.
+pub struct Choices {
+    /// What the operator would choose.
+    pub settings: Settings,
+    /// Every bound.
+    pub limits: Limits,
+    /// How MQTT is spoken.
+    pub dialect: Dialect,
+}
+
 pub(crate) struct Parts {
     pub(crate) app: Arc<App>,
     /// Removed with the server.
@@ -21,14 +31,18 @@ pub(crate) struct Parts {
 }
 
 impl Parts {
-    /// Opens a server's parts, its settings changed by `change`.
-    pub(crate) async fn open(change: impl FnOnce(&mut Settings)) -> Self {
+    /// Opens a server's parts, with the choices that `change` changes.
+    pub(crate) async fn open(change: impl FnOnce(&mut Choices)) -> Self {
         let data_dir = tempfile::tempdir().expect("a temporary directory can be made");
         let env = Env::simulated(START, 7);
         let store = open_store(&data_dir, &env).await;
-        let limits = Limits::default();
-        let mut settings = settings(&data_dir);
-        change(&mut settings);
+        let mut choices = Choices {
+            settings: settings(&data_dir),
+            limits: Limits::default(),
+            dialect: Dialect::default(),
+        };
+        change(&mut choices);
+        let Choices { settings, limits, dialect } = choices;
         let app = App {
             keyring: Keyring::ephemeral(&env.random),
             authority: authority(),
@@ -38,6 +52,7 @@ impl Parts {
             audit: Audit::start(store.clone(), &env, limits.audit_records_max),
             device_log: DeviceLog::new(&env, limits.device_log_entries_max),
             limits,
+            dialect,
             store,
             env,
         };

@@ -10,11 +10,10 @@ use model::spec::Operation;
 use serde_json::Value;
 use service::{
     ApiError, App, Caller, Cx, Endpoint, Feature, Output, RawRequest, RawRoute, RouteMatch,
-    Settings,
 };
 use types::{AccountId, Region};
 
-use crate::parts::Parts;
+use crate::parts::{Choices, Parts};
 
 /// A running server without a network. Its clones and views share one store.
 #[derive(Clone)]
@@ -36,9 +35,9 @@ impl Server {
         Self::build_with(|_| {}, make).await
     }
 
-    /// As [`Server::build`], with settings that `change` changes.
+    /// As [`Server::build`], with choices that `change` changes.
     pub async fn build_with(
-        change: impl FnOnce(&mut Settings),
+        change: impl FnOnce(&mut Choices),
         make: impl FnOnce(&Arc<App>) -> Vec<Feature>,
     ) -> Self {
         let parts = Arc::new(Parts::open(change).await);

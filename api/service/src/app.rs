@@ -7,7 +7,7 @@ use secrets::Keyring;
 use store::Store;
 use types::{AccountId, Region};
 
-use crate::{Audit, DeviceLog, Limits, Tenants};
+use crate::{Audit, DeviceLog, Dialect, Limits, Tenants};
 
 /// The parts of a running server that features share.
 pub struct App {
@@ -25,6 +25,8 @@ pub struct App {
     pub settings: Settings,
     /// Every bound.
     pub limits: Limits,
+    /// How MQTT is spoken.
+    pub dialect: Dialect,
     /// The numbers of (account, region) pairs.
     pub tenants: Tenants,
     /// Who changed what.

@@ -9,6 +9,7 @@ mod audit;
 mod cx;
 mod device_log;
 mod devices;
+mod dialect;
 mod endpoint;
 mod error;
 pub mod kinds;
@@ -28,6 +29,7 @@ pub use devices::{
     Authenticator, BoundThing, Knock, Login, Permissions, PolicySource, Principal, PrincipalKind,
     Refusal, Rights, Wish,
 };
+pub use dialect::{Dialect, RefusalV311};
 pub use endpoint::{Endpoint, Feature, Output};
 pub use error::ApiError;
 pub use limits::{LimitError, Limits, Profile};

@@ -3,7 +3,7 @@
 use anyhow::anyhow;
 use figment::Figment;
 use figment::value::{Dict, Value};
-use service::{LimitError, Limits, Profile};
+use service::{Dialect, LimitError, Limits, Profile};
 
 /// What the name of each begins with.
 pub(super) const PREFIX: &str = "limits.";
@@ -33,8 +33,9 @@ pub(super) fn in_full(mut file: Dict) -> Dict {
 }
 
 /// The bounds that the settings make.
-pub(super) fn read(settings: &Figment) -> anyhow::Result<Limits> {
-    let mut limits = Limits::of(profile(&text(&settings.find_value(PROFILE)?))?);
+pub(super) fn read(settings: &Figment, dialect: &Dialect) -> anyhow::Result<Limits> {
+    let profile = profile(&text(&settings.find_value(PROFILE)?), dialect)?;
+    let mut limits = Limits::of(profile);
     for name in Limits::NAMES {
         let setting = format!("{PREFIX}{name}");
         let Ok(value) = settings.find_value(&setting) else { continue };
@@ -45,8 +46,10 @@ pub(super) fn read(settings: &Figment) -> anyhow::Result<Limits> {
     Ok(limits)
 }
 
-fn profile(text: &str) -> anyhow::Result<Profile> {
+/// The standards know none of AWS's bounds on what a message may be.
+fn profile(text: &str, dialect: &Dialect) -> anyhow::Result<Profile> {
     match text {
+        "" if dialect.is_standard => Ok(Profile::Relaxed),
         "" => Ok(Profile::Default),
         "aws" => Ok(Profile::Aws),
         "relaxed" => Ok(Profile::Relaxed),

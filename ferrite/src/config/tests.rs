@@ -2,7 +2,8 @@
 
 use std::fs;
 
-use service::Profile;
+use ::mqtt::QoS;
+use service::{Dialect, Profile, RefusalV311};
 
 use super::*;
 
@@ -93,6 +94,10 @@ fn a_wrong_value_names_its_setting() {
         ("tls.names=my host", "tls.names"),
         ("tls.aws_names=yes", "tls.aws_names"),
         ("mqtt.workers=-1", "mqtt.workers"),
+        ("mqtt.dialect=aw", "mqtt.dialect"),
+        ("mqtt.max_qos=3", "mqtt.max_qos"),
+        ("mqtt.refuse_v311=no", "mqtt.refuse_v311"),
+        ("mqtt.reason_strings=1", "mqtt.reason_strings"),
         ("account_id=12", "account_id"),
         ("region=Moon", "region"),
         ("log.format=xml", "log.format"),
@@ -280,4 +285,48 @@ fn the_guide_lists_every_limit_with_its_values() {
         let row = format!("| `{name}` | {default} | {aws} | {relaxed} |");
         assert!(guide.contains(&row), "docs/guide/limits.md lacks {row}");
     }
+}
+
+#[test]
+fn the_dialect_decides_what_is_not_set() {
+    let dialect = |settings: &[&str]| load(set(settings)).unwrap().mqtt.dialect();
+    assert_eq!(dialect(&[]), Dialect::aws());
+    assert_eq!(dialect(&["mqtt.dialect=standard"]), Dialect::standard());
+    let mixed = dialect(&[
+        "mqtt.dialect=standard",
+        "mqtt.max_qos=0",
+        "mqtt.refuse_v311=close",
+        "mqtt.reason_strings=false",
+        "mqtt.payload_format_checked=true",
+    ]);
+    let expected = Dialect {
+        is_standard: true,
+        qos_max: QoS::AtMostOnce,
+        gives_reason_strings: false,
+        refusal_v311: RefusalV311::Close,
+        checks_payload_format: true,
+    };
+    assert_eq!(mixed, expected);
+    assert_eq!(dialect(&["mqtt.max_qos=2"]).qos_max, QoS::ExactlyOnce);
+    assert_eq!(dialect(&["mqtt.refuse_v311=answer"]).refusal_v311, RefusalV311::Answer);
+}
+
+#[test]
+fn the_standard_dialect_relaxes_the_limits_that_nobody_sets() {
+    let limits = |settings: &[&str]| load(set(settings)).unwrap().limits;
+    let relaxed = Limits::of(Profile::Relaxed);
+    assert_eq!(limits(&["mqtt.dialect=standard"]), relaxed);
+    let one = limits(&["mqtt.dialect=standard", "limits.mqtt_topic_slashes_max=7"]);
+    assert_eq!(one, Limits { mqtt_topic_slashes_max: 7, ..relaxed });
+    let aws = limits(&["mqtt.dialect=standard", "limits=aws"]);
+    assert_eq!(aws, Limits::of(Profile::Aws));
+}
+
+#[test]
+fn the_highest_qos_is_a_number_or_text() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("ferrite.toml");
+    fs::write(&path, "[mqtt]\nmax_qos = 2\n").unwrap();
+    let config = load(Sources { file: Some(path), ..Sources::default() }).unwrap();
+    assert_eq!(config.mqtt.dialect().qos_max, QoS::ExactlyOnce);
 }

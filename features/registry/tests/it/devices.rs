@@ -49,10 +49,13 @@ impl House {
 
     async fn with(change: impl FnOnce(&mut service::Settings)) -> Self {
         let mut devices = None;
-        let server = Server::build_with(change, |app| {
-            devices = Some(Devices::start(app));
-            vec![registry::feature()]
-        })
+        let server = Server::build_with(
+            |choices| change(&mut choices.settings),
+            |app| {
+                devices = Some(Devices::start(app));
+                vec![registry::feature()]
+            },
+        )
         .await;
         Self { server, devices: devices.unwrap() }
     }
