@@ -1,0 +1,151 @@
+//! The journal that callers see, whichever engine it runs on.
+
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread;
+
+use bytes::Bytes;
+use env::Env;
+
+use crate::error::Full;
+use crate::group::{Entry, Settled, Work};
+use crate::inbox::Inbox;
+use crate::segments::{self, Reader};
+use crate::writer::{Engine, Sequences, Writer};
+use crate::{JournalError, JournalUrl, Mark, Options, Pending, QueueId, Recovered, Sequence, Size};
+
+/// An open journal. Clones are the same journal; when the last is gone, what waits is written.
+#[derive(Clone)]
+pub struct Journal(Arc<Handle>);
+
+struct Handle {
+    inbox: Arc<Inbox>,
+    sequences: Arc<Sequences>,
+    reader: Reader,
+    thread: Mutex<Option<thread::JoinHandle<()>>>,
+}
+
+impl Journal {
+    /// Opens the journal, making it if it is not there, and tells what waits in it.
+    pub async fn open(
+        url: JournalUrl,
+        options: Options,
+        env: &Env,
+    ) -> Result<(Self, Recovered), JournalError> {
+        match url {
+            JournalUrl::Segments { directory } => {
+                let (bounds, random) = (options.clone(), env.random.clone());
+                let open = move || segments::open(&directory, bounds, random);
+                let opened = tokio::task::spawn_blocking(open).await;
+                let opened = opened.map_err(|_| JournalError::Stopped)??;
+                let inbox = Arc::new(Inbox::new(options));
+                let sequences = Arc::new(Sequences::new(opened.used, opened.reserved));
+                let writer = Writer::new(opened.log, &inbox, &sequences, &env.tasks);
+                let thread = Mutex::new(Some(on_thread(writer)?));
+                let handle = Handle { inbox, sequences, reader: opened.reader, thread };
+                Ok((Self(Arc::new(handle)), opened.recovered))
+            }
+        }
+    }
+
+    /// A sequence for one more entry.
+    pub fn next_sequence(&self) -> Sequence {
+        self.0.sequences.next()
+    }
+
+    /// Has the entry `sequence` written for every queue of `queues`, in the next commit. Never
+    /// waits. An entry that is refused is not told that it is settled.
+    pub fn append(
+        &self,
+        sequence: Sequence,
+        queues: Vec<(QueueId, Mark)>,
+        what: Arc<dyn Pending>,
+    ) -> Result<(), Full> {
+        self.0.inbox.append(Entry::new(sequence, queues, what))
+    }
+
+    /// These queues are done with these entries. Written with the next commit, or a little later,
+    /// without a promise: after a crash an entry may be there again. An entry that nobody needs
+    /// any more before it is written is not written, and is settled.
+    pub fn release(&self, released: impl IntoIterator<Item = (QueueId, Sequence)>) {
+        let work = released.into_iter().map(|(queue, sequence)| Work::Release(queue, sequence));
+        self.0.inbox.push_lazy(work);
+    }
+
+    /// As [`Journal::release`]; `settled` is told by the writer once that is on disk.
+    pub fn release_safely(&self, queue: QueueId, sequence: Sequence, settled: Settled) {
+        self.push_urgent(Work::ReleaseSafely(queue, sequence, settled));
+    }
+
+    /// Changes what `queue` has noted about an entry; `settled` is told by the writer once that is
+    /// on disk.
+    pub fn mark_safely(&self, queue: QueueId, sequence: Sequence, mark: Mark, settled: Settled) {
+        self.push_urgent(Work::MarkSafely(queue, sequence, mark, settled));
+    }
+
+    /// Drops a queue with all entries that it has by now; written as lazily as a release.
+    pub fn forget(&self, queue: QueueId) {
+        self.0.inbox.push_lazy([Work::Forget(queue)]);
+    }
+
+    fn push_urgent(&self, work: Work) {
+        if let Err(Work::ReleaseSafely(_, _, settled) | Work::MarkSafely(_, _, _, settled)) =
+            self.0.inbox.push_urgent(work)
+        {
+            settled(Err(JournalError::Stopped));
+        }
+    }
+
+    /// The bodies of entries, in the order asked for; `None` for one that is gone. Waits for those
+    /// that are still to be written.
+    pub async fn read(&self, sequences: Vec<Sequence>) -> Result<Vec<Option<Bytes>>, JournalError> {
+        if !self.0.reader.has_all(&sequences) {
+            self.0.inbox.written().await;
+        }
+        self.0.reader.read(sequences).await
+    }
+
+    /// How large it is, as of the last commit.
+    pub fn size(&self) -> Size {
+        self.0.inbox.size()
+    }
+
+    /// Whether a commit failed, so that nothing is written any more. The server was asked to stop.
+    pub fn has_failed(&self) -> bool {
+        self.0.inbox.has_failed()
+    }
+
+    /// Writes what waits, and stops. Reading goes on.
+    pub async fn close(&self) {
+        self.0.inbox.close();
+        self.0.inbox.ended().await;
+    }
+}
+
+/// Waits for the writer's thread, so that nobody opens a journal that is still written to.
+impl Drop for Handle {
+    fn drop(&mut self) {
+        self.inbox.close();
+        let thread = self.thread.lock().unwrap_or_else(PoisonError::into_inner).take();
+        // What the writer tells may have been the last to hold the journal.
+        let Some(thread) = thread.filter(|it| it.thread().id() != thread::current().id()) else {
+            return;
+        };
+        if thread.join().is_err() {
+            tracing::error!("the journal's thread panicked");
+        }
+    }
+}
+
+/// Runs the writer on a thread of its own, since its engine waits for the disk.
+fn on_thread<E: Engine + Send + 'static>(
+    writer: Writer<E>,
+) -> Result<thread::JoinHandle<()>, JournalError> {
+    let failed = |source| JournalError::File {
+        act: "could not start the journal's thread".into(),
+        source: Arc::new(source),
+    };
+    let mut runtime = tokio::runtime::Builder::new_current_thread();
+    let runtime = runtime.enable_all().build().map_err(failed)?;
+    let thread = thread::Builder::new().name("journal-writer".into());
+    thread.spawn(move || runtime.block_on(writer.run())).map_err(failed)
+}
