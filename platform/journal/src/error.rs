@@ -4,10 +4,16 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-/// The disk, or what may wait for it, is at its bound: the entry was not taken.
+/// What is at its bound, so that an entry was not taken.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("the journal is full")]
-pub struct Full;
+pub enum Full {
+    /// What may wait to be written: there is room again in a moment.
+    #[error("as much waits to be written to the journal as may")]
+    Waiting,
+    /// The disk: there is room again when queues are emptied.
+    #[error("the journal takes as much of the disk as it may")]
+    Disk,
+}
 
 /// Why something is not safe, or the journal did not open. Many may be told the same.
 #[derive(Clone, Debug, thiserror::Error)]

@@ -64,10 +64,11 @@ impl Inbox {
         let mut waiting = self.waiting();
         if !waiting.is_closed {
             let bytes = waiting.bytes.saturating_add(entry.bytes);
-            if bytes > self.options.waiting_bytes_max
-                || on_disk.saturating_add(bytes) > self.options.bytes_max
-            {
-                return Err(Full);
+            if bytes > self.options.waiting_bytes_max {
+                return Err(Full::Waiting);
+            }
+            if on_disk.saturating_add(bytes) > self.options.bytes_max {
+                return Err(Full::Disk);
             }
             waiting.bytes = bytes;
             waiting.appended += 1;
