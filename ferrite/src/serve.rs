@@ -16,7 +16,7 @@ use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
 use pki::{Authority, KEY_POOL_DEFAULT, KeyPool};
 use registry::Devices;
 use secrets::Keyring;
-use service::{AccessKey, App, Audit, DeviceLog, Settings, Tenants};
+use service::{AccessKey, App, Audit, DeviceLog, Schedule, Settings, Tenants};
 use store::{Options, Store, StoreUrl};
 use tokio::signal::unix::{SignalKind, signal};
 
@@ -149,6 +149,7 @@ fn assemble(
         tenants: Tenants::new(store.clone(), limits.regions_per_account_max),
         audit: Audit::start(store.clone(), env, limits.audit_records_max),
         device_log: DeviceLog::new(env, limits.device_log_entries_max),
+        schedule: Schedule::start(&store, env),
         settings: Settings {
             account: config.account_id,
             region: config.region.clone(),

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use env::Env;
 use secrets::Keyring;
-use service::{App, Audit, DeviceLog, Dialect, Limits, Settings, Tenants};
+use service::{App, Audit, DeviceLog, Dialect, Limits, Schedule, Settings, Tenants};
 use store::{Options, Store, StoreUrl};
 use tempfile::TempDir;
 use types::{AccountId, Region, Timestamp};
@@ -51,6 +51,7 @@ impl Parts {
             tenants: Tenants::new(store.clone(), limits.regions_per_account_max),
             audit: Audit::start(store.clone(), &env, limits.audit_records_max),
             device_log: DeviceLog::new(&env, limits.device_log_entries_max),
+            schedule: Schedule::start(&store, &env),
             limits,
             dialect,
             store,

@@ -7,7 +7,7 @@ use secrets::Keyring;
 use store::Store;
 use types::{AccountId, Region};
 
-use crate::{Audit, DeviceLog, Dialect, Limits, Tenants};
+use crate::{Audit, DeviceLog, Dialect, Limits, Schedule, Tenants};
 
 /// The parts of a running server that features share.
 pub struct App {
@@ -33,6 +33,8 @@ pub struct App {
     pub audit: Audit,
     /// What happened to devices.
     pub device_log: DeviceLog,
+    /// What is to be done later.
+    pub schedule: Schedule,
 }
 
 /// What the operator chose.

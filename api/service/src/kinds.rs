@@ -16,6 +16,8 @@ pub const TENANT_COUNTER: Kind = Kind(5);
 pub const AUDIT: Kind = Kind(6);
 /// The server's own keys and certificates, by name (global).
 pub const SERVER_KEY: Kind = Kind(7);
+/// Timers, by (kind of timer, due, tenant, id) (global).
+pub const TIMER: Kind = Kind(8);
 
 /// Things, by name.
 pub const THING: Kind = Kind(16);

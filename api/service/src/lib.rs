@@ -18,6 +18,7 @@ mod mqtt_door;
 mod paging;
 mod raw;
 mod record;
+mod schedule;
 mod tenants;
 
 pub use access::{AccessKey, AccessKeys};
@@ -37,6 +38,7 @@ pub use mqtt_door::{ByteStream, MqttDoor, Visitor};
 pub use paging::{Cursor, Listing, PageRequest};
 pub use raw::{Access, RawRequest, RawResponse, RawRoute, RouteMatch};
 pub use record::{decode, encode};
+pub use schedule::{Coming, OnDue, Schedule, Timer, TimerKind};
 pub use tenants::Tenants;
 
 /// A future that a table of endpoints can hold.
