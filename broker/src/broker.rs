@@ -1,14 +1,14 @@
 //! The broker: every tenant's space, and the life of one connection from knock to goodbye.
 
-use std::collections::HashMap;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use bytes::BytesMut;
-use mqtt::{Decoder, Packet};
+use journal::Recovered;
+use mqtt::{Decoder, HashMatch, Packet};
 use service::{
-    App, Authenticator, BoxFuture, ByteStream, DeviceStatus, Knock, MqttDoor, PolicySource, Visitor,
+    ApiError, App, Authenticator, BoxFuture, ByteStream, DeviceEvent, DeviceStatus, Knock, MqttDoor, PolicySource, Visitor,
 };
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::watch;
@@ -18,11 +18,13 @@ use crate::connect::{Admitted, Newcomer};
 use crate::connection::Connection;
 use crate::ending::Ending;
 use crate::lifecycle::{self, Lifecycle};
+use crate::mailbox::Delivery;
 use crate::message::Message;
 use crate::metrics::Metrics;
 use crate::publish::deliver;
-use crate::retained::{Retained, Waiting};
+use crate::retained::Retained;
 use crate::session::Session;
+use crate::sessions::Sessions;
 use crate::space::{Client, Space};
 use crate::turn::with_lent;
 
@@ -33,8 +35,8 @@ pub struct Broker {
     pub(crate) policies: Arc<dyn PolicySource>,
     pub(crate) metrics: Metrics,
     pub(crate) retained: Retained,
+    pub(crate) sessions: Sessions,
     spaces: Mutex<HashMap<TenantId, Arc<Space>>>,
-    last_number: AtomicU64,
     is_stopping: watch::Sender<bool>,
 }
 
@@ -45,17 +47,33 @@ impl Broker {
         authenticator: Arc<dyn Authenticator>,
         policies: Arc<dyn PolicySource>,
     ) -> Arc<Self> {
-        let retained = Retained::start(&app);
-        Arc::new(Self {
+        let metrics = Metrics::new();
+        let broker = Arc::new(Self {
+            retained: Retained::start(&app, metrics.clone()),
+            sessions: Sessions::start(&app),
             app,
-            retained,
             authenticator,
             policies,
-            metrics: Metrics::new(),
+            metrics,
             spaces: Mutex::default(),
-            last_number: AtomicU64::new(0),
             is_stopping: watch::Sender::new(false),
-        })
+        });
+        broker.serve_timers();
+        broker
+    }
+
+    /// Brings back the persistent sessions of an earlier run, with what the journal has of them.
+    /// To be called before the first client is let in.
+    pub async fn bring_back_sessions(&self, mut recovered: Recovered) -> Result<(), ApiError> {
+        for tenant in self.app.tenants.all().await? {
+            let space = self.space(&tenant);
+            self.sessions.load(&space, &mut recovered).await?;
+        }
+        // What is left belongs to sessions that ended just before the server did.
+        for queue in recovered.queues.into_keys() {
+            self.app.journal.forget(queue);
+        }
+        Ok(())
     }
 
     /// Serves one client until its connection ends.
@@ -102,9 +120,10 @@ impl Broker {
         S: AsyncRead + AsyncWrite + Unpin,
     {
         self.app.device_log.record(admitted.event());
-        let Admitted { session, connack, patience } = admitted;
+        let Admitted { mut session, connack, patience } = admitted;
         let mut output = BytesMut::new();
         Packet::Connack(Box::new(connack)).encode(session.client.version, &mut output);
+        session.say_unreleased(&mut output);
         self.metrics.connections.increment(1);
         let guard = Presence { broker: self, client: Arc::clone(&session.client) };
         self.tell(&session.space, &session.client, &Lifecycle::Connected);
@@ -118,39 +137,57 @@ impl Broker {
         } else {
             connection.run().await
         };
-        self.bury(connection.session(), &ending);
+        let leftover = connection.take_mail();
+        self.bury(connection.session(), &ending, leftover).await;
         connection.let_others_go_on();
         connection.close(&ending).await;
         drop(guard);
     }
 
-    /// What is left to do for a client whose connection has ended.
-    fn bury(&self, session: &mut Session, ending: &Ending) {
-        session.unsubscribe_all();
+    /// What is left to do for a client whose connection has ended, with the mail that it did not
+    /// get.
+    async fn bury(&self, session: &mut Session, ending: &Ending, mail: VecDeque<Delivery>) {
+        let client = Arc::clone(&session.client);
+        if client.kept.is_none() {
+            self.sessions.unsubscribe(&session.space, &client.subscriptions.take(), client.number);
+        }
         self.log_ending(session, ending);
+        let rest = client.mailbox.leave();
+        give_back(session, mail.into_iter().chain(rest));
+        let now = self.app.env.clock.now();
+        let will = session.will.take().filter(|_| ending.publishes_will());
+        let delayed = will.as_ref().and_then(|will| session.will_delay(will, now));
+        let is_delayed = delayed.is_some();
         // Before the client leaves: whoever waits for its id must not come in before its Will.
-        if let Some(will) = session.will.take()
-            && ending.publishes_will()
-        {
-            let now = self.app.env.clock.now();
-            let message = Arc::new(Message::of_will(will, session.client.number, now));
-            if message.retain
-                && self
-                    .retained
-                    .keep(&session.space.tenant, Arc::clone(&message), Waiting::Nobody)
-                    .is_err()
-            {
-                let why = "too many messages wait to be retained".to_owned();
-                session.log_refusal("Publish-In", "THROTTLED", why, Some(&message.topic));
+        if let Some(will) = will.filter(|_| !is_delayed) {
+            let message = Arc::new(Message::of_will(will, client.holder(), now));
+            self.publish_will(&session.space, &message);
+        }
+        if let Some(kept) = &client.kept {
+            let leaving = session.leaving(ending, delayed, now);
+            if let Some(will) = self.sessions.leave(&session.space, kept, leaving).await {
+                self.publish_will(&session.space, &will);
             }
-            with_lent(&self.metrics, |lent| {
-                deliver(&session.space, message, &mut lent.turn(now).1);
+        }
+        let space = &session.space;
+        self.tell(space, &client, &Lifecycle::Disconnected(ending));
+        space.leave_because(&client, ending.disconnect_reason(), now);
+    }
+
+    /// Publishes what a client left to be published when it is lost.
+    pub(crate) fn publish_will(&self, space: &Space, message: &Arc<Message>) {
+        let now = self.app.env.clock.now();
+        let keeping = with_lent(&self.metrics, |lent| deliver(space, message, &mut lent.turn(now).1));
+        let is_kept = keeping.write(message, None)
+            && (!message.retain
+                || self.retained.keep(&space.tenant, Arc::clone(message), None).is_ok());
+        if !is_kept {
+            let details = "too many messages wait to be written to disk".to_owned();
+            self.app.device_log.record(DeviceEvent {
+                topic_name: Some(message.topic.to_string()),
+                ..DeviceEvent::failure("Publish-In", "THROTTLED", details)
             });
         }
-        let Session { space, client, .. } = session;
-        self.tell(space, client, &Lifecycle::Disconnected(ending));
-        space.leave_because(client, ending.disconnect_reason(), self.app.env.clock.now());
-        client.mailbox.leave();
     }
 
     /// Tells whoever listens what happened to `client`. Not for within a turn.
@@ -187,13 +224,17 @@ impl Broker {
     /// The space of `tenant`, which appears with its first client.
     pub(crate) fn space(&self, tenant: &Tenant) -> Arc<Space> {
         let mut spaces = self.spaces();
-        let space = spaces.entry(tenant.id).or_insert_with(|| Arc::new(Space::new(tenant.clone())));
+        let space = spaces.entry(tenant.id).or_insert_with(|| {
+            let is_standard = self.app.dialect.is_standard;
+            let hash = if is_standard { HashMatch::ParentToo } else { HashMatch::ChildrenOnly };
+            Arc::new(Space::new(tenant.clone(), hash))
+        });
         Arc::clone(space)
     }
 
-    /// A number for one more connection.
-    pub(crate) fn next_number(&self) -> u64 {
-        self.last_number.fetch_add(1, Ordering::Relaxed) + 1
+    /// The space of the tenant with this number, if it has had a client or a session.
+    pub(crate) fn known_space(&self, tenant: TenantId) -> Option<Arc<Space>> {
+        self.spaces().get(&tenant).cloned()
     }
 
     fn spaces(&self) -> std::sync::MutexGuard<'_, HashMap<TenantId, Arc<Space>>> {
@@ -220,7 +261,20 @@ struct Presence<'b> {
 impl Drop for Presence<'_> {
     fn drop(&mut self) {
         self.broker.metrics.connections.decrement(1);
-        self.client.mailbox.leave();
+        drop(self.client.mailbox.leave());
         self.broker.space(&self.client.principal.tenant).leave(&self.client);
+    }
+}
+
+/// Returns what a client has not acknowledged to the groups that it had it from. What its own
+/// session keeps stays there.
+fn give_back(session: &Session, mail: impl Iterator<Item = Delivery>) {
+    let in_flight = session.window.in_flight().filter_map(|sent| sent.queued.clone());
+    for queued in in_flight.chain(mail.filter_map(|delivery| delivery.queued)) {
+        let is_own =
+            session.client.kept.as_ref().is_some_and(|kept| kept.queue.id == queued.queue.id);
+        if !is_own {
+            queued.queue.give_back(queued.sequence);
+        }
     }
 }

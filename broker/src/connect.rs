@@ -15,13 +15,14 @@ use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 use uuid::Uuid;
 
 use crate::ending::{Ending, Fault};
+use crate::exactly_once::Received;
 use crate::lifecycle::Lifecycle;
 use crate::mailbox::{Mailbox, MailboxLimits};
 use crate::message::detached_will;
 use crate::receipts::Receipts;
 use crate::session::Session;
+use crate::sessions::{Opened, Unavailable};
 use crate::space::{Client, Space};
-use crate::subscriptions::Subscriptions;
 use crate::verdicts::Verdicts;
 use crate::window::Window;
 use crate::{Broker, bounds};
@@ -181,7 +182,7 @@ impl Broker {
         principal: &Arc<Principal>,
         newcomer: &Newcomer,
     ) -> Result<Admitted, Refused> {
-        check_shape(&mut connect, &self.app.limits)?;
+        check_shape(&mut connect, &self.app.limits, self.app.dialect.qos_max)?;
         let is_assigned = connect.client_id.is_empty();
         if is_assigned {
             connect.client_id = self.new_client_id(connect.version).into();
@@ -195,19 +196,35 @@ impl Broker {
         let permissions =
             permissions.map_err(|r| Refused::by(r).telling(&connect, reason::NOT_AUTHORIZED))?;
         let space = self.space(&principal.tenant);
-        let client = self.new_client(&connect, principal, &permissions);
+        let mut client = self.new_client(&connect, principal, &permissions);
         if let Err(refused) = self.authorize(&connect, principal, &permissions) {
             self.tell(&space, &client, &Lifecycle::ConnectFailed);
             return Err(refused);
         }
-        let client = take_over(&space, client).await;
+        // One after the other: what one leaves of the session, the next finds.
+        let door = space.door(&client.id).lock().await;
+        make_room(&space, &client.id).await;
+        let opened = self.sessions.open(&space, &connect).await;
+        let Opened { session: kept, is_present, will } =
+            opened.map_err(|unavailable| no_session(&unavailable, &connect))?;
+        if let Some(session) = &kept {
+            client.subscriptions = Arc::clone(&session.subscriptions);
+            client.kept = Some(Arc::clone(session));
+        }
+        let client = space.enter(client);
+        let session = self.new_session(&connect, Arc::clone(&space), client);
+        drop(door);
+        if let Some(will) = will {
+            self.publish_will(&space, &will);
+        }
+        let client = &session.client;
         if self.is_stopping() {
             drop(client.mailbox.close(Ending::ShuttingDown));
         }
-        let connack = self.connack(&connect, is_assigned, client.keep_alive_s);
+        let mut connack = self.connack(&connect, is_assigned, &session);
+        connack.session_present = is_present;
         // One and a half times the keep alive (MQTT-3.1.2-22).
         let patience = Duration::from_millis(u64::from(client.keep_alive_s) * 1500);
-        let session = self.new_session(connect, space, client);
         Ok(Admitted { session, connack, patience })
     }
 
@@ -264,7 +281,7 @@ impl Broker {
     ) -> Client {
         let limits = &self.app.limits;
         Client {
-            number: self.next_number(),
+            number: self.sessions.next_number(),
             // A copy: the id must not hold the buffer that it came in.
             id: ByteString::from(&*connect.client_id),
             version: connect.version,
@@ -274,60 +291,70 @@ impl Broker {
                 messages_max: limits.mqtt_waiting_messages_max,
                 bytes_max: limits.mqtt_waiting_bytes_max,
             }),
-            subscriptions: Subscriptions::default(),
+            subscriptions: Arc::default(),
+            kept: None,
             bringing: std::sync::atomic::AtomicUsize::new(0),
             session_id: self.new_uuid(),
             version_number: 0,
             connected_at: self.app.env.clock.now(),
-            is_clean: !asks_to_persist(connect),
+            is_clean: connect.clean && !asks_to_persist(connect),
             keep_alive_s: keep_alive_s(connect.keep_alive_s, limits),
         }
     }
 
-    fn new_session(&self, connect: Connect, space: Arc<Space>, client: Arc<Client>) -> Session {
+    fn new_session(&self, connect: &Connect, space: Arc<Space>, client: Arc<Client>) -> Session {
         let limits = &self.app.limits;
         let inflight_max = limits.mqtt_inflight_max;
         let asked = &connect.properties;
         let is_v5 = connect.version == Version::V5;
         let aliases = if is_v5 { usize::from(limits.mqtt_topic_alias_max) } else { 0 };
         let packet_bytes_max = asked.maximum_packet_size.map_or(usize::MAX, |most| most as usize);
-        Session {
+        let mut session = Session {
             app: Arc::clone(&self.app),
             space,
             verdicts: Verdicts::new(Arc::clone(&client.permissions)),
             client,
             window: Window::new(asked.receive_maximum.unwrap_or(inflight_max).min(inflight_max)),
+            received: Received::default(),
             receipts: Receipts::default(),
             aliases: vec![None; aliases],
             packet_bytes_max,
-            tells_reasons: asked.request_problem_information.unwrap_or(true),
-            asked_to_persist: asks_to_persist(&connect),
+            tells_reasons: self.app.dialect.gives_reason_strings
+                && asked.request_problem_information.unwrap_or(true),
+            expiry_s: self.sessions.asked_expiry_s(connect),
             log_budget: service::LogBudget::default(),
             retained: self.retained.clone(),
+            sessions: self.sessions.clone(),
+            shares: Vec::new(),
+            unreleased: Vec::new(),
             unsafe_messages: 0,
-            will: connect.will.map(detached_will),
-        }
+            will: connect.will.clone().map(detached_will),
+        };
+        session.resume();
+        session
     }
 
     /// What the client is told of its session (MQTT 5), or that it is in (3.1.1).
-    fn connack(&self, connect: &Connect, is_assigned: bool, keep_alive_s: u16) -> Connack {
+    fn connack(&self, connect: &Connect, is_assigned: bool, session: &Session) -> Connack {
         if connect.version == Version::V311 {
             return Connack::default();
         }
         let limits = &self.app.limits;
+        let dialect = &self.app.dialect;
+        let (asked_s, granted_s) = (connect.properties.session_expiry_s, session.expiry_s);
         let properties = ConnackProperties {
-            // Sessions end with their connection until they can be kept.
-            session_expiry_s: asks_to_persist(connect).then_some(0),
+            // Only what differs from what was asked for has to be told (MQTT 5, 3.2.2.3.2).
+            session_expiry_s: (asked_s.unwrap_or(0) != granted_s).then_some(granted_s),
             receive_maximum: Some(limits.mqtt_inflight_max),
-            maximum_qos: Some(QoS::AtLeastOnce as u8),
+            maximum_qos: (dialect.qos_max < QoS::ExactlyOnce).then_some(dialect.qos_max as u8),
             retain_available: Some(true),
             maximum_packet_size: u32::try_from(limits.mqtt_packet_bytes_max).ok(),
             assigned_client_id: is_assigned.then(|| connect.client_id.clone()),
             topic_alias_maximum: Some(limits.mqtt_topic_alias_max),
             wildcard_subscription_available: Some(true),
-            subscription_identifiers_available: Some(false),
-            shared_subscription_available: Some(false),
-            server_keep_alive_s: Some(keep_alive_s),
+            subscription_identifiers_available: Some(dialect.is_standard),
+            shared_subscription_available: Some(true),
+            server_keep_alive_s: Some(session.client.keep_alive_s),
             ..ConnackProperties::default()
         };
         Connack { properties, ..Connack::default() }
@@ -421,7 +448,7 @@ fn unreadable(malformed: &Malformed) -> Refused {
 }
 
 /// Refuses what AWS does not take, and what is not built.
-fn check_shape(connect: &mut Connect, limits: &Limits) -> Result<(), Refused> {
+fn check_shape(connect: &mut Connect, limits: &Limits, qos_max: QoS) -> Result<(), Refused> {
     check_client_id(connect, limits)?;
     let refuse = |code, word, why: String| Err(Refused::new(word, why).telling(connect, code));
     if connect.properties.authentication_method.is_some() {
@@ -436,14 +463,14 @@ fn check_shape(connect: &mut Connect, limits: &Limits) -> Result<(), Refused> {
     if let Err(fault) = bounds::check_user_properties(&connect.properties.user_properties, limits) {
         return refuse(fault.code, fault.reason, fault.detail);
     }
-    let checked = connect.will.as_mut().map_or(Ok(()), |will| check_will(will, limits));
+    let checked = connect.will.as_mut().map_or(Ok(()), |will| check_will(will, limits, qos_max));
     checked.map_err(|fault| Refused::new(fault.reason, fault.detail).telling(connect, fault.code))
 }
 
 /// Holds a Will to what a message may be.
-fn check_will(will: &mut Will, limits: &Limits) -> Result<(), Fault> {
-    if will.qos == QoS::ExactlyOnce {
-        let why = "the Will has QoS 2, which is not offered; use QoS 1";
+fn check_will(will: &mut Will, limits: &Limits, qos_max: QoS) -> Result<(), Fault> {
+    if will.qos > qos_max {
+        let why = format!("the Will has QoS {}, which is not offered", will.qos as u8);
         return Err(Fault::new(reason::QOS_NOT_SUPPORTED, "QOS_NOT_SUPPORTED", why));
     }
     bounds::check_topic(&will.topic, limits)?;
@@ -481,16 +508,30 @@ fn keep_alive_s(asked_s: u16, limits: &Limits) -> u16 {
     if asked_s == 0 { longest_s } else { asked_s.clamp(limits.mqtt_keep_alive_s_min, longest_s) }
 }
 
-/// Registers `client`. The connection that it replaces is gone before this returns: a device that
+/// Ends the connection of whoever has this id. It is gone when this returns: a device that
 /// reconnects must not receive its own Will.
-async fn take_over(space: &Space, client: Client) -> Arc<Client> {
-    let (client, other) = space.enter(client);
-    let Some(other) = other else { return client };
+async fn make_room(space: &Space, id: &str) {
+    let Some(other) = space.client(id) else { return };
     let ended = other.mailbox.close(Ending::TakenOver);
     // An error says that it has ended. One that does not end in time is out of the way by then:
     // its mailbox is closed, and it finds itself replaced.
     drop(tokio::time::timeout(TAKE_OVER, ended).await);
-    client
+}
+
+/// What a client is told for whom there can be no session.
+fn no_session(unavailable: &Unavailable, connect: &Connect) -> Refused {
+    let v311 = reason::connack::SERVER_UNAVAILABLE;
+    match unavailable {
+        Unavailable::TooMany => {
+            let why = "there are as many persistent sessions as there may be";
+            Refused::new("QUOTA_EXCEEDED", why).telling_both(connect, reason::QUOTA_EXCEEDED, v311)
+        }
+        Unavailable::Store => {
+            let why = "the session could not be written; connect again";
+            let refused = Refused::new("SERVER_ERROR", why);
+            refused.telling_both(connect, reason::SERVER_UNAVAILABLE, v311)
+        }
+    }
 }
 
 impl Admitted {

@@ -17,6 +17,7 @@ use crate::Broker;
 use crate::delivery::Delivered;
 use crate::ending::{Ending, Fault};
 use crate::mailbox::{Collected, Delivery};
+use crate::queue;
 use crate::receipts::Receipts;
 use crate::session::Session;
 use crate::turn::{Lent, Turn, with_lent};
@@ -106,6 +107,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
     /// Takes the end of the stream for the client's goodbye.
     pub(crate) fn end_with_goodbye(&mut self) {
         self.ends_with_goodbye = true;
+    }
+
+    /// The mail that the client did not get.
+    pub(crate) fn take_mail(&mut self) -> VecDeque<Delivery> {
+        std::mem::take(&mut self.mail)
     }
 
     /// Serves the client until its connection ends, and says why it did.
@@ -299,7 +305,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
     /// Encodes the mail that the client can take, and what it is owed; whether there was any.
     fn write_mail(&mut self, turn: &mut Turn<'_>, cx: &mut Context<'_>) -> Result<bool, Ending> {
         let mailbox = &self.session.client.mailbox;
-        let Collected { dropped, safe } = match mailbox.collect(&mut self.mail, cx.waker()) {
+        let Collected { dropped, settled } = match mailbox.collect(&mut self.mail, cx.waker()) {
             Ok(collected) => collected,
             Err(closing) => {
                 self.waiting = closing.waiting;
@@ -309,8 +315,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
         if dropped > 0 {
             self.session.log_dropped(dropped);
         }
-        self.session.acknowledge_safe(&safe, turn);
-        let mut has_written = !safe.is_empty();
+        let mut has_written = !settled.is_empty();
+        self.session.tell_settled(settled, turn);
         while turn.output.len() < OUTPUT_BYTES_HIGH {
             let Some(delivery) = self.mail.front() else { break };
             if self.session.deliver(delivery, turn) == Delivered::Later {
@@ -319,7 +325,24 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
             self.mail.pop_front();
             has_written = true;
         }
+        if self.mail.is_empty() {
+            self.ask_for_more();
+        }
         Ok(has_written)
+    }
+
+    /// Has brought what waits on disk for the client, or for a group that it is in.
+    fn ask_for_more(&self) {
+        if let Some(session) = &self.session.client.kept
+            && session.queue.has_waiting()
+        {
+            queue::load(&session.queue, &self.broker.app);
+        }
+        for group in &self.session.shares {
+            if group.queue().is_some_and(|queue| queue.has_waiting()) {
+                self.broker.drain(group);
+            }
+        }
     }
 
     /// Writes as much as the client takes.

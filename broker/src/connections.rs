@@ -15,7 +15,7 @@ use crate::Broker;
 use crate::departures::Facts;
 use crate::direct;
 use crate::ending::Ending;
-use crate::space::Client;
+use crate::space::{Client, Space};
 
 /// How long a caller waits for a connection to be gone.
 const GONE_WITHIN: Duration = Duration::from_secs(5);
@@ -64,16 +64,20 @@ async fn get_connection(
         return Ok(GetConnectionResponse {
             connected: Some(true),
             connected_since: Some(client.connected_at.millis()),
+            session_expiry: Some(client.kept.as_ref().map_or(0, |kept| i64::from(kept.expiry_s()))),
             ..description(id, client.facts(), shows_sockets)
         });
     }
-    let departure = space.departure(&id, cx.now()).ok_or_else(|| {
+    let session = space.session(&id);
+    let kept = session.as_ref().and_then(|session| session.left());
+    let departure = kept.or_else(|| space.departure(&id, cx.now())).ok_or_else(|| {
         ApiError::not_found(format!("The client {id} is not connected, nor was it lately."))
     })?;
     Ok(GetConnectionResponse {
         connected: Some(false),
         disconnected_since: Some(departure.at.millis()),
-        disconnect_reason: Some(departure.reason.to_owned()),
+        disconnect_reason: Some(departure.reason.into_owned()),
+        session_expiry: Some(session.map_or(0, |session| i64::from(session.expiry_s()))),
         ..description(id, departure.facts, shows_sockets)
     })
 }
@@ -84,8 +88,6 @@ fn description(id: String, facts: Facts, shows_sockets: bool) -> GetConnectionRe
         thing_name: facts.thing,
         clean_session: Some(facts.is_clean),
         keep_alive_duration: Some(i32::from(facts.keep_alive_s)),
-        // Every session ends with its connection.
-        session_expiry: Some(0),
         ..GetConnectionResponse::default()
     };
     if shows_sockets {
@@ -103,18 +105,45 @@ async fn delete_connection(
     cx: Cx,
     request: DeleteConnectionRequest,
 ) -> Result<(), ApiError> {
-    let client = present(&broker, &cx, &request.client_id)?;
-    // Nothing is stored, but for the record of who did it.
+    let space = broker.space(&cx.tenant);
+    let (client, session) = (space.client(&request.client_id), space.session(&request.client_id));
+    if client.is_none() && session.is_none() {
+        let why = format!("The client {} is not connected, nor has it a session.", request.client_id);
+        return Err(ApiError::not_found(why));
+    }
+    // Nothing is stored here, but for the record of who did it.
     cx.commit(Batch::new()).await?;
-    let with_will = !request.prevent_will_message.unwrap_or_default();
-    // The session ends with its connection, whatever `cleanSession` says.
-    let ended = client.mailbox.close(Ending::Deleted { with_will });
-    // An error says that it has ended; one that takes longer ends all the same.
-    drop(tokio::time::timeout(GONE_WITHIN, ended).await);
+    let ends_session = request.clean_session.unwrap_or_default();
+    if let Some(client) = client {
+        let with_will = !request.prevent_will_message.unwrap_or_default();
+        let ended = client.mailbox.close(Ending::Deleted { with_will, ends_session });
+        // An error says that it has ended; one that takes longer ends all the same.
+        drop(tokio::time::timeout(GONE_WITHIN, ended).await);
+    }
+    if ends_session {
+        broker.end_session(&space, &request.client_id).await;
+    }
     Ok(())
 }
 
-/// Lists what a client that is connected subscribes to, sorted by filter.
+impl Broker {
+    /// Ends the session of a client that is away.
+    async fn end_session(&self, space: &Space, client_id: &str) {
+        // Nobody comes back meanwhile.
+        let door = space.door(client_id).lock().await;
+        let session = space.session(client_id).filter(|session| !session.is_online());
+        let will = match session {
+            Some(session) => self.sessions.end(space, &session).await,
+            None => None,
+        };
+        drop(door);
+        if let Some(will) = will {
+            self.publish_will(space, &will);
+        }
+    }
+}
+
+/// Lists what a client subscribes to that is connected or has a session, sorted by filter.
 async fn list_subscriptions(
     broker: Arc<Broker>,
     cx: Cx,
@@ -122,8 +151,13 @@ async fn list_subscriptions(
 ) -> Result<ListSubscriptionsResponse, ApiError> {
     let asked = PageRequest::forward(&request.next_token, request.max_results);
     let cursor = cx.cursor(&request.client_id, asked, SUBSCRIPTIONS_DEFAULT)?;
-    let client = present(&broker, &cx, &request.client_id)?;
-    let (page, has_more) = client.subscriptions.page(cursor.after.as_deref(), cursor.limit);
+    let space = broker.space(&cx.tenant);
+    let kept = space.session(&request.client_id).map(|kept| Arc::clone(&kept.subscriptions));
+    let subscriptions = match kept {
+        Some(kept) => kept,
+        None => Arc::clone(&present(&broker, &cx, &request.client_id)?.subscriptions),
+    };
+    let (page, has_more) = subscriptions.page(cursor.after.as_deref(), cursor.limit);
     let last = page.last().filter(|_| has_more);
     let next_token = last.map(|(filter, _)| cursor.token(&cx, filter));
     let summary = |(filter, qos)| SubscriptionSummary {

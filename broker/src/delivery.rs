@@ -1,12 +1,14 @@
 //! What happens to a message in a client's mailbox until it is on the wire.
 
-use mqtt::{PublishHead, QoS};
+use mqtt::{PublishHead, PublishProperties, QoS};
 
 use crate::mailbox::Delivery;
+use crate::queue::Queued;
 use crate::receipts::{Outcome, Receipt};
 use crate::session::Session;
 use crate::turn::Turn;
 use crate::verdicts::{Action, Asker};
+use crate::window::Awaits;
 
 /// What became of a message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -20,7 +22,7 @@ pub(crate) enum Delivered {
 impl Session {
     /// Writes a message to the client, if it may have it and its life is not over.
     pub(crate) fn deliver(&mut self, delivery: &Delivery, turn: &mut Turn<'_>) -> Delivered {
-        let Delivery { message, qos, retain } = delivery;
+        let Delivery { message, qos, retain, ids, queued } = delivery;
         if message.receipt.as_ref().is_some_and(Receipt::is_abandoned) {
             // It was for one who waits no longer, and is not kept for later.
             return Delivered::Done;
@@ -28,17 +30,22 @@ impl Session {
         if *qos != QoS::AtMostOnce && !self.window.has_room() {
             return Delivered::Later;
         }
-        let Some(message_expiry_s) = message.expiry_s(turn.now) else { return Delivered::Done };
+        let Some(message_expiry_s) = message.expiry_s(turn.now) else {
+            return leave_out(queued.as_deref());
+        };
         if !self.may_receive(&message.topic, turn) {
-            return Delivered::Done;
+            return leave_out(queued.as_deref());
         }
+        let with_ids = ids.as_deref().map(|ids| told_of(message.properties.as_deref(), ids));
         let mut head = PublishHead {
-            dup: false,
+            // AWS never says that a message may have come before.
+            dup: self.app.dialect.is_standard
+                && queued.as_ref().is_some_and(|queued| queued.is_again),
             qos: *qos,
             retain: *retain,
             topic: &message.topic,
             packet_id: None,
-            properties: message.properties.as_deref(),
+            properties: with_ids.as_ref().or(message.properties.as_deref()),
             message_expiry_s,
             topic_alias: None,
         };
@@ -51,10 +58,12 @@ impl Session {
             if let Some(receipt) = &message.receipt {
                 receipt.resolve(Outcome::TooLarge);
             }
-            return Delivered::Done;
+            return leave_out(queued.as_deref());
         }
         if head.packet_id.is_some() {
-            let packet_id = self.window.take();
+            let awaits =
+                if *qos == QoS::ExactlyOnce { Awaits::Pubrec } else { Awaits::Puback };
+            let packet_id = self.window.send(awaits, queued.clone());
             head.packet_id = Some(packet_id);
             if let Some(receipt) = &message.receipt {
                 self.receipts.add(packet_id, receipt);
@@ -80,4 +89,19 @@ impl Session {
         }
         false
     }
+}
+
+/// What the client does not get is kept for it no longer.
+fn leave_out(queued: Option<&Queued>) -> Delivered {
+    if let Some(queued) = queued {
+        queued.queue.acknowledge(queued.sequence);
+    }
+    Delivered::Done
+}
+
+/// A message's properties with the client's subscription identifiers.
+fn told_of(properties: Option<&PublishProperties>, ids: &[u32]) -> PublishProperties {
+    let mut told = properties.cloned().unwrap_or_default();
+    told.subscription_ids = ids.to_vec();
+    told
 }

@@ -1,8 +1,9 @@
 //! Clients that have left: what is told of them for half an hour, and where the numbers of their
 //! connections go on for an hour.
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, HashMap};
-use std::net::SocketAddr;
+use std::net::{Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
 use bytestring::ByteString;
@@ -35,8 +36,22 @@ pub(crate) struct Departure {
     pub(crate) version_number: u64,
     pub(crate) at: Timestamp,
     /// AWS's `disconnectReason`.
-    pub(crate) reason: &'static str,
+    pub(crate) reason: Cow<'static, str>,
     pub(crate) facts: Facts,
+}
+
+impl Departure {
+    /// That of a client that was there when the server ended, as far as it is known after.
+    pub(crate) fn unseen(number: u64, at: Timestamp) -> Self {
+        let facts = Facts {
+            thing: None,
+            is_clean: false,
+            keep_alive_s: 0,
+            source: SocketAddr::from((Ipv4Addr::UNSPECIFIED, 0)),
+            target: None,
+        };
+        Self { number, version_number: 0, at, reason: "SERVER_ERROR".into(), facts }
+    }
 }
 
 /// Who has left a space lately. Pure; what is too old goes when somebody leaves.
@@ -87,8 +102,6 @@ impl Departures {
 
 #[cfg(test)]
 mod tests {
-    use std::net::Ipv4Addr;
-
     use super::*;
 
     fn departure(number: u64, version_number: u64, at_s: i64) -> Departure {
@@ -99,7 +112,7 @@ mod tests {
             source: SocketAddr::from((Ipv4Addr::LOCALHOST, 1)),
             target: None,
         };
-        let (at, reason) = (Timestamp::from_secs(at_s), "CONNECTION_LOST");
+        let (at, reason) = (Timestamp::from_secs(at_s), "CONNECTION_LOST".into());
         Departure { number, version_number, at, reason, facts }
     }
 

@@ -118,7 +118,7 @@ fn check_receiver(cx: &Cx, client: &Client, topic: &str) -> Result<(), ApiError>
 
 fn post(client: &Client, message: Message) -> Result<(), ApiError> {
     let qos = message.qos;
-    match client.mailbox.post(Delivery { message: Arc::new(message), qos, retain: false }) {
+    match client.mailbox.post(Delivery::new(Arc::new(message), qos, false)) {
         Posted::Waits => Ok(()),
         Posted::Wake(waker) => {
             waker.wake();

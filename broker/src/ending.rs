@@ -27,6 +27,8 @@ pub(crate) enum Ending {
     Deleted {
         /// Whether its Will is to be published.
         with_will: bool,
+        /// Whether its session ends with it.
+        ends_session: bool,
     },
     /// A WebSocket has lasted as long as one may.
     Expired,
@@ -73,7 +75,7 @@ impl Ending {
 
     /// Whether the client's Will is published.
     pub(crate) fn publishes_will(&self) -> bool {
-        !matches!(self, Self::Client { with_will: false } | Self::Deleted { with_will: false })
+        !matches!(self, Self::Client { with_will: false } | Self::Deleted { with_will: false, .. })
     }
 
     /// The reason code of the DISCONNECT that an MQTT 5 client is sent, if it is sent one.
@@ -148,8 +150,8 @@ mod tests {
             (Ending::TakenOver, Some(0x8E), "DUPLICATE_CLIENTID", true),
             (Ending::KeepAlive, Some(0x8D), "MQTT_KEEP_ALIVE_TIMEOUT", true),
             (Ending::Revoked(refusal()), Some(0x87), "AUTH_ERROR", true),
-            (Ending::Deleted { with_will: true }, Some(0x98), "API_INITIATED_DISCONNECT", true),
-            (Ending::Deleted { with_will: false }, Some(0x98), "API_INITIATED_DISCONNECT", false),
+            (Ending::Deleted { with_will: true, ends_session: true }, Some(0x98), "API_INITIATED_DISCONNECT", true),
+            (Ending::Deleted { with_will: false, ends_session: false }, Some(0x98), "API_INITIATED_DISCONNECT", false),
             (Ending::Expired, Some(0xA0), "WEBSOCKET_TTL_EXPIRATION", true),
             (Ending::ShuttingDown, Some(0x8B), "SERVER_INITIATED_DISCONNECT", true),
         ];

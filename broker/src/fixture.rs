@@ -3,14 +3,14 @@
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 
-use mqtt::Version;
+use mqtt::{QoS, RetainHandling, SubscriptionOptions, TopicFilter, Version};
 use service::{Knock, Permissions, Principal, PrincipalKind, Rights};
 use types::{AccountId, Tenant, TenantId, Timestamp};
 use uuid::Uuid;
 
 use crate::mailbox::{Mailbox, MailboxLimits};
 use crate::space::Client;
-use crate::subscriptions::Subscriptions;
+use crate::subscriptions::Held;
 
 /// A tenant with this number.
 pub(crate) fn tenant(id: TenantId) -> Tenant {
@@ -33,7 +33,8 @@ pub(crate) fn client(number: u64) -> Arc<Client> {
         principal: Arc::new(principal),
         permissions: Arc::new(Permissions::new(Rights::default())),
         mailbox: Mailbox::new(MailboxLimits { messages_max: 1, bytes_max: 1000 }),
-        subscriptions: Subscriptions::default(),
+        subscriptions: Arc::default(),
+        kept: None,
         bringing: std::sync::atomic::AtomicUsize::new(0),
         session_id: Uuid::nil(),
         version_number: 0,
@@ -41,4 +42,15 @@ pub(crate) fn client(number: u64) -> Arc<Client> {
         is_clean: true,
         keep_alive_s: 60,
     })
+}
+
+/// A subscription to `filter`.
+pub(crate) fn held(filter: &str, qos: QoS) -> Held {
+    let options = SubscriptionOptions {
+        qos,
+        no_local: false,
+        retain_as_published: false,
+        retain_handling: RetainHandling::Send,
+    };
+    Held { filter: TopicFilter::parse(filter.into()).unwrap(), options, id: None }
 }

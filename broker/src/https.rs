@@ -9,15 +9,18 @@ use bytes::Bytes;
 use bytestring::ByteString;
 use model::iot_data::op;
 use model::iot_data::{PayloadFormatIndicator, PublishRequest};
-use mqtt::{Publish, PublishProperties, QoS};
+use mqtt::{Publish, PublishProperties, QoS, reason};
 use serde_json::json;
 use service::{ApiError, Cx, Endpoint, Limits};
 
 use crate::Broker;
 use crate::bounds;
 use crate::http_message::{correlation_data, refused, response_topic, topic_name, user_properties};
+use crate::keeping::Keeping;
 use crate::message::Message;
+use crate::owed::Owed;
 use crate::publish::deliver;
+use crate::space::Space;
 use crate::turn::with_lent;
 
 /// The number of whoever publishes without a connection.
@@ -38,16 +41,48 @@ async fn publish(broker: Arc<Broker>, cx: Cx, request: PublishRequest) -> Result
     let (now, topic) = (cx.now(), publish.topic.clone());
     let message = Arc::new(Message::new(publish, topic, NO_CONNECTION, now));
     let space = broker.space(&cx.tenant);
-    with_lent(&broker.metrics, |lent| {
+    let keeping = with_lent(&broker.metrics, |lent| {
         let (_, mut turn) = lent.turn(now);
         turn.counts.received += 1;
-        deliver(&space, Arc::clone(&message), &mut turn);
+        deliver(&space, &message, &mut turn)
     });
-    if message.retain {
-        broker.retained.keep_safely(&cx.tenant, message).await?;
-    }
+    broker.make_safe(&space, &message, keeping).await?;
     let answer = json!({ "message": "OK", "traceId": cx.request_id.to_string() });
     Ok(Bytes::from(answer.to_string()))
+}
+
+impl Broker {
+    /// Resolves once `message` is wherever it has to be kept.
+    pub(crate) async fn make_safe(
+        &self,
+        space: &Space,
+        message: &Arc<Message>,
+        keeping: Keeping,
+    ) -> Result<(), ApiError> {
+        let busy = || ApiError::new("ThrottlingException", "Too many messages wait to be written.");
+        let parts = u8::from(!keeping.is_empty()) + u8::from(message.retain);
+        if parts == 0 {
+            return Ok(());
+        }
+        let (owed, answered) = Owed::to_request(parts);
+        if !keeping.write(message, Some(Arc::clone(&owed))) {
+            return Err(busy());
+        }
+        if message.retain {
+            let kept = self.retained.keep(&space.tenant, Arc::clone(message), Some(owed));
+            kept.map_err(|_| busy())?;
+        }
+        match answered.await {
+            Ok(reason::SUCCESS) => Ok(()),
+            Ok(reason::QUOTA_EXCEEDED) => Err(ApiError::new(
+                "ThrottlingException",
+                "There are as many retained messages as there may be.",
+            )),
+            Ok(_) | Err(_) => {
+                Err(ApiError::unavailable("The message could not be written to disk. Try again."))
+            }
+        }
+    }
 }
 
 /// The message that a request carries, if it is one that MQTT would take.

@@ -129,7 +129,9 @@ fn announce(space: &Space, topic: String, turn: &mut Turn<'_>, payload: impl FnO
     let subscribers = space.subscribers(&topic);
     if !subscribers.is_empty() {
         let message = Message::of_server(topic.into(), payload().into());
-        post(&subscribers, Arc::new(message), turn);
+        let message = Arc::new(message);
+        // What cannot be written is dropped, as what finds no room in a queue is.
+        post(&subscribers, &message, turn).write(&message, None);
     }
 }
 

@@ -6,11 +6,12 @@ use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::Waker;
 
-use mqtt::{PacketId, QoS};
+use mqtt::{Packet, PacketId, QoS};
 use tokio::sync::oneshot;
 
 use crate::ending::Ending;
 use crate::message::Message;
+use crate::queue::Queued;
 
 /// A message on its way to one subscriber.
 #[derive(Clone, Debug)]
@@ -21,6 +22,30 @@ pub(crate) struct Delivery {
     pub(crate) qos: QoS,
     /// Whether the client is told that the message was kept.
     pub(crate) retain: bool,
+    /// The subscription identifiers that it is told of, if it has given any.
+    pub(crate) ids: Option<Arc<[u32]>>,
+    /// The queue that it is delivered from; none for what is not kept for a client that is away.
+    pub(crate) queued: Option<Box<Queued>>,
+}
+
+/// What others have done for the client, to be told to it.
+#[derive(Debug)]
+pub(crate) enum Settled {
+    /// A message of the client is safe, or why it is not: a reason code of MQTT 5.
+    Taken(PacketId, u8),
+    /// A message of QoS 2 that the client has received is noted as such: it can be released.
+    Noted(PacketId),
+    /// The client's own message of QoS 2 is released.
+    Released(PacketId),
+    /// An answer that had to wait for the store.
+    Answer(Box<Packet>),
+}
+
+impl Delivery {
+    /// One that is kept nowhere else.
+    pub(crate) fn new(message: Arc<Message>, qos: QoS, retain: bool) -> Self {
+        Self { message, qos, retain, ids: None, queued: None }
+    }
 }
 
 /// What may wait in a mailbox.
@@ -53,8 +78,8 @@ pub(crate) struct Mailbox {
 struct Inner {
     waiting: VecDeque<Delivery>,
     bytes: usize,
-    /// Messages of the client that are safe by now, with the codes to tell it.
-    safe: Vec<(PacketId, u8)>,
+    /// What is to be told to the client beside its mail. Bounded by what it may have under way.
+    settled: Vec<Settled>,
     waker: Option<Waker>,
     /// Whether the next message has to wake the connection.
     wants_mail: bool,
@@ -69,8 +94,8 @@ struct Inner {
 pub(crate) struct Collected {
     /// Messages that found no room since it last looked.
     pub(crate) dropped: u64,
-    /// Messages of its client that are safe by now, with the codes to tell it.
-    pub(crate) safe: Vec<(PacketId, u8)>,
+    /// What is to be told to its client.
+    pub(crate) settled: Vec<Settled>,
 }
 
 /// Why a connection has to end, and who waits for it to have ended.
@@ -87,15 +112,27 @@ impl Mailbox {
         Self { limits, inner: Mutex::default() }
     }
 
-    /// Leaves a message.
+    /// Leaves a message. One that finds no room is counted.
     pub(crate) fn post(&self, delivery: Delivery) -> Posted {
         let mut inner = self.lock();
+        let posted = self.add(&mut inner, delivery);
+        if matches!(posted, Posted::Dropped) {
+            inner.dropped += 1;
+        }
+        posted
+    }
+
+    /// Leaves a message that is kept elsewhere if it finds no room here.
+    pub(crate) fn offer(&self, delivery: Delivery) -> Posted {
+        self.add(&mut self.lock(), delivery)
+    }
+
+    fn add(&self, inner: &mut Inner, delivery: Delivery) -> Posted {
         if inner.is_gone {
             return Posted::Gone;
         }
         let bytes = inner.bytes + delivery.message.size();
         if inner.waiting.len() >= self.limits.messages_max || bytes > self.limits.bytes_max {
-            inner.dropped += 1;
             return Posted::Dropped;
         }
         inner.bytes = bytes;
@@ -106,15 +143,23 @@ impl Mailbox {
         inner.waker.clone().map_or(Posted::Waits, Posted::Wake)
     }
 
-    /// Lets the client know that a message of its own is safe, or why it is not.
-    pub(crate) fn acknowledge(&self, packet_id: PacketId, code: u8) {
+    /// Lets the client know what was done for it.
+    pub(crate) fn settle(&self, settled: Settled) {
         let mut inner = self.lock();
         if inner.is_gone {
             return;
         }
-        inner.safe.push((packet_id, code));
+        inner.settled.push(settled);
         drop(inner);
         self.wake();
+    }
+
+    /// Whether no more messages fit.
+    pub(crate) fn is_full(&self) -> bool {
+        let inner = self.lock();
+        inner.is_gone
+            || inner.waiting.len() >= self.limits.messages_max
+            || inner.bytes >= self.limits.bytes_max
     }
 
     /// Gives the connection a turn.
@@ -164,17 +209,18 @@ impl Mailbox {
         }
         Ok(Collected {
             dropped: std::mem::take(&mut inner.dropped),
-            safe: std::mem::take(&mut inner.safe),
+            settled: std::mem::take(&mut inner.settled),
         })
     }
 
-    /// Takes no more mail, and forgets what waits.
-    pub(crate) fn leave(&self) {
+    /// Takes no more mail, and hands over what waits.
+    pub(crate) fn leave(&self) -> VecDeque<Delivery> {
         let mut inner = self.lock();
         inner.is_gone = true;
-        inner.waiting = VecDeque::new();
         inner.waker = None;
         inner.closing = None;
+        inner.settled = Vec::new();
+        std::mem::take(&mut inner.waiting)
     }
 
     fn lock(&self) -> MutexGuard<'_, Inner> {
@@ -256,7 +302,7 @@ mod tests {
             from: 0,
             receipt: None,
         };
-        Delivery { message: Arc::new(message), qos: QoS::AtMostOnce, retain: false }
+        Delivery::new(Arc::new(message), QoS::AtMostOnce, false)
     }
 
     #[test]
@@ -340,7 +386,7 @@ mod tests {
         assert!(owner.read().is_empty());
         owner.post(1);
         let mut waiting = owner.mailbox.close(Ending::TakenOver);
-        owner.mailbox.leave();
+        drop(owner.mailbox.leave());
         assert_eq!(waiting.try_recv(), Err(TryRecvError::Closed));
         assert_eq!(owner.post(2), "gone");
         let mut late = owner.mailbox.close(Ending::TakenOver);

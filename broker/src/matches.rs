@@ -57,31 +57,25 @@ impl Matches {
 
 #[cfg(test)]
 mod tests {
-    use mqtt::{QoS, RetainHandling, SubscriptionOptions, TopicFilter};
+    use mqtt::{HashMatch, QoS, TopicFilter};
     use types::TenantId;
 
     use super::*;
     use crate::space::Client;
 
     fn space(tenant: u32) -> Space {
-        Space::new(crate::fixture::tenant(TenantId(tenant)))
+        Space::new(crate::fixture::tenant(TenantId(tenant)), HashMatch::ChildrenOnly)
     }
 
     /// Subscribes `client` to `filter`, without taking note of it in any cache.
     fn subscribe(space: &Space, client: &Arc<Client>, filter: &str, qos: QoS) {
-        let options = SubscriptionOptions {
-            qos,
-            no_local: false,
-            retain_as_published: false,
-            retain_handling: RetainHandling::Send,
-        };
-        let filter = TopicFilter::parse(filter.into()).unwrap();
-        space.subscribe(&filter, Subscriber { client: Arc::clone(client), options });
+        let held = crate::fixture::held(filter, qos);
+        space.subscribe(&held.filter, held.subscriber(client.recipient()));
     }
 
     /// The numbers of those who receive `topic`.
     fn numbers(matches: &mut Matches, space: &Space, topic: &str) -> Vec<u64> {
-        matches.of(space, topic).iter().map(|subscriber| subscriber.client.number).collect()
+        matches.of(space, topic).iter().map(|subscriber| subscriber.to.number()).collect()
     }
 
     #[test]
@@ -93,7 +87,7 @@ mod tests {
         assert!(Arc::ptr_eq(&first, &matches.of(&space, "a/b")));
         subscribe(&space, &crate::fixture::client(2), "a/b", QoS::AtMostOnce);
         assert_eq!(numbers(&mut matches, &space, "a/b"), [1, 2]);
-        space.unsubscribe([&TopicFilter::parse("a/+".into()).unwrap()], &one);
+        space.unsubscribe([&TopicFilter::parse("a/+".into()).unwrap()], one.number);
         assert_eq!(numbers(&mut matches, &space, "a/b"), [2]);
         assert!(numbers(&mut matches, &space, "a/c").is_empty());
     }
@@ -145,7 +139,7 @@ mod tests {
         subscribe(&space, &one, "a/+", QoS::AtLeastOnce);
         subscribe(&space, &one, "a/b", QoS::AtMostOnce);
         let found = matches.of(&space, "a/b");
-        let found: Vec<_> = found.iter().map(|s| (s.client.number, s.options.qos)).collect();
+        let found: Vec<_> = found.iter().map(|s| (s.to.number(), s.options.qos)).collect();
         assert_eq!(found, [(1, QoS::AtLeastOnce), (2, QoS::AtMostOnce)]);
     }
 }

@@ -3,6 +3,7 @@
 use metrics::{Counter, Gauge, counter, gauge};
 
 /// Handles of the broker's metrics, shared by all connections.
+#[derive(Clone)]
 pub(crate) struct Metrics {
     pub(crate) connections: Gauge,
     received: Counter,

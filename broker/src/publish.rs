@@ -8,11 +8,12 @@ use mqtt::{Ack, Packet, PacketId, Publish, QoS, Version, reason};
 
 use crate::bounds;
 use crate::ending::{Ending, Fault};
-use crate::mailbox::{Delivery, Posted};
+use crate::keeping::Keeping;
+use crate::mailbox::{Delivery, Posted, Settled};
 use crate::message::Message;
-use crate::retained::Waiting;
+use crate::owed::Owed;
 use crate::session::Session;
-use crate::space::{Space, Subscriber};
+use crate::space::{Client, Recipient, Space, Subscriber};
 use crate::turn::Turn;
 use crate::verdicts::{Action, Asker};
 
@@ -27,42 +28,77 @@ impl Session {
         turn.counts.received += 1;
         let topic = self.resolve_alias(&mut publish)?;
         self.check_shape(&mut publish, &topic)?;
+        self.check_receive_maximum(&publish)?;
         if let Err(action) = self.may_publish(&publish, &topic, turn) {
             return self.refuse(action, &publish, &topic, turn);
         }
         let packet_id = publish.packet_id;
-        let message = Message::new(publish, topic, self.client.number, turn.now);
-        let message = Arc::new(message);
-        deliver(&self.space, Arc::clone(&message), turn);
-        if message.retain {
-            self.keep(message, packet_id);
-        } else {
-            self.acknowledge(packet_id, reason::SUCCESS, turn);
+        if let Some(id) = packet_id.filter(|_| publish.qos == QoS::ExactlyOnce)
+            && self.has_received(id, turn)
+        {
+            return Ok(());
         }
+        let message = Arc::new(Message::new(publish, topic, self.client.holder(), turn.now));
+        let mut keeping = deliver(&self.space, &message, turn);
+        if let Some(id) = packet_id.filter(|_| message.qos == QoS::ExactlyOnce) {
+            self.receive(id, &mut keeping);
+        }
+        let parts = u8::from(!keeping.is_empty()) + u8::from(message.retain);
+        if parts == 0 {
+            self.acknowledge(packet_id, reason::SUCCESS, turn);
+            return Ok(());
+        }
+        let owed = packet_id.map(|id| (id, Owed::to_client(&self.client, id, parts)));
+        let shared = owed.as_ref().map(|(_, owed)| owed);
+        let has_room = keeping.write(&message, shared.cloned());
+        let has_room = has_room && self.keep_retained(&message, shared);
+        self.count_unsafe(has_room, owed, &message);
         Ok(())
     }
 
-    /// Has a message retained. It is acknowledged once it is written; if there is no room to
-    /// wait, it is not, and the client sends it again.
-    fn keep(&mut self, message: Arc<Message>, packet_id: Option<PacketId>) {
-        let waiting = match packet_id {
-            Some(packet_id) => Waiting::Client(Arc::clone(&self.client), packet_id),
-            None => Waiting::Nobody,
-        };
-        let topic = message.topic.clone();
-        if self.retained.keep(&self.space.tenant, message, waiting).is_err() {
-            let why = "too many messages wait to be retained".to_owned();
-            self.log_refusal("Publish-In", "THROTTLED", why, Some(&topic));
-        } else {
-            self.unsafe_messages += usize::from(packet_id.is_some());
+    /// Has a message retained, if it is to be; whether there was room for it to wait.
+    fn keep_retained(&self, message: &Arc<Message>, owed: Option<&Arc<Owed>>) -> bool {
+        !message.retain
+            || self.retained.keep(&self.space.tenant, Arc::clone(message), owed.cloned()).is_ok()
+    }
+
+    /// Takes note of a message that is acknowledged later; or, if there was no room for it to wait
+    /// until it is safe, never: the client sends it again.
+    fn count_unsafe(
+        &mut self,
+        has_room: bool,
+        owed: Option<(PacketId, Arc<Owed>)>,
+        message: &Message,
+    ) {
+        if !has_room {
+            if let Some((id, owed)) = owed {
+                owed.forgive();
+                self.received.forget(id);
+            }
+            let why = "too many messages wait to be written to disk".to_owned();
+            self.log_refusal("Publish-In", "THROTTLED", why, Some(&message.topic));
+        } else if message.qos == QoS::AtLeastOnce && owed.is_some() {
+            self.unsafe_messages += 1;
         }
     }
 
-    /// Writes the acknowledgements of messages that are safe by now.
-    pub(crate) fn acknowledge_safe(&mut self, safe: &[(PacketId, u8)], turn: &mut Turn<'_>) {
-        self.unsafe_messages = self.unsafe_messages.saturating_sub(safe.len());
-        for (packet_id, code) in safe {
-            self.acknowledge(Some(*packet_id), *code, turn);
+    /// Tells the client what was done for it.
+    pub(crate) fn tell_settled(&mut self, settled: Vec<Settled>, turn: &mut Turn<'_>) {
+        for settled in settled {
+            match settled {
+                Settled::Taken(packet_id, code) => {
+                    if !self.received.contains(packet_id) {
+                        self.unsafe_messages = self.unsafe_messages.saturating_sub(1);
+                    }
+                    self.acknowledge(Some(packet_id), code, turn);
+                }
+                Settled::Noted(packet_id) => self.release(packet_id, turn),
+                Settled::Released(packet_id) => self.complete(packet_id, turn),
+                Settled::Answer(packet) => {
+                    self.unsafe_messages = self.unsafe_messages.saturating_sub(1);
+                    packet.encode(self.client.version, turn.output);
+                }
+            }
         }
     }
 
@@ -70,7 +106,21 @@ impl Session {
     /// subscriptions that wait for what is retained. It is not read from until some of it is done.
     pub(crate) fn has_enough(&self) -> bool {
         let most = usize::from(self.limits().mqtt_inflight_max);
-        self.unsafe_messages >= most || self.client.bringing.load(Ordering::Acquire) >= most
+        // MQTT 5 has a word for too many; see `check_receive_maximum`.
+        let waits = self.client.version == Version::V311 && self.unsafe_messages >= most;
+        waits || self.client.bringing.load(Ordering::Acquire) >= most
+    }
+
+    /// Holds a client of MQTT 5 to the Receive Maximum that it was told (MQTT-3.3.4-9).
+    fn check_receive_maximum(&self, publish: &Publish) -> Result<(), Ending> {
+        let is_known = publish.packet_id.is_none_or(|id| self.received.contains(id));
+        let most = usize::from(self.limits().mqtt_inflight_max);
+        let under_way = self.unsafe_messages + self.received.len();
+        if self.client.version == Version::V311 || is_known || under_way < most {
+            return Ok(());
+        }
+        let why = format!("more than {most} messages of the client await their acknowledgement");
+        Err(fault(reason::RECEIVE_MAXIMUM_EXCEEDED, "RECEIVE_MAXIMUM_EXCEEDED", why))
     }
 
     /// The topic of a message, which an alias may stand for (MQTT 5, 3.3.2.3.4).
@@ -101,11 +151,12 @@ impl Session {
 
     fn check_shape(&self, publish: &mut Publish, topic: &str) -> Result<(), Ending> {
         let limits = self.limits();
-        if publish.qos == QoS::ExactlyOnce {
+        if publish.qos > self.app.dialect.qos_max {
+            let qos = publish.qos as u8;
             return Err(fault(
                 reason::QOS_NOT_SUPPORTED,
                 "QOS_NOT_SUPPORTED",
-                format!("the message on {topic} has QoS 2, which is not offered; use QoS 1"),
+                format!("the message on {topic} has QoS {qos}, which is not offered"),
             ));
         }
         if publish.payload.len() > limits.mqtt_payload_bytes_max {
@@ -157,45 +208,69 @@ impl Session {
             Some(packet_id) if self.client.version == Version::V5 => {
                 let properties = self.properties_telling(&why);
                 let ack = Ack { packet_id, code: reason::NOT_AUTHORIZED, properties };
-                Packet::Puback(ack).encode(Version::V5, turn.output);
+                let is_twice = publish.qos == QoS::ExactlyOnce;
+                let packet = if is_twice { Packet::Pubrec(ack) } else { Packet::Puback(ack) };
+                packet.encode(Version::V5, turn.output);
                 Ok(())
             }
             _ => Err(fault(reason::NOT_AUTHORIZED, "AUTHORIZATION_FAILURE", why)),
         }
     }
 
-    fn acknowledge(&self, packet_id: Option<PacketId>, code: u8, turn: &mut Turn<'_>) {
+    /// Writes PUBACK, or PUBREC for what came with QoS 2.
+    fn acknowledge(&mut self, packet_id: Option<PacketId>, code: u8, turn: &mut Turn<'_>) {
+        let Some(packet_id) = packet_id else { return };
+        let ack = Ack { packet_id, code, properties: None };
         let is_told = code == reason::SUCCESS || self.client.version == Version::V5;
-        if let Some(packet_id) = packet_id.filter(|_| is_told) {
-            let ack = Ack { packet_id, code, properties: None };
+        if self.received.contains(packet_id) {
+            if code == reason::SUCCESS {
+                self.received.settle(packet_id);
+            } else {
+                self.received.forget(packet_id);
+            }
+            if is_told {
+                Packet::Pubrec(ack).encode(self.client.version, turn.output);
+            }
+        } else if is_told {
             Packet::Puback(ack).encode(self.client.version, turn.output);
         }
     }
 }
 
-/// Leaves `message` in the mailbox of every subscriber.
-pub(crate) fn deliver(space: &Space, message: impl Into<Arc<Message>>, turn: &mut Turn<'_>) {
-    let message = message.into();
+/// Leaves `message` with every subscriber. What is returned is to be written before the message
+/// is acknowledged.
+pub(crate) fn deliver(space: &Space, message: &Arc<Message>, turn: &mut Turn<'_>) -> Keeping {
     let subscribers = turn.matches.of(space, &message.topic);
-    if !subscribers.is_empty() {
-        post(&subscribers, message, turn);
-    }
+    if subscribers.is_empty() { Keeping::default() } else { post(&subscribers, message, turn) }
 }
 
-/// Leaves `message` in the mailboxes of `subscribers`.
-pub(crate) fn post(subscribers: &[Subscriber], message: Arc<Message>, turn: &mut Turn<'_>) {
+/// Leaves `message` with `subscribers`, as [`deliver`] does.
+pub(crate) fn post(
+    subscribers: &[Subscriber],
+    message: &Arc<Message>,
+    turn: &mut Turn<'_>,
+) -> Keeping {
+    let mut keeping = Keeping::default();
     for subscriber in subscribers {
-        if subscriber.options.no_local && subscriber.client.number == message.from {
+        if subscriber.options.no_local && subscriber.to.number() == message.from {
             continue;
         }
-        let qos = message.qos.min(subscriber.options.qos);
-        let retain = message.retain && subscriber.options.retain_as_published;
-        let delivery = Delivery { message: Arc::clone(&message), qos, retain };
-        match subscriber.client.mailbox.post(delivery) {
-            Posted::Wake(waker) => turn.wakes.push(waker),
-            Posted::Dropped => turn.counts.dropped += 1,
-            Posted::Waits | Posted::Gone => {}
+        let delivery = subscriber.delivery(message);
+        match &subscriber.to {
+            Recipient::Client(client) => leave(client, delivery, turn),
+            Recipient::Session(session) => session.take(delivery, &mut keeping, turn),
+            Recipient::Group(group) => group.take(delivery, &mut keeping, turn),
         }
+    }
+    keeping
+}
+
+/// Leaves a message in the mailbox of `client`.
+pub(crate) fn leave(client: &Client, delivery: Delivery, turn: &mut Turn<'_>) {
+    match client.mailbox.post(delivery) {
+        Posted::Wake(waker) => turn.wakes.push(waker),
+        Posted::Dropped => turn.counts.dropped += 1,
+        Posted::Waits | Posted::Gone => {}
     }
 }
 

@@ -11,133 +11,135 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use env::TaskKind;
-use mqtt::{PacketId, QoS, reason};
+use mqtt::{HashMatch, QoS, TopicFilter, reason};
 use service::{ApiError, App};
-use store::{Batch, Key, TransactError, Versioned};
-use tokio::sync::{mpsc, oneshot};
+use store::{Batch, Direction, Key, KeyRange, TransactError, Versioned};
+use tokio::sync::mpsc;
 use types::{Tenant, TenantId};
 
 pub(crate) use self::operations::endpoints;
-use self::record::{Record, count_key, message_key, summary_key};
-use crate::mailbox::{Delivery, Posted};
+use self::record::{Record, count_key, message_key, messages_key, summary_key};
+use crate::keeping::Keeping;
+use crate::mailbox::Delivery;
 use crate::message::Message;
+use crate::metrics::Metrics;
+use crate::owed::Owed;
+use crate::publish::leave;
 use crate::space::Client;
+use crate::turn::with_lent;
 
 /// Messages that may wait to be written; beyond that QoS 1 is not acknowledged.
 const WAITING_MAX: usize = 4096;
 /// Messages that one commit takes.
 const BATCH_MAX: usize = 256;
+/// Messages that are looked through at once for a filter with wildcards.
+const PAGE: u32 = 500;
 
 /// Keeps messages. Cheap to clone.
 #[derive(Clone)]
 pub(crate) struct Retained {
     app: Arc<App>,
+    metrics: Metrics,
     queue: mpsc::Sender<Request>,
 }
 
-/// A message to keep, and who waits for that.
+/// A message to keep, and the acknowledgement that waits for that.
 struct Request {
     tenant: TenantId,
     message: Arc<Message>,
-    waiting: Waiting,
-}
-
-/// Who waits for a message to be safe, and is told a reason code of MQTT 5.
-pub(crate) enum Waiting {
-    /// Nobody: QoS 0, or a Will.
-    Nobody,
-    /// The client that sent it, for its PUBACK.
-    Client(Arc<Client>, PacketId),
-    /// A request over HTTP.
-    Request(oneshot::Sender<u8>),
+    owed: Option<Arc<Owed>>,
 }
 
 /// There are too many messages to be written.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Busy;
 
-impl Waiting {
-    fn tell(self, code: u8) {
-        match self {
-            Self::Nobody => {}
-            Self::Client(client, packet_id) => client.mailbox.acknowledge(packet_id, code),
-            // Who asked may be gone.
-            Self::Request(answer) => drop(answer.send(code)),
-        }
-    }
-}
-
 impl Retained {
     /// Starts to write.
-    pub(crate) fn start(app: &Arc<App>) -> Self {
+    pub(crate) fn start(app: &Arc<App>, metrics: Metrics) -> Self {
         let (queue, requests) = mpsc::channel(WAITING_MAX);
         let writer = Writer { app: Arc::clone(app), requests };
         app.env.tasks.spawn("retained-messages", TaskKind::Vital, writer.run());
-        Self { app: Arc::clone(app), queue }
+        Self { app: Arc::clone(app), metrics, queue }
     }
 
-    /// Keeps `message`, or clears its topic if it is empty; `waiting` is acknowledged then.
+    /// Keeps `message`, or clears its topic if it is empty; a part of `owed` is settled then.
     pub(crate) fn keep(
         &self,
         tenant: &Tenant,
         message: Arc<Message>,
-        waiting: Waiting,
+        owed: Option<Arc<Owed>>,
     ) -> Result<(), Busy> {
-        let request = Request { tenant: tenant.id, message, waiting };
+        let request = Request { tenant: tenant.id, message, owed };
         self.queue.try_send(request).map_err(|_| Busy)
     }
 
-    /// Keeps `message`, and resolves once it is safe.
-    pub(crate) async fn keep_safely(
-        &self,
-        tenant: &Tenant,
-        message: Arc<Message>,
-    ) -> Result<(), ApiError> {
-        let (answer, answered) = oneshot::channel();
-        let busy =
-            |_| ApiError::new("ThrottlingException", "Too many messages wait to be retained.");
-        self.keep(tenant, message, Waiting::Request(answer)).map_err(busy)?;
-        match answered.await {
-            Ok(reason::SUCCESS) => Ok(()),
-            Ok(reason::QUOTA_EXCEEDED) => Err(ApiError::new(
-                "ThrottlingException",
-                "There are as many retained messages as there may be.",
-            )),
-            Ok(_) | Err(_) => {
-                Err(ApiError::unavailable("The message could not be retained. Try again."))
-            }
-        }
-    }
-
-    /// Brings the message of `topic`, if there is one, to a client that has just subscribed.
-    pub(crate) fn bring(&self, tenant: &Tenant, topic: String, client: Arc<Client>, qos: QoS) {
-        let (app, key) = (Arc::clone(&self.app), message_key(tenant.id, &topic));
+    /// Brings what is kept for `filter` to a client that has just subscribed: the message of one
+    /// topic, or those of all that it matches.
+    pub(crate) fn bring(&self, tenant: &Tenant, filter: TopicFilter, client: Arc<Client>, qos: QoS) {
+        let (retained, tenant) = (self.clone(), tenant.id);
         client.bringing.fetch_add(1, Ordering::AcqRel);
         self.app.env.tasks.spawn("retained-message", TaskKind::Transient, async move {
-            match read(&app, &key).await {
-                Ok(Some(message)) => hand_over(message, &client, qos),
-                Ok(None) => {}
-                Err(error) => tracing::warn!(topic, %error, "retained message not brought"),
+            let brought = retained.bring_all(tenant, &filter, &client, qos).await;
+            if let Err(error) = brought {
+                tracing::warn!(filter = filter.as_str(), %error, "retained messages not brought");
             }
             client.bringing.fetch_sub(1, Ordering::AcqRel);
             client.mailbox.wake();
         });
     }
-}
 
-fn hand_over(message: Message, client: &Client, qos: QoS) {
-    let qos = message.qos.min(qos);
-    let delivery = Delivery { message: Arc::new(message), qos, retain: true };
-    if let Posted::Wake(waker) = client.mailbox.post(delivery) {
-        waker.wake();
+    async fn bring_all(
+        &self,
+        tenant: TenantId,
+        filter: &TopicFilter,
+        client: &Client,
+        qos: QoS,
+    ) -> Result<(), ApiError> {
+        if !filter.has_wildcards() {
+            let found = self.app.store.get(&message_key(tenant, filter.filter())).await?;
+            return found.map_or(Ok(()), |found| self.hand_over(&found, client, qos));
+        }
+        // The standard's dialect alone: AWS keeps nothing for wildcards.
+        let literal = filter.filter().split(['+', '#']).next().unwrap_or_default();
+        let range = KeyRange::text_prefix(&messages_key(tenant), literal.trim_end_matches('/'));
+        let mut after = None;
+        loop {
+            let page =
+                self.app.store.scan(range.clone(), after, PAGE, Direction::Forward).await?;
+            for entry in &page.entries {
+                let topic = entry.key.reader().text().unwrap_or_default();
+                if filter.matches(&topic, HashMatch::ParentToo) {
+                    let found = Versioned { value: entry.value.clone(), version: entry.version };
+                    self.hand_over(&found, client, qos)?;
+                }
+            }
+            match page.entries.last().filter(|_| page.has_more) {
+                Some(last) => after = Some(last.key.clone()),
+                None => return Ok(()),
+            }
+        }
     }
-}
 
-/// The message that is kept at `key`, unless its life is over.
-async fn read(app: &App, key: &Key) -> Result<Option<Message>, ApiError> {
-    let Some(found) = app.store.get(key).await? else { return Ok(None) };
-    let record: Record = service::decode(&found)?;
-    Ok(record.into_message(app.env.clock.now()))
+    /// Leaves a message that was kept with `client`, unless its life is over.
+    fn hand_over(&self, found: &Versioned, client: &Client, qos: QoS) -> Result<(), ApiError> {
+        let now = self.app.env.clock.now();
+        let record: Record = service::decode(found)?;
+        let Some(message) = record.into_message(now) else { return Ok(()) };
+        let qos = message.qos.min(qos);
+        let message = Arc::new(message);
+        let ids = client.subscriptions.ids_matching(&message.topic);
+        let delivery = Delivery { ids, ..Delivery::new(Arc::clone(&message), qos, true) };
+        with_lent(&self.metrics, |lent| {
+            let (_, mut turn) = lent.turn(now);
+            let Some(session) = &client.kept else { return leave(client, delivery, &mut turn) };
+            let mut keeping = Keeping::default();
+            session.take(delivery, &mut keeping, &mut turn);
+            // What cannot be written is dropped, as what finds no room in the queue is.
+            keeping.write(&message, None);
+        });
+        Ok(())
+    }
 }
 
 /// Writes what is to be kept, one batch after the other.
@@ -172,15 +174,16 @@ impl Writer {
         }
         for (tenant, requests) in by_tenant {
             let refused = self.write_of(tenant, &requests).await;
-            for Request { message, waiting, .. } in requests {
-                match &refused {
+            for Request { message, owed, .. } in requests {
+                let Some(owed) = owed else { continue };
+                owed.settle(match &refused {
                     Ok(refused) if refused.iter().any(|topic| *topic == *message.topic) => {
-                        waiting.tell(reason::QUOTA_EXCEEDED);
+                        reason::QUOTA_EXCEEDED
                     }
-                    Ok(_) => waiting.tell(reason::SUCCESS),
+                    Ok(_) => reason::SUCCESS,
                     // MQTT 3.1.1 has no word for it: the client has to send it again.
-                    Err(()) => waiting.tell(reason::UNSPECIFIED_ERROR),
-                }
+                    Err(()) => reason::UNSPECIFIED_ERROR,
+                });
             }
         }
     }

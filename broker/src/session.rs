@@ -4,16 +4,24 @@ use std::sync::Arc;
 
 use bytes::BytesMut;
 use bytestring::ByteString;
-use mqtt::{Ack, AckProperties, Packet, Version, Will, reason};
+use mqtt::{Ack, AckProperties, Packet, PacketId, QoS, Version, Will, reason};
 use service::{App, DeviceEvent, DeviceStatus, Limits, LogBudget};
+use types::Timestamp;
 
+use crate::departures::Departure;
 use crate::ending::{Ending, Fault};
+use crate::exactly_once::Received;
 use crate::receipts::Receipts;
+use crate::groups::Group;
+use crate::message::Message;
+use crate::persistent::DelayedWill;
+use crate::queue::{Queued, Stage};
 use crate::retained::Retained;
+use crate::sessions::{Leaving, Sessions};
 use crate::space::{Client, Space};
 use crate::turn::Turn;
 use crate::verdicts::{Asker, Verdicts};
-use crate::window::Window;
+use crate::window::{Awaits, Window};
 
 /// What a DISCONNECT, PUBACK or SUBACK has beside its reason string, at most.
 const PACKET_BESIDE_REASON_BYTES: usize = 64;
@@ -25,8 +33,10 @@ pub(crate) struct Session {
     pub(crate) client: Arc<Client>,
     pub(crate) verdicts: Verdicts,
     pub(crate) will: Option<Will>,
-    /// Messages of QoS 1 that the client has not acknowledged.
+    /// Messages of QoS 1 and 2 that the client has not acknowledged.
     pub(crate) window: Window,
+    /// The client's own of QoS 2 that it has not released.
+    pub(crate) received: Received,
     /// Those among them for which somebody waits.
     pub(crate) receipts: Receipts,
     /// What the client's topic aliases stand for.
@@ -35,44 +45,151 @@ pub(crate) struct Session {
     pub(crate) packet_bytes_max: usize,
     /// Whether refusals are explained to the client (MQTT 5, Request Problem Information).
     pub(crate) tells_reasons: bool,
-    /// Whether CONNECT asked for a session that outlives the connection.
-    pub(crate) asked_to_persist: bool,
+    /// How long the session outlives the connection, as granted or as DISCONNECT says.
+    pub(crate) expiry_s: u32,
     pub(crate) log_budget: LogBudget,
     pub(crate) retained: Retained,
-    /// Messages of the client that are not acknowledged because they are not safe yet.
+    pub(crate) sessions: Sessions,
+    /// The groups that it is a member of, in which messages may wait.
+    pub(crate) shares: Vec<Arc<Group>>,
+    /// Messages that it has received on an earlier connection, to be released anew.
+    pub(crate) unreleased: Vec<PacketId>,
+    /// Messages of QoS 1, and subscriptions, that are not acknowledged because they are not safe
+    /// yet.
     pub(crate) unsafe_messages: usize,
 }
 
 impl Session {
+    /// Takes over what is kept of the session.
+    pub(crate) fn resume(&mut self) {
+        let Some(kept) = self.client.kept.clone() else { return };
+        self.received = kept.come(self.expiry_s);
+        for unsent in kept.queue.attach(&self.client) {
+            let Some(packet_id) = unsent.note.packet_id else { continue };
+            if unsent.note.stage == Stage::Released {
+                let (queue, sequence) = (Arc::clone(&kept.queue), unsent.sequence);
+                let id = Some(packet_id);
+                let queued = Queued { queue, sequence, packet_id: id, is_again: true };
+                self.window.send(Awaits::Pubcomp, Some(Box::new(queued)));
+                self.unreleased.push(packet_id);
+            } else {
+                self.window.reserve(packet_id);
+            }
+        }
+        let groups = kept.subscriptions.shared();
+        self.shares = groups.iter().filter_map(|text| self.space.groups.find(text)).collect();
+    }
+
+    /// Writes what the client is told of its session after CONNACK.
+    pub(crate) fn say_unreleased(&mut self, output: &mut BytesMut) {
+        for packet_id in std::mem::take(&mut self.unreleased) {
+            let ack = Ack { packet_id, code: reason::SUCCESS, properties: None };
+            Packet::Pubrel(ack).encode(self.client.version, output);
+        }
+    }
+
     /// Acts on a packet of the client.
     pub(crate) fn handle(&mut self, packet: Packet, turn: &mut Turn<'_>) -> Result<(), Ending> {
         match packet {
             Packet::Publish(publish) => self.accept(publish, turn),
-            Packet::Puback(ack) => self.on_puback(&ack),
+            Packet::Pubrec(_) | Packet::Pubrel(_) | Packet::Pubcomp(_)
+                if self.app.dialect.qos_max != QoS::ExactlyOnce =>
+            {
+                Err(forbidden("a packet of QoS 2, which is not offered"))
+            }
+            Packet::Puback(ack) => {
+                self.on_puback(&ack);
+                Ok(())
+            }
+            Packet::Pubrec(ack) => {
+                self.on_pubrec(&ack, turn);
+                Ok(())
+            }
+            Packet::Pubrel(ack) => {
+                self.on_pubrel(&ack, turn);
+                Ok(())
+            }
+            Packet::Pubcomp(ack) => {
+                self.on_pubcomp(&ack);
+                Ok(())
+            }
             Packet::Subscribe(subscribe) => self.on_subscribe(subscribe, turn),
             Packet::Unsubscribe(unsubscribe) => self.on_unsubscribe(&unsubscribe, turn),
             Packet::Pingreq => {
                 Packet::Pingresp.encode(self.client.version, turn.output);
                 Ok(())
             }
-            Packet::Disconnect(disconnect) => Err(goodbye(&disconnect, self.asked_to_persist)),
+            Packet::Disconnect(disconnect) => Err(self.on_disconnect(&disconnect)),
             Packet::Connect(_) => Err(forbidden("a second CONNECT")),
             Packet::Auth(_) => Err(forbidden("AUTH, for enhanced authentication is not offered")),
-            Packet::Pubrec(_) | Packet::Pubrel(_) | Packet::Pubcomp(_) => {
-                Err(forbidden("a packet of QoS 2, which is not offered"))
-            }
             Packet::Connack(_) | Packet::Suback(_) | Packet::Unsuback(_) | Packet::Pingresp => {
                 Err(forbidden("a packet that only a server sends"))
             }
         }
     }
 
-    fn on_puback(&mut self, ack: &Ack) -> Result<(), Ending> {
-        // An id that is not in flight is no error: the client may acknowledge late or twice.
-        if self.window.acknowledge(ack.packet_id) {
-            self.receipts.acknowledge(ack.packet_id, ack.code);
+    fn on_puback(&mut self, ack: &Ack) {
+        self.receipts.acknowledge(ack.packet_id, ack.code);
+        self.finish(ack.packet_id, Awaits::Puback);
+    }
+
+    /// The end that the client asks for. It may change how long its session is kept, if it is.
+    fn on_disconnect(&mut self, disconnect: &mqtt::Disconnect) -> Ending {
+        if let Some(expiry_s) = disconnect.properties.session_expiry_s {
+            if self.expiry_s == 0 && expiry_s > 0 {
+                return Ending::Fault(Fault::protocol(
+                    "DISCONNECT asks for a session that outlives the connection, and CONNECT did not",
+                ));
+            }
+            self.expiry_s = expiry_s.min(self.limits().mqtt_session_expiry_s_max);
         }
-        Ok(())
+        // The Will goes only with a normal goodbye (MQTT-3.14.4-3).
+        Ending::Client { with_will: disconnect.code != reason::NORMAL_DISCONNECTION }
+    }
+
+    /// When the Will is to be published, if not now (MQTT 5, 3.1.3.2.2); AWS does not wait.
+    pub(crate) fn will_delay(&self, will: &Will, now: Timestamp) -> Option<DelayedWill> {
+        let delay_s = will.delay_s.unwrap_or(0).min(self.expiry_s);
+        if !self.app.dialect.is_standard || delay_s == 0 || self.client.kept.is_none() {
+            return None;
+        }
+        let due = Timestamp::from_millis(now.millis() + i64::from(delay_s) * 1000);
+        let message = Message::of_will(will.clone(), self.client.holder(), due);
+        Some(DelayedWill { message: Arc::new(message), due })
+    }
+
+    /// What the client leaves to its session.
+    pub(crate) fn leaving(
+        &mut self,
+        ending: &Ending,
+        will: Option<DelayedWill>,
+        now: Timestamp,
+    ) -> Leaving {
+        let client = &self.client;
+        if let Some(kept) = &client.kept {
+            let queued = self.window.in_flight().filter_map(|sent| {
+                let queued = sent.queued.as_ref().filter(|queued| queued.queue.id == kept.queue.id);
+                queued.map(|queued| (queued.sequence, sent.id))
+            });
+            kept.queue.detach(client.number, &queued.collect::<Vec<_>>());
+        }
+        let expiry_s = if let Ending::Deleted { ends_session: true, .. } = ending {
+            0
+        } else {
+            self.expiry_s
+        };
+        Leaving {
+            departure: Departure {
+                number: client.number,
+                version_number: client.version_number,
+                at: now,
+                reason: ending.disconnect_reason().into(),
+                facts: client.facts(),
+            },
+            expiry_s,
+            received: std::mem::take(&mut self.received),
+            will,
+        }
     }
 
     /// Whether the client is told `why`: it wants to know, and can take a packet of that size
@@ -165,15 +282,4 @@ impl Client {
 
 fn forbidden(what: &str) -> Ending {
     Ending::Fault(Fault::protocol(format!("the client sent {what}")))
-}
-
-/// The end that a client asks for. It may keep its session if its CONNECT `asked` for one.
-fn goodbye(disconnect: &mqtt::Disconnect, asked: bool) -> Ending {
-    if !asked && disconnect.properties.session_expiry_s.is_some_and(|expiry_s| expiry_s > 0) {
-        return Ending::Fault(Fault::protocol(
-            "DISCONNECT asks for a session that outlives the connection, and CONNECT did not",
-        ));
-    }
-    // The Will goes only with a normal goodbye (MQTT-3.14.4-3).
-    Ending::Client { with_will: disconnect.code != reason::NORMAL_DISCONNECTION }
 }

@@ -1,22 +1,27 @@
 //! One tenant's clients and subscriptions: the space in which its topics have their meaning.
 
 use std::collections::HashMap;
+use std::hash::BuildHasher as _;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 
 use bytestring::ByteString;
+use foldhash::quality::RandomState;
 use mqtt::{HashMatch, SubscriptionOptions, TopicFilter, Version};
 use service::{Permissions, Principal};
 use types::{Tenant, Timestamp};
 use uuid::Uuid;
 
 use crate::departures::{CLIENTS_MAX, Departure, Departures, Facts};
-use crate::mailbox::Mailbox;
+use crate::groups::{Group, Groups};
+use crate::mailbox::{Delivery, Mailbox};
+use crate::message::Message;
+use crate::persistent::Persistent;
 use crate::subscriptions::Subscriptions;
 use crate::trie::Trie;
 
-/// What `#` matches: AWS differs from the standard.
-const HASH: HashMatch = HashMatch::ChildrenOnly;
+/// How many clients with different ids may come in at once, at best.
+const DOORS: usize = 256;
 
 /// A client that is connected, as others see it.
 pub(crate) struct Client {
@@ -27,7 +32,9 @@ pub(crate) struct Client {
     pub(crate) principal: Arc<Principal>,
     pub(crate) permissions: Arc<Permissions>,
     pub(crate) mailbox: Mailbox,
-    pub(crate) subscriptions: Subscriptions,
+    pub(crate) subscriptions: Arc<Subscriptions>,
+    /// What is kept of it when its connection ends.
+    pub(crate) kept: Option<Arc<Persistent>>,
     /// How many retained messages are on their way to it from the store.
     pub(crate) bringing: AtomicUsize,
     /// What lifecycle events call its connection.
@@ -36,33 +43,91 @@ pub(crate) struct Client {
     /// enters its space.
     pub(crate) version_number: u64,
     pub(crate) connected_at: Timestamp,
-    /// Whether it asked for a session that ends with its connection.
+    /// Whether it asked for a session of its own, without what was kept before.
     pub(crate) is_clean: bool,
     /// As granted.
     pub(crate) keep_alive_s: u16,
 }
 
-/// A client and how it subscribes.
+/// Whom a subscription brings messages to.
+#[derive(Clone)]
+pub(crate) enum Recipient {
+    /// A client whose session ends with its connection.
+    Client(Arc<Client>),
+    /// A session, whether its client is connected or not.
+    Session(Arc<Persistent>),
+    /// One member of a group.
+    Group(Arc<Group>),
+}
+
+/// A recipient and how it subscribes.
 #[derive(Clone)]
 pub(crate) struct Subscriber {
-    pub(crate) client: Arc<Client>,
+    pub(crate) to: Recipient,
     pub(crate) options: SubscriptionOptions,
+    /// The subscription identifiers that it is to be told.
+    pub(crate) ids: Option<Arc<[u32]>>,
+}
+
+impl Recipient {
+    /// What distinguishes it from all others.
+    pub(crate) fn number(&self) -> u64 {
+        match self {
+            Self::Client(client) => client.number,
+            Self::Session(session) => session.number,
+            Self::Group(group) => group.number,
+        }
+    }
+}
+
+impl Subscriber {
+    /// `message` as this subscription brings it.
+    pub(crate) fn delivery(&self, message: &Arc<Message>) -> Delivery {
+        Delivery {
+            message: Arc::clone(message),
+            qos: message.qos.min(self.options.qos),
+            retain: message.retain && self.options.retain_as_published,
+            ids: self.ids.clone(),
+            queued: None,
+        }
+    }
+
+    /// Takes over what another subscription of the same recipient is about.
+    fn merge(&mut self, lower: &Self) {
+        // One filter without the client's own messages does not hide one with them.
+        self.options.no_local &= lower.options.no_local;
+        self.ids = match (self.ids.take(), &lower.ids) {
+            (Some(one), Some(other)) => Some(one.iter().chain(&**other).copied().collect()),
+            (one, other) => one.or_else(|| other.clone()),
+        };
+    }
 }
 
 /// One tenant's clients and subscriptions.
 ///
-/// Locks: `clients` before `topics`; neither is held while a mailbox is locked.
+/// Locks: `clients` before `topics`; neither is held while a queue or a mailbox is locked.
 pub(crate) struct Space {
     pub(crate) tenant: Tenant,
+    pub(crate) groups: Groups,
+    hash: HashMatch,
+    doors: Box<[tokio::sync::Mutex<()>]>,
+    hasher: RandomState,
     clients: Mutex<Clients>,
+    sessions: Mutex<HashMap<ByteString, Arc<Persistent>>>,
     topics: RwLock<Trie<Subscriber>>,
     generation: AtomicU64,
 }
 
 impl Space {
-    pub(crate) fn new(tenant: Tenant) -> Self {
+    /// An empty space, where `a/#` matches what `hash` says.
+    pub(crate) fn new(tenant: Tenant, hash: HashMatch) -> Self {
         Self {
             tenant,
+            groups: Groups::default(),
+            hash,
+            doors: std::iter::repeat_with(tokio::sync::Mutex::default).take(DOORS).collect(),
+            hasher: RandomState::default(),
+            sessions: Mutex::default(),
             clients: Mutex::new(Clients {
                 present: HashMap::new(),
                 departed: Departures::new(CLIENTS_MAX),
@@ -72,15 +137,21 @@ impl Space {
         }
     }
 
-    /// Registers `client` under its id, and returns it with the one that had it.
-    pub(crate) fn enter(&self, mut client: Client) -> (Arc<Client>, Option<Arc<Client>>) {
+    /// Where those who come with the same id wait for each other.
+    pub(crate) fn door(&self, id: &str) -> &tokio::sync::Mutex<()> {
+        let hash = usize::try_from(self.hasher.hash_one(id) >> 1).unwrap_or_default();
+        &self.doors[hash % DOORS]
+    }
+
+    /// Registers `client` under its id.
+    pub(crate) fn enter(&self, mut client: Client) -> Arc<Client> {
         let mut clients = self.clients();
         let departed = clients.departed.take_next_version(&client.id, client.connected_at);
         let present = clients.present.get(&client.id).map(|other| other.version_number + 1);
         client.version_number = present.unwrap_or(departed);
         let client = Arc::new(client);
-        let other = clients.present.insert(client.id.clone(), Arc::clone(&client));
-        (client, other)
+        clients.present.insert(client.id.clone(), Arc::clone(&client));
+        client
     }
 
     /// Removes `client`, unless another connection has its id by now.
@@ -94,7 +165,7 @@ impl Space {
         let facts = client.facts();
         let mut clients = self.clients();
         if clients.remove(client) {
-            let departure = Departure { number, version_number, at, reason, facts };
+            let departure = Departure { number, version_number, at, reason: reason.into(), facts };
             clients.departed.add(client.id.clone(), departure);
         }
     }
@@ -115,20 +186,42 @@ impl Space {
     }
 
     pub(crate) fn subscribe(&self, filter: &TopicFilter, subscriber: Subscriber) {
-        let number = subscriber.client.number;
+        let number = subscriber.to.number();
         self.change(|topics| topics.insert(filter, number, subscriber));
     }
 
     pub(crate) fn unsubscribe<'f>(
         &self,
         filters: impl IntoIterator<Item = &'f TopicFilter>,
-        client: &Client,
+        holder: u64,
     ) {
         self.change(|topics| {
             for filter in filters {
-                topics.remove(filter, client.number);
+                topics.remove(filter, holder);
             }
         });
+    }
+
+    /// The session that is kept for the client `id`.
+    pub(crate) fn session(&self, id: &str) -> Option<Arc<Persistent>> {
+        self.sessions().get(id).cloned()
+    }
+
+    pub(crate) fn session_count(&self) -> usize {
+        self.sessions().len()
+    }
+
+    /// Keeps `session` under its client's id.
+    pub(crate) fn add_session(&self, session: Arc<Persistent>) {
+        self.sessions().insert(session.client_id.clone(), session);
+    }
+
+    /// Keeps `session` no more, unless another has its place by now.
+    pub(crate) fn remove_session(&self, session: &Persistent) {
+        let mut sessions = self.sessions();
+        if sessions.get(&session.client_id).is_some_and(|there| there.number == session.number) {
+            sessions.remove(&session.client_id);
+        }
     }
 
     /// A number that changes with every subscription: what matched holds as long as it stands
@@ -141,7 +234,7 @@ impl Space {
     pub(crate) fn subscribers(&self, topic: &str) -> Vec<Subscriber> {
         let mut found: Vec<(u64, Subscriber)> = Vec::new();
         let topics = self.topics.read().unwrap_or_else(PoisonError::into_inner);
-        topics.matches(topic, HASH, &mut |number, subscriber| {
+        topics.matches(topic, self.hash, &mut |number, subscriber| {
             found.push((number, subscriber.clone()));
         });
         drop(topics);
@@ -152,8 +245,7 @@ impl Space {
             found.dedup_by(|(number, lower), (kept, subscriber)| {
                 let is_same = number == kept;
                 if is_same {
-                    // One filter without the client's own messages does not hide one with them.
-                    subscriber.options.no_local &= lower.options.no_local;
+                    subscriber.merge(lower);
                 }
                 is_same
             });
@@ -170,6 +262,10 @@ impl Space {
 
     fn clients(&self) -> MutexGuard<'_, Clients> {
         self.clients.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn sessions(&self) -> MutexGuard<'_, HashMap<ByteString, Arc<Persistent>>> {
+        self.sessions.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -191,6 +287,19 @@ impl Clients {
 }
 
 impl Client {
+    /// The number under which it subscribes: its session's, if that is kept.
+    pub(crate) fn holder(&self) -> u64 {
+        self.kept.as_ref().map_or(self.number, |session| session.number)
+    }
+
+    /// Itself as a recipient.
+    pub(crate) fn recipient(self: &Arc<Self>) -> Recipient {
+        match &self.kept {
+            Some(session) => Recipient::Session(Arc::clone(session)),
+            None => Recipient::Client(Arc::clone(self)),
+        }
+    }
+
     /// What is told of it.
     pub(crate) fn facts(&self) -> Facts {
         let knock = &self.principal.knock;

@@ -4,15 +4,19 @@ use std::sync::Arc;
 
 use bytestring::ByteString;
 use mqtt::{
-    Packet, QoS, RetainHandling, Suback, Subscribe, Subscription, SubscriptionOptions, TopicFilter,
+    Packet, RetainHandling, Suback, Subscribe, Subscription, SubscriptionOptions, TopicFilter,
     Unsuback, Unsubscribe, Version, reason,
 };
+
+use service::RefusalV311;
 
 use crate::bounds;
 use crate::ending::{Ending, Fault};
 use crate::lifecycle::{self, Lifecycle};
 use crate::session::Session;
+use crate::groups::Member;
 use crate::space::Subscriber;
+use crate::subscriptions::Held;
 use crate::turn::Turn;
 use crate::verdicts::{Action, Asker};
 
@@ -30,13 +34,15 @@ impl Session {
         turn: &mut Turn<'_>,
     ) -> Result<(), Ending> {
         self.check_request(&subscribe).map_err(Ending::Fault)?;
+        let id = subscribe.properties.subscription_id;
         let mut codes = Vec::with_capacity(subscribe.subscriptions.len());
-        let (mut granted, mut whys) = (Vec::new(), Vec::new());
+        let (mut granted, mut whys, mut held) = (Vec::new(), Vec::new(), Vec::new());
         for subscription in &subscribe.subscriptions {
-            match self.subscribe(subscription, turn) {
-                Ok(qos) => {
-                    codes.push(qos as u8);
+            match self.subscribe(subscription, id, turn) {
+                Ok(one) => {
+                    codes.push(one.options.qos as u8);
                     granted.push(&*subscription.filter);
+                    held.push((one.filter.clone(), Some(one)));
                 }
                 Err(refused) => {
                     codes.push(self.refuse_filter(&subscription.filter, &refused)?);
@@ -47,18 +53,37 @@ impl Session {
         let packet_id = subscribe.packet_id;
         let properties =
             if whys.is_empty() { None } else { self.properties_telling(&whys.join("; ")) };
-        let suback = Suback { packet_id, properties, codes };
-        Packet::Suback(suback).encode(self.client.version, turn.output);
+        self.answer(Packet::Suback(Suback { packet_id, properties, codes }), held, turn)?;
         if !granted.is_empty() {
             self.tell(&Lifecycle::Subscribed(granted), turn);
         }
         Ok(())
     }
 
+    /// Sends `answer`: at once, or when what has changed of a persistent session is safe.
+    fn answer(
+        &mut self,
+        answer: Packet,
+        changed: Vec<(TopicFilter, Option<Held>)>,
+        turn: &mut Turn<'_>,
+    ) -> Result<(), Ending> {
+        let Some(kept) = self.client.kept.as_ref().filter(|_| !changed.is_empty()) else {
+            answer.encode(self.client.version, turn.output);
+            return Ok(());
+        };
+        let written = self.sessions.subscribe(kept, changed, &self.client, answer);
+        self.unsafe_messages += 1;
+        written.map_err(|_| {
+            let why = "too many changes of sessions wait to be written to disk";
+            Ending::Fault(Fault::new(reason::QUOTA_EXCEEDED, "QUOTA_EXCEEDED", why))
+        })
+    }
+
     /// What makes a whole SUBSCRIBE unacceptable.
     fn check_request(&self, subscribe: &Subscribe) -> Result<(), Fault> {
         let (limits, filters) = (self.limits(), &subscribe.subscriptions);
-        if subscribe.properties.subscription_id.is_some() {
+        let dialect = &self.app.dialect;
+        if subscribe.properties.subscription_id.is_some() && !dialect.is_standard {
             return Err(Fault::new(
                 reason::SUBSCRIPTION_IDENTIFIERS_NOT_SUPPORTED,
                 "SUBSCRIPTION_IDENTIFIERS_NOT_SUPPORTED",
@@ -70,16 +95,24 @@ impl Session {
             let why = format!("SUBSCRIBE has {} topic filters of at most {most}", filters.len());
             return Err(Fault::new(reason::QUOTA_EXCEEDED, "QUOTA_EXCEEDED", why));
         }
-        if let Some(twice) = filters.iter().find(|s| s.options.qos == QoS::ExactlyOnce) {
-            let why = format!("SUBSCRIBE asks for QoS 2 on {}; use QoS 1", twice.filter);
+        let is_too_much = |s: &&Subscription| s.options.qos > dialect.qos_max;
+        // The standard has less granted than was asked for; AWS does not answer.
+        if let Some(s) = filters.iter().find(is_too_much).filter(|_| !dialect.is_standard) {
+            let why = format!("SUBSCRIBE asks for QoS {} on {}", s.options.qos as u8, s.filter);
             return Err(Fault::new(reason::QOS_NOT_SUPPORTED, "QOS_NOT_SUPPORTED", why));
         }
         bounds::check_user_properties(&subscribe.properties.user_properties, limits)
     }
 
-    fn subscribe(&mut self, subscription: &Subscription, turn: &Turn<'_>) -> Result<QoS, Refused> {
+    fn subscribe(
+        &mut self,
+        subscription: &Subscription,
+        id: Option<u32>,
+        turn: &Turn<'_>,
+    ) -> Result<Held, Refused> {
         let filter = self.readable(&subscription.filter)?;
         self.check_room(&filter)?;
+        let qos_max = self.app.dialect.qos_max;
         let Self { verdicts, space, client, .. } = self;
         let asker = Asker { tenant: &space.tenant, now: turn.now };
         if !verdicts.allow(Action::Subscribe, filter.as_str(), &asker) {
@@ -87,23 +120,58 @@ impl Session {
             let (code, reason) = (reason::NOT_AUTHORIZED, "AUTHORIZATION_FAILURE");
             return Err(Refused { code, reason, detail });
         }
-        let options = subscription.options;
-        space.subscribe(&filter, Subscriber { client: client.clone(), options });
-        let is_new = client.subscriptions.insert(filter.clone(), options.qos);
+        let asked = subscription.options;
+        let options = SubscriptionOptions { qos: asked.qos.min(qos_max), ..asked };
+        let held = Held { filter: filter.clone(), options, id };
+        if filter.share().is_some() {
+            self.join(&held)?;
+            self.client.subscriptions.insert(held.clone());
+            return Ok(held);
+        }
+        space.subscribe(&filter, held.subscriber(client.recipient()));
+        let is_new = client.subscriptions.insert(held.clone());
         self.bring_retained(&filter, options, is_new);
-        Ok(options.qos)
+        Ok(held)
     }
 
-    /// Brings the message that is kept for exactly this topic; AWS keeps none for wildcards.
+    /// Makes the client a member of a group.
+    fn join(&mut self, held: &Held) -> Result<(), Refused> {
+        let limits = &self.app.limits;
+        let group = self.space.groups.find(held.filter.as_str());
+        let number = self.client.holder();
+        let why = match &group {
+            None if self.space.groups.count() >= limits.mqtt_shared_groups_max => {
+                "there are as many shared subscriptions as there may be"
+            }
+            Some(group)
+                if group.member_count() >= limits.mqtt_shared_subscriptions_per_group_max
+                    && !group.has_member(number) =>
+            {
+                "the shared subscription has as many members as it may"
+            }
+            _ => "",
+        };
+        if !why.is_empty() {
+            let (code, reason) = (reason::QUOTA_EXCEEDED, "QUOTA_EXCEEDED");
+            return Err(Refused { code, reason, detail: format!("{}: {why}", held.filter.as_str()) });
+        }
+        let Subscriber { to, options, ids } = held.subscriber(self.client.recipient());
+        let group = self.sessions.join(&self.space, &held.filter, Member { to, options, ids });
+        self.shares.retain(|known| known.number != group.number);
+        self.shares.push(group);
+        Ok(())
+    }
+
+    /// Brings the message that is kept for exactly this topic; AWS brings none for wildcards.
     fn bring_retained(&self, filter: &TopicFilter, options: SubscriptionOptions, is_new: bool) {
         let is_wanted = match options.retain_handling {
             RetainHandling::Send => true,
             RetainHandling::SendIfNew => is_new,
             RetainHandling::DoNotSend => false,
         };
-        if is_wanted && !filter.has_wildcards() {
-            let (topic, client) = (filter.filter().to_owned(), Arc::clone(&self.client));
-            self.retained.bring(&self.space.tenant, topic, client, options.qos);
+        if is_wanted && (self.app.dialect.is_standard || !filter.has_wildcards()) {
+            let client = Arc::clone(&self.client);
+            self.retained.bring(&self.space.tenant, filter.clone(), client, options.qos);
         }
     }
 
@@ -114,13 +182,6 @@ impl Session {
         };
         let filter = TopicFilter::parse(ByteString::from(&**text))
             .map_err(|error| invalid(format!("the topic filter {text} {error}")))?;
-        if filter.share().is_some() {
-            return Err(Refused {
-                code: reason::SHARED_SUBSCRIPTIONS_NOT_SUPPORTED,
-                reason: "SHARED_SUBSCRIPTIONS_NOT_SUPPORTED",
-                detail: format!("{text} is a shared subscription, which is not built yet"),
-            });
-        }
         bounds::check_filter(&filter, self.limits()).map_err(invalid)?;
         Ok(filter)
     }
@@ -139,6 +200,7 @@ impl Session {
     fn refuse_filter(&mut self, filter: &str, refused: &Refused) -> Result<u8, Ending> {
         let Refused { code, reason, detail } = refused;
         if self.client.version == Version::V311
+            && self.app.dialect.refusal_v311 == RefusalV311::Close
             && [reason::NOT_AUTHORIZED, reason::TOPIC_FILTER_INVALID].contains(code)
         {
             if *code == reason::NOT_AUTHORIZED {
@@ -161,34 +223,30 @@ impl Session {
         bounds::check_user_properties(&unsubscribe.user_properties, self.limits())
             .map_err(Ending::Fault)?;
         let mut codes = Vec::with_capacity(unsubscribe.filters.len());
-        let mut ended: Vec<&str> = Vec::new();
+        let (mut ended, mut changed): (Vec<&str>, Vec<_>) = (Vec::new(), Vec::new());
         for text in &unsubscribe.filters {
             if let Some(filter) = self.client.subscriptions.remove(text) {
-                self.space.unsubscribe([&filter], &self.client);
+                let holder = self.client.holder();
+                self.sessions.unsubscribe(&self.space, std::slice::from_ref(&filter), holder);
+                self.shares.retain(|group| group.filter != filter);
                 ended.push(text);
+                changed.push((filter, None));
                 codes.push(reason::SUCCESS);
-            } else if TopicFilter::parse(text.clone()).is_ok() {
+            } else if TopicFilter::parse(text.clone()).is_err() {
+                codes.push(reason::TOPIC_FILTER_INVALID);
+            } else if self.app.dialect.is_standard {
+                codes.push(reason::NO_SUBSCRIPTION_EXISTED);
+            } else {
                 // AWS does not tell whether there was a subscription.
                 codes.push(reason::SUCCESS);
-            } else {
-                codes.push(reason::TOPIC_FILTER_INVALID);
             }
         }
         let packet_id = unsubscribe.packet_id;
-        let unsuback = Unsuback { packet_id, properties: None, codes };
-        Packet::Unsuback(unsuback).encode(self.client.version, turn.output);
+        self.answer(Packet::Unsuback(Unsuback { packet_id, properties: None, codes }), changed, turn)?;
         if !ended.is_empty() {
             self.tell(&Lifecycle::Unsubscribed(ended), turn);
         }
         Ok(())
-    }
-
-    /// Ends all subscriptions.
-    pub(crate) fn unsubscribe_all(&self) {
-        let filters = self.client.subscriptions.take();
-        if !filters.is_empty() {
-            self.space.unsubscribe(&filters, &self.client);
-        }
     }
 
     fn tell(&self, what: &Lifecycle<'_>, turn: &mut Turn<'_>) {

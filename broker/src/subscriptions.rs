@@ -1,14 +1,31 @@
 //! What one client subscribes to: its connection changes it, and others may look.
 
 use std::collections::HashMap;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use bytestring::ByteString;
-use mqtt::{QoS, TopicFilter};
+use crate::space::{Recipient, Subscriber};
+use mqtt::{HashMatch, QoS, SubscriptionOptions, TopicFilter};
+
+/// A subscription.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Held {
+    pub(crate) filter: TopicFilter,
+    pub(crate) options: SubscriptionOptions,
+    /// Its identifier, if the client has given it one.
+    pub(crate) id: Option<u32>,
+}
+
+impl Held {
+    /// It as the subscription of `to`.
+    pub(crate) fn subscriber(&self, to: Recipient) -> Subscriber {
+        Subscriber { to, options: self.options, ids: self.id.map(|id| Arc::from([id])) }
+    }
+}
 
 /// The subscriptions of one client, by the text of their filters. Bounded by its connection.
 #[derive(Default)]
-pub(crate) struct Subscriptions(Mutex<HashMap<ByteString, (TopicFilter, QoS)>>);
+pub(crate) struct Subscriptions(Mutex<HashMap<ByteString, Held>>);
 
 impl Subscriptions {
     /// Whether one with this filter may be added, or put in place, where `most` may be held.
@@ -18,19 +35,36 @@ impl Subscriptions {
     }
 
     /// Adds a subscription, in place of the one with the same filter; whether there was none.
-    pub(crate) fn insert(&self, filter: TopicFilter, qos: QoS) -> bool {
+    pub(crate) fn insert(&self, held: Held) -> bool {
         // A copy: the text must not hold the buffer that it came in.
-        self.lock().insert(ByteString::from(filter.as_str()), (filter, qos)).is_none()
+        self.lock().insert(ByteString::from(held.filter.as_str()), held).is_none()
     }
 
     pub(crate) fn remove(&self, filter: &str) -> Option<TopicFilter> {
-        self.lock().remove(filter).map(|(filter, _)| filter)
+        self.lock().remove(filter).map(|held| held.filter)
+    }
+
+    /// The identifiers of those that match `topic`.
+    pub(crate) fn ids_matching(&self, topic: &str) -> Option<Arc<[u32]>> {
+        let held = self.lock();
+        // Only where the standard's dialect is spoken are there any.
+        let with_ids = held.values().filter_map(|held| Some((held.id?, held)));
+        let matching = with_ids.filter(|(_, held)| held.filter.matches(topic, HashMatch::ParentToo));
+        let ids: Vec<u32> = matching.map(|(id, _)| id).collect();
+        (!ids.is_empty()).then(|| ids.into())
+    }
+
+    /// The filters of those that are shared.
+    pub(crate) fn shared(&self) -> Vec<ByteString> {
+        let held = self.lock();
+        let shared = held.iter().filter(|(_, held)| held.filter.share().is_some());
+        shared.map(|(text, _)| text.clone()).collect()
     }
 
     /// Removes them all.
     pub(crate) fn take(&self) -> Vec<TopicFilter> {
         let held = std::mem::take(&mut *self.lock());
-        held.into_values().map(|(filter, _)| filter).collect()
+        held.into_values().map(|held| held.filter).collect()
     }
 
     /// The first `most` whose filters come after `after`, sorted by filter; and whether there are
@@ -41,7 +75,7 @@ impl Subscriptions {
         let mut page: Vec<_> = held
             .iter()
             .filter(|(filter, _)| is_next(filter))
-            .map(|(filter, (_, qos))| (filter.clone(), *qos))
+            .map(|(filter, held)| (filter.clone(), held.options.qos))
             .collect();
         drop(held);
         page.sort_unstable_by(|(one, _), (other, _)| one.cmp(other));
@@ -50,7 +84,7 @@ impl Subscriptions {
         (page, has_more)
     }
 
-    fn lock(&self) -> MutexGuard<'_, HashMap<ByteString, (TopicFilter, QoS)>> {
+    fn lock(&self) -> MutexGuard<'_, HashMap<ByteString, Held>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -62,7 +96,7 @@ mod tests {
     fn holding(filters: &[&str]) -> Subscriptions {
         let held = Subscriptions::default();
         for filter in filters {
-            held.insert(TopicFilter::parse((*filter).into()).unwrap(), QoS::AtLeastOnce);
+            held.insert(crate::fixture::held(filter, QoS::AtLeastOnce));
         }
         held
     }
@@ -84,7 +118,7 @@ mod tests {
     #[test]
     fn a_filter_is_held_once_and_fits_where_it_is_held() {
         let held = holding(&["a", "b"]);
-        held.insert(TopicFilter::parse("a".into()).unwrap(), QoS::AtMostOnce);
+        held.insert(crate::fixture::held("a", QoS::AtMostOnce));
         assert_eq!(held.page(None, 1).0, [("a".into(), QoS::AtMostOnce)]);
         let fits = ["a", "c"].map(|filter| held.has_room_for(filter, 2));
         assert_eq!((fits, held.has_room_for("c", 3)), ([true, false], true));

@@ -12,6 +12,7 @@ use broker::Broker;
 use env::{Env, TaskKind, Workers};
 use gateway::{Gateway, Neighbours};
 use identity::Identity;
+use journal::{Journal, JournalUrl, Recovered};
 use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
 use pki::{Authority, KEY_POOL_DEFAULT, KeyPool};
 use registry::Devices;
@@ -33,6 +34,8 @@ const FINISH_WITHIN: Duration = Duration::from_secs(8);
 const BLOCKING_THREADS_MAX: usize = 8;
 /// What everybody on the machine may do, in a directory's mode.
 const OTHERS_MODE: u32 = 0o007;
+/// Where messages wait, within the data directory.
+const JOURNAL: &str = "journal";
 /// How often the metrics' histograms are tidied.
 const UPKEEP_INTERVAL: Duration = Duration::from_secs(5);
 
@@ -69,11 +72,13 @@ async fn start(config: &Config, is_dev: bool) -> anyhow::Result<Inside> {
     let began = env.clock.now();
     let metrics = install_metrics(&env)?;
     let files = doors::raise_file_descriptor_limit();
-    let app = open_app(config, is_dev, &env).await?;
+    let (app, waiting) = open_app(config, is_dev, &env).await?;
     let identity = Identity::start(&app);
     let root_key = identity.bootstrap().await?;
     let devices = Devices::start(&app);
     let broker = Broker::new(Arc::clone(&app), devices.clone(), devices.clone());
+    let brought = broker.bring_back_sessions(waiting).await;
+    brought.context("could not bring back the persistent sessions")?;
     let gateway = build_gateway(&app, &identity, &devices, &broker, config, metrics);
     let tls = server_identity::present(config, &app)?;
     let doors = Doors::open(&config.listen, &app).await?;
@@ -127,21 +132,27 @@ fn install_metrics(env: &Env) -> anyhow::Result<PrometheusHandle> {
 }
 
 /// Everything that features share, in the order in which each part needs the one before.
-async fn open_app(config: &Config, is_dev: bool, env: &Env) -> anyhow::Result<Arc<App>> {
+async fn open_app(
+    config: &Config,
+    is_dev: bool,
+    env: &Env,
+) -> anyhow::Result<(Arc<App>, Recovered)> {
     make_data_dir(&config.data_dir)?;
     let expected = root_ca::expect(&config.data_dir, env);
     let store = open_store(config, env).await?;
     let keyring = Keyring::open_or_create(&config.key_file(), &env.random)?;
     let authority = root_ca::open(expected, &store, &keyring, env).await?;
     root_ca::publish(&authority, &config.data_dir)?;
-    Ok(Arc::new(assemble(config, is_dev, env, (store, keyring, authority))))
+    let (journal, waiting) = open_journal(config, env).await?;
+    let app = assemble(config, is_dev, env, (store, journal, keyring, authority));
+    Ok((Arc::new(app), waiting))
 }
 
 fn assemble(
     config: &Config,
     is_dev: bool,
     env: &Env,
-    (store, keyring, authority): (Store, Keyring, Authority),
+    (store, journal, keyring, authority): (Store, Journal, Keyring, Authority),
 ) -> App {
     let limits = config.limits.clone();
     App {
@@ -159,6 +170,7 @@ fn assemble(
         },
         env: env.clone(),
         store,
+        journal,
         keyring,
         authority,
         limits,
@@ -191,6 +203,14 @@ async fn open_store(config: &Config, env: &Env) -> anyhow::Result<Store> {
         _ => format!("could not open the store of {}", config.data_dir.display()),
     };
     Store::open(Options { url }, env).await.context(place)
+}
+
+/// Messages that wait are in files beside the store.
+async fn open_journal(config: &Config, env: &Env) -> anyhow::Result<(Journal, Recovered)> {
+    let directory = config.data_dir.join(JOURNAL);
+    let url = JournalUrl::Segments { directory };
+    let opened = Journal::open(url, journal::Options::default(), env).await;
+    opened.context("could not open the journal of messages that wait")
 }
 
 fn build_gateway(
@@ -250,6 +270,7 @@ async fn stop(app: &App) {
     if !left.is_empty() {
         tracing::warn!(?left, "not everything finished in time");
     }
+    app.journal.close().await;
     app.store.close().await;
     tracing::info!("stopped");
 }

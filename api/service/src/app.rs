@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use env::Env;
+use journal::Journal;
 use secrets::Keyring;
 use store::Store;
 use types::{AccountId, Region};
@@ -13,6 +14,8 @@ use crate::{Audit, DeviceLog, Dialect, Limits, Schedule, Tenants};
 pub struct App {
     /// Documents.
     pub store: Store,
+    /// Messages that wait.
+    pub journal: Journal,
     /// Time, randomness, tasks.
     pub env: Env,
     /// Seals secrets and page tokens.

@@ -58,6 +58,12 @@ pub const RETAINED_MESSAGE: Kind = Kind(80);
 pub const RETAINED_SUMMARY: Kind = Kind(81);
 /// How many retained messages there are.
 pub const RETAINED_COUNT: Kind = Kind(82);
+/// Persistent sessions, by client id.
+pub const SESSION: Kind = Kind(83);
+/// Subscriptions of persistent sessions, by (client id, filter).
+pub const SESSION_SUBSCRIPTION: Kind = Kind(84);
+/// The queues of shared subscriptions with a persistent session among their members, by filter.
+pub const SHARED_GROUP: Kind = Kind(85);
 
 /// Tags, by resource ARN.
 pub const TAGS: Kind = Kind(64);

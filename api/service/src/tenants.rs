@@ -3,10 +3,13 @@
 use std::collections::HashMap;
 use std::sync::{PoisonError, RwLock};
 
-use store::{Batch, Key, Store, TransactError};
+use store::{Batch, Direction, Entry, Key, KeyRange, Store, TransactError, Versioned};
 use types::{AccountId, Region, Tenant, TenantId};
 
 use crate::{ApiError, kinds};
+
+/// Tenants that are read at once.
+const PAGE: u32 = 500;
 
 /// Finds the numbers of tenants and gives out new ones.
 pub struct Tenants {
@@ -31,6 +34,23 @@ impl Tenants {
         };
         let (account, region) = pair;
         Ok(Tenant { id, account, region })
+    }
+
+    /// Every tenant that there is.
+    pub async fn all(&self) -> Result<Vec<Tenant>, ApiError> {
+        let range = KeyRange::prefix(&Key::new(TenantId::GLOBAL, kinds::TENANT));
+        let (mut tenants, mut after) = (Vec::new(), None);
+        loop {
+            let page =
+                self.store.scan(range.clone(), after, PAGE, Direction::Forward).await?;
+            for entry in &page.entries {
+                tenants.extend(tenant_of(entry)?);
+            }
+            match page.entries.last().filter(|_| page.has_more) {
+                Some(last) => after = Some(last.key.clone()),
+                None => return Ok(tenants),
+            }
+        }
     }
 
     /// Forgets what it knows, after the store was emptied.
@@ -62,10 +82,22 @@ impl Tenants {
     }
 }
 
+/// The tenant of a record, if its key can be read.
+fn tenant_of(entry: &Entry) -> Result<Option<Tenant>, ApiError> {
+    let found = Versioned { value: entry.value.clone(), version: entry.version };
+    let id = TenantId(crate::decode(&found)?);
+    let mut key = entry.key.reader();
+    let (account, region) = (key.text(), key.text());
+    let pair = account.zip(region).and_then(|(account, region)| {
+        Some((account.parse::<AccountId>().ok()?, region.parse::<Region>().ok()?))
+    });
+    Ok(pair.map(|(account, region)| Tenant { id, account, region }))
+}
+
 fn give_number(
     key: &Key,
     counter: &Key,
-    found: &[Option<store::Versioned>],
+    found: &[Option<Versioned>],
 ) -> Result<(Batch, TenantId), ApiError> {
     let number = |slot: usize| -> Result<Option<u32>, ApiError> {
         found.get(slot).and_then(Option::as_ref).map(crate::decode).transpose()

@@ -52,9 +52,14 @@ pub(crate) struct Summary {
     pub(crate) expires: Option<Timestamp>,
 }
 
+/// Where all messages are, by topic.
+pub(crate) fn messages_key(tenant: TenantId) -> Key {
+    Key::new(tenant, kinds::RETAINED_MESSAGE)
+}
+
 /// Where the message of a topic is.
 pub(crate) fn message_key(tenant: TenantId, topic: &str) -> Key {
-    Key::new(tenant, kinds::RETAINED_MESSAGE).text(topic)
+    messages_key(tenant).text(topic)
 }
 
 /// Where the short form of it is.

@@ -1,0 +1,364 @@
+//! What waits for one persistent session or for one group of a shared subscription: the order of
+//! its messages, and who has them at the moment. Their bodies are in the journal.
+//!
+//! While its reader keeps up, a message goes to the reader's mailbox as it comes. What finds no
+//! room there stays on disk, and is loaded when the reader has taken the rest.
+
+mod load;
+mod note;
+
+use std::collections::{HashSet, VecDeque};
+use std::fmt;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::Waker;
+
+use journal::{Journal, QueueId, RecoveredEntry, Sequence};
+use mqtt::{PacketId, QoS};
+use service::Limits;
+
+pub(crate) use self::load::load;
+pub(crate) use self::note::{Note, Stage};
+use crate::mailbox::{Delivery, Posted};
+use crate::space::Client;
+
+/// The least packet id of those that a queue gives out itself, for QoS 2: such an id is written
+/// with its message, so that both sides know the message by it after a crash. Connections give
+/// out the ids below.
+pub(crate) const KEPT_IDS_FROM: u16 = 0x8000;
+
+/// The messages that wait for somebody.
+pub(crate) struct Queue {
+    pub(crate) id: QueueId,
+    journal: Journal,
+    limits: QueueLimits,
+    /// How many nobody has taken yet. Changed under the lock, read without.
+    waiting: AtomicUsize,
+    inner: Mutex<Inner>,
+}
+
+/// What a queue may hold.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct QueueLimits {
+    messages_max: usize,
+    bytes_max: u64,
+    /// Messages that are loaded a second; all at once if it is 0.
+    pub(crate) drain_per_s: u32,
+}
+
+impl fmt::Debug for Queue {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Queue({})", self.id.0)
+    }
+}
+
+#[derive(Default)]
+struct Inner {
+    /// By sequence.
+    entries: VecDeque<Entry>,
+    bytes: u64,
+    reader: Option<Arc<Client>>,
+    is_loading: bool,
+    /// Messages that found no room, since the queue is there.
+    dropped: u64,
+    /// Packet ids of messages of QoS 2.
+    kept_ids: HashSet<u16>,
+    last_kept_id: u16,
+}
+
+struct Entry {
+    sequence: Sequence,
+    note: Note,
+    bytes: u32,
+    state: State,
+    /// Whether it may have been sent to a connection that is gone.
+    is_sent: bool,
+}
+
+/// Where a message is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum State {
+    /// On its way to the disk; of QoS 2, which must not be seen before it is there.
+    Unsafe,
+    /// On disk alone, or about to be.
+    Waiting,
+    /// With the reader.
+    Handed,
+}
+
+/// A message's place in the queue that it is delivered from.
+#[derive(Clone, Debug)]
+pub(crate) struct Queued {
+    pub(crate) queue: Arc<Queue>,
+    pub(crate) sequence: Sequence,
+    /// The packet id that it has, if it was sent before or must be sent with this one.
+    pub(crate) packet_id: Option<PacketId>,
+    /// Whether it may have been sent before.
+    pub(crate) is_again: bool,
+}
+
+/// What became of a message that was offered.
+pub(crate) enum Offered {
+    /// It is in the queue, and has to be written with this note; wake whoever it is.
+    Taken(Note, Option<Waker>),
+    /// There was no room.
+    Full,
+}
+
+/// What a queue holds.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Fill {
+    pub(crate) messages: usize,
+    pub(crate) bytes: u64,
+    pub(crate) dropped: u64,
+}
+
+/// A message to be sent anew.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Unsent {
+    pub(crate) sequence: Sequence,
+    pub(crate) note: Note,
+    /// Whether it may have been sent before.
+    pub(crate) is_again: bool,
+}
+
+impl QueueLimits {
+    pub(crate) fn new(limits: &Limits) -> Self {
+        Self {
+            messages_max: limits.mqtt_queue_messages_max,
+            bytes_max: limits.mqtt_queue_bytes_max as u64,
+            drain_per_s: limits.mqtt_queue_drain_per_s,
+        }
+    }
+}
+
+impl Queue {
+    /// A queue with what the journal has of it.
+    pub(crate) fn new(
+        id: QueueId,
+        journal: Journal,
+        limits: QueueLimits,
+        recovered: Vec<RecoveredEntry>,
+    ) -> Self {
+        let mut inner = Inner::default();
+        for RecoveredEntry { sequence, mark, bytes } in recovered {
+            let note = Note::from_mark(mark);
+            let state = if note.stage == Stage::ToSend { State::Waiting } else { State::Handed };
+            inner.add(Entry { sequence, note, bytes, state, is_sent: note.packet_id.is_some() });
+        }
+        let waiting = inner.count_waiting();
+        Self { id, journal, limits, waiting: AtomicUsize::new(waiting), inner: Mutex::new(inner) }
+    }
+
+    pub(crate) fn journal(&self) -> &Journal {
+        &self.journal
+    }
+
+    /// Takes a message of QoS 1 or 2, and hands it to the reader if that keeps up.
+    pub(crate) fn offer(self: &Arc<Self>, sequence: Sequence, delivery: Delivery) -> Offered {
+        let bytes = u32::try_from(delivery.message.size()).unwrap_or(u32::MAX);
+        let mut inner = self.lock();
+        let is_full = inner.entries.len() >= self.limits.messages_max
+            || inner.bytes + u64::from(bytes) > self.limits.bytes_max;
+        let packet_id = if delivery.qos == QoS::ExactlyOnce { inner.new_kept_id() } else { None };
+        if is_full || (delivery.qos == QoS::ExactlyOnce && packet_id.is_none()) {
+            inner.dropped += 1;
+            return Offered::Full;
+        }
+        let (qos, retain) = (delivery.qos, delivery.retain);
+        let note = Note { qos, retain, stage: Stage::ToSend, packet_id };
+        let (state, waker) = match qos {
+            QoS::ExactlyOnce => (State::Unsafe, None),
+            _ => self.hand_over(&inner, sequence, delivery),
+        };
+        inner.add(Entry { sequence, note, bytes, state, is_sent: false });
+        if state != State::Handed {
+            self.waiting.fetch_add(1, Ordering::AcqRel);
+        }
+        Offered::Taken(note, waker)
+    }
+
+    fn hand_over(
+        self: &Arc<Self>,
+        inner: &Inner,
+        sequence: Sequence,
+        mut delivery: Delivery,
+    ) -> (State, Option<Waker>) {
+        let has_older = inner.is_loading || self.has_waiting();
+        // What is paced lets newer messages pass, as on AWS.
+        let is_paced = self.limits.drain_per_s > 0;
+        let Some(reader) = inner.reader.as_ref().filter(|_| !has_older || is_paced) else {
+            return (State::Waiting, None);
+        };
+        let queue = Arc::clone(self);
+        let queued = Queued { queue, sequence, packet_id: None, is_again: false };
+        delivery.queued = Some(Box::new(queued));
+        match reader.mailbox.offer(delivery) {
+            Posted::Waits => (State::Handed, None),
+            Posted::Wake(waker) => (State::Handed, Some(waker)),
+            Posted::Dropped | Posted::Gone => (State::Waiting, None),
+        }
+    }
+
+    /// Takes note that a message is on disk: one of QoS 2 may go out now.
+    pub(crate) fn settle(&self, sequence: Sequence) {
+        let mut inner = self.lock();
+        let Some(entry) = inner.find(sequence).filter(|entry| entry.state == State::Unsafe) else {
+            return;
+        };
+        entry.state = State::Waiting;
+        let reader = inner.reader.clone();
+        drop(inner);
+        if let Some(reader) = reader {
+            reader.mailbox.wake();
+        }
+    }
+
+    /// Takes a message out that could not be written.
+    pub(crate) fn withdraw(&self, sequence: Sequence) {
+        let mut inner = self.lock();
+        if inner.remove(sequence).is_some() {
+            inner.dropped += 1;
+            self.recount(&inner);
+        }
+    }
+
+    /// The reader has acknowledged a message, or must not have it.
+    pub(crate) fn acknowledge(&self, sequence: Sequence) {
+        let mut inner = self.lock();
+        let removed = inner.remove(sequence);
+        if removed.is_some_and(|entry| entry.state != State::Handed) {
+            self.recount(&inner);
+        }
+        drop(inner);
+        self.journal.release([(self.id, sequence)]);
+    }
+
+    /// The reader has received a message of QoS 2: it must not be sent again, but be released.
+    pub(crate) fn receive(&self, sequence: Sequence) -> Option<Note> {
+        let mut inner = self.lock();
+        let entry = inner.find(sequence)?;
+        entry.note.stage = Stage::Released;
+        Some(entry.note)
+    }
+
+    /// A message that was handed over was not delivered.
+    pub(crate) fn give_back(&self, sequence: Sequence) {
+        let mut inner = self.lock();
+        if let Some(entry) = inner.find(sequence) {
+            entry.state = State::Waiting;
+            self.recount(&inner);
+        }
+    }
+
+    /// Lets `client` read, and says what was sent to the reader before it and is not acknowledged.
+    pub(crate) fn attach(&self, client: &Arc<Client>) -> Vec<Unsent> {
+        let mut inner = self.lock();
+        inner.reader = Some(Arc::clone(client));
+        let sent = inner.entries.iter().filter(|entry| entry.is_sent);
+        sent.map(Entry::unsent).collect()
+    }
+
+    /// The reader `number` is gone; these were in flight to it.
+    pub(crate) fn detach(&self, number: u64, in_flight: &[(Sequence, PacketId)]) {
+        let mut inner = self.lock();
+        if inner.reader.as_ref().is_none_or(|reader| reader.number != number) {
+            return;
+        }
+        inner.reader = None;
+        for (sequence, packet_id) in in_flight {
+            if let Some(entry) = inner.find(*sequence) {
+                entry.note.packet_id = Some(*packet_id);
+                entry.is_sent = true;
+            }
+        }
+        for entry in &mut inner.entries {
+            let is_handed = entry.state == State::Handed && entry.note.stage == Stage::ToSend;
+            if is_handed {
+                entry.state = State::Waiting;
+            }
+        }
+        self.recount(&inner);
+    }
+
+    /// Whether messages wait that no reader has taken.
+    pub(crate) fn has_waiting(&self) -> bool {
+        self.waiting.load(Ordering::Acquire) > 0
+    }
+
+    /// Who reads.
+    pub(crate) fn reader(&self) -> Option<Arc<Client>> {
+        self.lock().reader.clone()
+    }
+
+    pub(crate) fn fill(&self) -> Fill {
+        let inner = self.lock();
+        Fill { messages: inner.entries.len(), bytes: inner.bytes, dropped: inner.dropped }
+    }
+
+    fn recount(&self, inner: &Inner) {
+        self.waiting.store(inner.count_waiting(), Ordering::Release);
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Inner> {
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Entry {
+    fn unsent(&self) -> Unsent {
+        Unsent { sequence: self.sequence, note: self.note, is_again: self.is_sent }
+    }
+}
+
+impl Inner {
+    /// Adds an entry where its sequence belongs, which is mostly the end.
+    fn add(&mut self, entry: Entry) {
+        self.bytes += u64::from(entry.bytes);
+        if let Some(id) = entry.note.packet_id.filter(|id| id.get() >= KEPT_IDS_FROM) {
+            self.kept_ids.insert(id.get());
+        }
+        let newer = self.entries.iter().rev().take_while(|other| other.sequence > entry.sequence);
+        let at = self.entries.len() - newer.count();
+        self.entries.insert(at, entry);
+    }
+
+    fn find(&mut self, sequence: Sequence) -> Option<&mut Entry> {
+        let at = self.entries.binary_search_by_key(&sequence, |entry| entry.sequence).ok()?;
+        self.entries.get_mut(at)
+    }
+
+    fn remove(&mut self, sequence: Sequence) -> Option<Entry> {
+        let at = self.entries.binary_search_by_key(&sequence, |entry| entry.sequence).ok()?;
+        let entry = self.entries.remove(at)?;
+        self.bytes = self.bytes.saturating_sub(u64::from(entry.bytes));
+        if let Some(id) = entry.note.packet_id {
+            self.kept_ids.remove(&id.get());
+        }
+        Some(entry)
+    }
+
+    /// Whether the first message that nobody has taken is on disk.
+    fn has_loadable(&self) -> bool {
+        let first = self.entries.iter().find(|entry| entry.state != State::Handed);
+        first.is_some_and(|entry| entry.state == State::Waiting)
+    }
+
+    fn count_waiting(&self) -> usize {
+        self.entries.iter().filter(|entry| entry.state != State::Handed).count()
+    }
+
+    /// An id that no message of this queue has.
+    fn new_kept_id(&mut self) -> Option<PacketId> {
+        let ids = usize::from(u16::MAX - KEPT_IDS_FROM);
+        if self.kept_ids.len() >= ids {
+            return None;
+        }
+        loop {
+            self.last_kept_id = self.last_kept_id.wrapping_add(1) | KEPT_IDS_FROM;
+            if !self.kept_ids.contains(&self.last_kept_id) {
+                return PacketId::new(self.last_kept_id);
+            }
+        }
+    }
+}

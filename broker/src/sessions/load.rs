@@ -1,0 +1,153 @@
+//! Brings the sessions of an earlier run back, before the first client is let in.
+
+use std::sync::Arc;
+
+use foldhash::HashMap;
+use journal::{QueueId, Recovered, RecoveredEntry};
+use mqtt::TopicFilter;
+use service::{ApiError, kinds};
+use store::{Batch, Direction, Entry, Key, KeyRange, Versioned};
+use types::Tenant;
+
+use super::record::{SessionRecord, SubscriptionRecord, sessions_range, subscriptions_range};
+use super::{Sessions, Then};
+use crate::groups::Member;
+use crate::persistent::Persistent;
+use crate::queue::{Queue, QueueLimits};
+use crate::space::{Recipient, Space};
+
+/// Records that are read at once.
+const PAGE: u32 = 2000;
+
+impl Sessions {
+    /// Brings back what is kept for `space`, with what the journal has of it.
+    pub(crate) async fn load(
+        &self,
+        space: &Space,
+        recovered: &mut Recovered,
+    ) -> Result<(), ApiError> {
+        let tenant = &space.tenant;
+        let mut unseen = Vec::new();
+        self.each(sessions_range(tenant.id), |found| {
+            let record: SessionRecord = service::decode(&found)?;
+            let was_connected = record.was_connected();
+            let session = self.bring_back(record, tenant, recovered);
+            if was_connected {
+                unseen.push(Arc::clone(&session));
+            }
+            space.add_session(session);
+            Ok(())
+        })
+        .await?;
+        let groups = self.load_groups(space, recovered).await?;
+        self.each(subscriptions_range(tenant.id, None), |found| {
+            let record: SubscriptionRecord = service::decode(&found)?;
+            self.subscribe_again(space, record, &groups);
+            Ok(())
+        })
+        .await?;
+        self.note_unseen(unseen).await;
+        Ok(())
+    }
+
+    fn bring_back(
+        &self,
+        record: SessionRecord,
+        tenant: &Tenant,
+        recovered: &mut Recovered,
+    ) -> Arc<Persistent> {
+        let entries = recovered.queues.remove(&record.queue()).unwrap_or_default();
+        let parts = record.into_parts(self.next_number(), tenant, self.app.env.clock.now());
+        Arc::new(Persistent::new(&self.app, &self.app.journal, parts, entries))
+    }
+
+    /// The queues of groups, by their filters.
+    async fn load_groups(
+        &self,
+        space: &Space,
+        recovered: &mut Recovered,
+    ) -> Result<HashMap<String, Arc<Queue>>, ApiError> {
+        let mut queues = HashMap::default();
+        let range = KeyRange::prefix(&Key::new(space.tenant.id, kinds::SHARED_GROUP));
+        self.each_entry(range, |entry| {
+            let found = Versioned { value: entry.value.clone(), version: entry.version };
+            let id = QueueId(service::decode(&found)?);
+            let entries: Vec<RecoveredEntry> = recovered.queues.remove(&id).unwrap_or_default();
+            let (limits, journal) = (QueueLimits::new(&self.app.limits), self.app.journal.clone());
+            let filter = entry.key.reader().text().unwrap_or_default();
+            queues.insert(filter, Arc::new(Queue::new(id, journal, limits, entries)));
+            Ok(())
+        })
+        .await?;
+        Ok(queues)
+    }
+
+    fn subscribe_again(
+        &self,
+        space: &Space,
+        record: SubscriptionRecord,
+        groups: &HashMap<String, Arc<Queue>>,
+    ) {
+        let Some(session) = space.session(&record.client_id) else { return };
+        let Some(held) = record.into_held() else { return };
+        let filter: &TopicFilter = &held.filter;
+        let to = Recipient::Session(Arc::clone(&session));
+        if filter.share().is_some() {
+            let subscriber = held.subscriber(to);
+            let member = Member {
+                to: subscriber.to,
+                options: subscriber.options,
+                ids: subscriber.ids,
+            };
+            self.join_with(space, filter, member, groups.get(filter.as_str()).cloned());
+        } else {
+            space.subscribe(filter, held.subscriber(to));
+        }
+        session.subscriptions.insert(held);
+    }
+
+    /// Writes of those whose clients were connected when the server ended that they left now.
+    async fn note_unseen(&self, sessions: Vec<Arc<Persistent>>) {
+        for session in sessions {
+            let (record, timers) = (SessionRecord::of(&session), self.timers(&session));
+            let (tenant, schedule) = (session.tenant.id, self.app.schedule.clone());
+            self.change(
+                move |batch: &mut Batch| {
+                    batch.put(record.key(tenant), service::encode(&record));
+                    timers.iter().for_each(|timer| schedule.set(batch, timer));
+                },
+                Then::Nobody,
+            )
+            .await;
+        }
+    }
+
+    async fn each(
+        &self,
+        range: KeyRange,
+        mut act: impl FnMut(Versioned) -> Result<(), ApiError>,
+    ) -> Result<(), ApiError> {
+        let versioned =
+            |entry: &Entry| Versioned { value: entry.value.clone(), version: entry.version };
+        self.each_entry(range, |entry| act(versioned(entry))).await
+    }
+
+    async fn each_entry(
+        &self,
+        range: KeyRange,
+        mut act: impl FnMut(&Entry) -> Result<(), ApiError>,
+    ) -> Result<(), ApiError> {
+        let mut after = None;
+        loop {
+            let page =
+                self.app.store.scan(range.clone(), after, PAGE, Direction::Forward).await?;
+            for entry in &page.entries {
+                act(entry)?;
+            }
+            match page.entries.last().filter(|_| page.has_more) {
+                Some(last) => after = Some(last.key.clone()),
+                None => return Ok(()),
+            }
+        }
+    }
+}

@@ -1,0 +1,53 @@
+//! What happens to sessions while their clients are away: Wills that waited are published, and
+//! sessions end.
+
+use std::sync::{Arc, Weak};
+
+use service::{ApiError, BoxFuture, OnDue, Timer, TimerKind};
+
+use crate::Broker;
+
+/// Acts for the broker, as long as that is there.
+struct Timers(Weak<Broker>);
+
+impl Broker {
+    /// Acts on the timers of sessions from now on.
+    pub(crate) fn serve_timers(self: &Arc<Self>) {
+        let timers = Arc::new(Timers(Arc::downgrade(self)));
+        self.app.schedule.serve(TimerKind::SESSION_EXPIRY, Arc::clone(&timers) as Arc<dyn OnDue>);
+        self.app.schedule.serve(TimerKind::WILL_DELAY, timers);
+    }
+
+    /// Does what `timer` is for, unless the client is back or has left anew.
+    async fn on_timer(&self, timer: &Timer) {
+        let Some(space) = self.known_space(timer.tenant) else { return };
+        // Nobody comes back meanwhile.
+        let door = space.door(&timer.id).lock().await;
+        let Some(session) = space.session(&timer.id).filter(|session| !session.is_online()) else {
+            return;
+        };
+        let will = if timer.kind == TimerKind::WILL_DELAY {
+            let is_it = session.will().is_some_and(|will| will.due <= timer.due);
+            session.take_will().filter(|_| is_it).map(|will| will.message)
+        } else if session.expires().is_some_and(|expires| expires <= timer.due) {
+            self.sessions.end(&space, &session).await
+        } else {
+            None
+        };
+        drop(door);
+        if let Some(will) = will {
+            self.publish_will(&space, &will);
+        }
+    }
+}
+
+impl OnDue for Timers {
+    fn due<'a>(&'a self, timer: &'a Timer) -> BoxFuture<'a, Result<(), ApiError>> {
+        Box::pin(async move {
+            if let Some(broker) = self.0.upgrade() {
+                broker.on_timer(timer).await;
+            }
+            Ok(())
+        })
+    }
+}
