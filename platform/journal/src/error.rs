@@ -61,6 +61,9 @@ pub enum JournalError {
         /// The newest that this program reads.
         known: u64,
     },
+    /// Another server has the journal open.
+    #[error("another server uses the journal {0}: stop that server, or choose another place")]
+    InUse(&'static str),
     /// An earlier failure stopped the journal, or it was closed.
     #[error("the journal has stopped; restart the server to recover it")]
     Stopped,

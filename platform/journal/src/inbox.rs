@@ -143,6 +143,10 @@ impl Inbox {
         self.wake_urgently(waiting);
     }
 
+    pub(crate) fn is_closed(&self) -> bool {
+        self.waiting().is_closed
+    }
+
     /// Resolves when the writer has ended.
     pub(crate) async fn ended(&self) {
         // The sender lives as long as `self`.

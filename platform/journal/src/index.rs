@@ -7,13 +7,13 @@ use foldhash::{HashMap, HashMapExt as _};
 use crate::{Mark, QueueId, Recovered, RecoveredEntry, Sequence};
 
 /// The index of an engine whose entries lie at places `P`.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Index<P> {
     entries: HashMap<Sequence, Held<P>>,
     queues: HashMap<QueueId, BTreeSet<Sequence>>,
 }
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 struct Held<P> {
     /// Never empty.
     queues: Vec<(QueueId, Mark)>,

@@ -4,14 +4,17 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 
 use bytes::Bytes;
-use env::Env;
+use env::{Env, TaskKind};
 
 use crate::error::Full;
 use crate::group::{Entry, Settled, Work};
 use crate::inbox::Inbox;
-use crate::segments::{self, Reader};
+use crate::segments;
 use crate::writer::{Engine, Sequences, Writer};
-use crate::{JournalError, JournalUrl, Mark, Options, Pending, QueueId, Recovered, Sequence, Size};
+use crate::{
+    JournalError, JournalUrl, Mark, MemoryDisk, Options, Pending, QueueId, Recovered, Sequence,
+    Size,
+};
 
 /// An open journal. Clones are the same journal; when the last is gone, what waits is written.
 #[derive(Clone)]
@@ -24,6 +27,15 @@ struct Handle {
     thread: Mutex<Option<thread::JoinHandle<()>>>,
 }
 
+/// Where bodies are read.
+enum Reader {
+    Segments(segments::Reader),
+    Memory(MemoryDisk),
+}
+
+/// The writer's name, as a thread or as a task.
+const WRITER: &str = "journal-writer";
+
 impl Journal {
     /// Opens the journal, making it if it is not there, and tells what waits in it.
     pub async fn open(
@@ -31,20 +43,36 @@ impl Journal {
         options: Options,
         env: &Env,
     ) -> Result<(Self, Recovered), JournalError> {
+        let inbox = Arc::new(Inbox::new(options));
         match url {
             JournalUrl::Segments { directory } => {
-                let (bounds, random) = (options.clone(), env.random.clone());
-                let open = move || segments::open(&directory, bounds, random);
+                let (options, random) = (inbox.options().clone(), env.random.clone());
+                let open = move || segments::open(&directory, options, random);
                 let opened = tokio::task::spawn_blocking(open).await;
                 let opened = opened.map_err(|_| JournalError::Stopped)??;
-                let inbox = Arc::new(Inbox::new(options));
                 let sequences = Arc::new(Sequences::new(opened.used, opened.reserved));
                 let writer = Writer::new(opened.log, &inbox, &sequences, &env.tasks);
-                let thread = Mutex::new(Some(on_thread(writer)?));
-                let handle = Handle { inbox, sequences, reader: opened.reader, thread };
-                Ok((Self(Arc::new(handle)), opened.recovered))
+                let thread = Some(on_thread(writer)?);
+                let reader = Reader::Segments(opened.reader);
+                Ok((Self::new(inbox, sequences, reader, thread), opened.recovered))
+            }
+            JournalUrl::Memory(disk) => {
+                let opened = disk.take(&inbox).await?;
+                let sequences = Arc::new(Sequences::new(opened.used, opened.reserved));
+                let writer = Writer::new(opened.engine, &inbox, &sequences, &env.tasks);
+                env.tasks.spawn(WRITER, TaskKind::Vital, writer.run());
+                Ok((Self::new(inbox, sequences, Reader::Memory(disk), None), opened.recovered))
             }
         }
+    }
+
+    fn new(
+        inbox: Arc<Inbox>,
+        sequences: Arc<Sequences>,
+        reader: Reader,
+        thread: Option<thread::JoinHandle<()>>,
+    ) -> Self {
+        Self(Arc::new(Handle { inbox, sequences, reader, thread: Mutex::new(thread) }))
     }
 
     /// A sequence for one more entry.
@@ -101,7 +129,10 @@ impl Journal {
         if !self.0.reader.has_all(&sequences) {
             self.0.inbox.written().await;
         }
-        self.0.reader.read(sequences).await
+        match &self.0.reader {
+            Reader::Segments(reader) => reader.read(sequences).await,
+            Reader::Memory(disk) => Ok(disk.read(&sequences)),
+        }
     }
 
     /// How large it is, as of the last commit.
@@ -118,6 +149,15 @@ impl Journal {
     pub async fn close(&self) {
         self.0.inbox.close();
         self.0.inbox.ended().await;
+    }
+}
+
+impl Reader {
+    fn has_all(&self, sequences: &[Sequence]) -> bool {
+        match self {
+            Self::Segments(reader) => reader.has_all(sequences),
+            Self::Memory(disk) => disk.has_all(sequences),
+        }
     }
 }
 
@@ -146,6 +186,6 @@ fn on_thread<E: Engine + Send + 'static>(
     };
     let mut runtime = tokio::runtime::Builder::new_current_thread();
     let runtime = runtime.enable_all().build().map_err(failed)?;
-    let thread = thread::Builder::new().name("journal-writer".into());
+    let thread = thread::Builder::new().name(WRITER.into());
     thread.spawn(move || runtime.block_on(writer.run())).map_err(failed)
 }

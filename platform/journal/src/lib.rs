@@ -9,6 +9,7 @@ mod group;
 mod inbox;
 mod index;
 mod journal;
+mod memory;
 mod metrics;
 mod options;
 mod segments;
@@ -18,6 +19,7 @@ use foldhash::HashMap;
 
 pub use error::{Full, JournalError};
 pub use journal::Journal;
+pub use memory::MemoryDisk;
 pub use options::{JournalUrl, Options};
 pub use segments::{SegmentReport, check_segment};
 

@@ -4,6 +4,8 @@ use std::fmt;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use crate::MemoryDisk;
+
 /// Where a journal is.
 #[derive(Clone)]
 pub enum JournalUrl {
@@ -13,12 +15,15 @@ pub enum JournalUrl {
         /// The directory.
         directory: PathBuf,
     },
+    /// A disk in memory, gone with the process.
+    Memory(MemoryDisk),
 }
 
 impl fmt::Debug for JournalUrl {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Segments { directory } => write!(f, "Segments({})", directory.display()),
+            Self::Memory(_) => f.write_str("Memory"),
         }
     }
 }

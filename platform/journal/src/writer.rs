@@ -15,7 +15,8 @@ pub(crate) const RESERVED_AT_ONCE: u64 = 1 << 32;
 /// What keeps entries.
 pub(crate) trait Engine {
     /// Writes `group`, durably if somebody waits for it. [`JournalError::Full`] wrote nothing, and
-    /// the journal goes on; any other error stops it. The group is not changed: it is lent whole
+    /// the journal goes on; any other error stops it, and but for [`JournalError::Stopped`] the
+    /// server. The group is not changed: it is lent whole
     /// because those who wait for it cannot be shared between threads.
     fn commit(
         &mut self,
@@ -141,14 +142,17 @@ impl<E: Engine> Writer<E> {
         self.metrics.count(&group, self.engine.size());
         self.inbox.set_size(self.engine.size());
         let result = result.map_err(|error| self.failed(error));
-        backlog.settle(group, &result);
+        // Whoever is told may count on the room, and may read.
         self.inbox.pass(backlog);
+        backlog.settle(group, &result);
         result
     }
 
     fn failed(&self, error: JournalError) -> JournalError {
         if matches!(error, JournalError::Full) {
             tracing::error!("the disk is full: messages are refused until there is room");
+        } else if matches!(error, JournalError::Stopped) {
+            self.inbox.fail();
         } else if !self.inbox.has_failed() {
             let cause = std::error::Error::source(&error).map(ToString::to_string);
             tracing::error!(%error, cause, "the journal failed: the server stops");

@@ -5,6 +5,7 @@
 
 mod contract;
 mod engines;
+mod faults;
 mod witness;
 
 use env::Env;
