@@ -8,7 +8,8 @@ use bytes::BytesMut;
 use journal::Recovered;
 use mqtt::{Decoder, HashMatch, Packet};
 use service::{
-    ApiError, App, Authenticator, BoxFuture, ByteStream, DeviceEvent, DeviceStatus, Knock, MqttDoor, PolicySource, Visitor,
+    ApiError, App, Authenticator, BoxFuture, ByteStream, DeviceEvent, DeviceStatus, Knock,
+    MqttDoor, PolicySource, Visitor,
 };
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::watch;
@@ -177,7 +178,8 @@ impl Broker {
     /// Publishes what a client left to be published when it is lost.
     pub(crate) fn publish_will(&self, space: &Space, message: &Arc<Message>) {
         let now = self.app.env.clock.now();
-        let keeping = with_lent(&self.metrics, |lent| deliver(space, message, &mut lent.turn(now).1));
+        let keeping =
+            with_lent(&self.metrics, |lent| deliver(space, message, &mut lent.turn(now).1));
         let is_kept = keeping.write(message, None)
             && (!message.retain
                 || self.retained.keep(&space.tenant, Arc::clone(message), None).is_ok());

@@ -108,7 +108,8 @@ async fn delete_connection(
     let space = broker.space(&cx.tenant);
     let (client, session) = (space.client(&request.client_id), space.session(&request.client_id));
     if client.is_none() && session.is_none() {
-        let why = format!("The client {} is not connected, nor has it a session.", request.client_id);
+        let why =
+            format!("The client {} is not connected, nor has it a session.", request.client_id);
         return Err(ApiError::not_found(why));
     }
     // Nothing is stored here, but for the record of who did it.

@@ -61,8 +61,7 @@ impl Session {
             return leave_out(queued.as_deref());
         }
         if head.packet_id.is_some() {
-            let awaits =
-                if *qos == QoS::ExactlyOnce { Awaits::Pubrec } else { Awaits::Puback };
+            let awaits = if *qos == QoS::ExactlyOnce { Awaits::Pubrec } else { Awaits::Puback };
             let packet_id = self.window.send(awaits, queued.clone());
             head.packet_id = Some(packet_id);
             if let Some(receipt) = &message.receipt {

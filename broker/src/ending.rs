@@ -150,8 +150,18 @@ mod tests {
             (Ending::TakenOver, Some(0x8E), "DUPLICATE_CLIENTID", true),
             (Ending::KeepAlive, Some(0x8D), "MQTT_KEEP_ALIVE_TIMEOUT", true),
             (Ending::Revoked(refusal()), Some(0x87), "AUTH_ERROR", true),
-            (Ending::Deleted { with_will: true, ends_session: true }, Some(0x98), "API_INITIATED_DISCONNECT", true),
-            (Ending::Deleted { with_will: false, ends_session: false }, Some(0x98), "API_INITIATED_DISCONNECT", false),
+            (
+                Ending::Deleted { with_will: true, ends_session: true },
+                Some(0x98),
+                "API_INITIATED_DISCONNECT",
+                true,
+            ),
+            (
+                Ending::Deleted { with_will: false, ends_session: false },
+                Some(0x98),
+                "API_INITIATED_DISCONNECT",
+                false,
+            ),
             (Ending::Expired, Some(0xA0), "WEBSOCKET_TTL_EXPIRATION", true),
             (Ending::ShuttingDown, Some(0x8B), "SERVER_INITIATED_DISCONNECT", true),
         ];

@@ -110,8 +110,7 @@ impl Session {
         }
         let Some(received) = self.window.receive(id) else {
             let is_known = self.window.awaits_pubcomp(id);
-            let code =
-                if is_known { reason::SUCCESS } else { reason::PACKET_IDENTIFIER_NOT_FOUND };
+            let code = if is_known { reason::SUCCESS } else { reason::PACKET_IDENTIFIER_NOT_FOUND };
             let ack = Ack { packet_id: id, code, properties: None };
             return Packet::Pubrel(ack).encode(self.client.version, turn.output);
         };

@@ -59,7 +59,9 @@ impl Owed {
         }
         let code = self.worst.load(Ordering::Acquire);
         match &self.to {
-            To::Client(client, packet_id) => client.mailbox.settle(Settled::Taken(*packet_id, code)),
+            To::Client(client, packet_id) => {
+                client.mailbox.settle(Settled::Taken(*packet_id, code))
+            }
             To::Request(answer) => {
                 let answer = answer.lock().unwrap_or_else(PoisonError::into_inner).take();
                 // Who asked may be gone.

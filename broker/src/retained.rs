@@ -76,7 +76,13 @@ impl Retained {
 
     /// Brings what is kept for `filter` to a client that has just subscribed: the message of one
     /// topic, or those of all that it matches.
-    pub(crate) fn bring(&self, tenant: &Tenant, filter: TopicFilter, client: Arc<Client>, qos: QoS) {
+    pub(crate) fn bring(
+        &self,
+        tenant: &Tenant,
+        filter: TopicFilter,
+        client: Arc<Client>,
+        qos: QoS,
+    ) {
         let (retained, tenant) = (self.clone(), tenant.id);
         client.bringing.fetch_add(1, Ordering::AcqRel);
         self.app.env.tasks.spawn("retained-message", TaskKind::Transient, async move {
@@ -105,8 +111,7 @@ impl Retained {
         let range = KeyRange::text_prefix(&messages_key(tenant), literal.trim_end_matches('/'));
         let mut after = None;
         loop {
-            let page =
-                self.app.store.scan(range.clone(), after, PAGE, Direction::Forward).await?;
+            let page = self.app.store.scan(range.clone(), after, PAGE, Direction::Forward).await?;
             for entry in &page.entries {
                 let topic = entry.key.reader().text().unwrap_or_default();
                 if filter.matches(&topic, HashMatch::ParentToo) {

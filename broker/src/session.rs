@@ -11,11 +11,11 @@ use types::Timestamp;
 use crate::departures::Departure;
 use crate::ending::{Ending, Fault};
 use crate::exactly_once::Received;
-use crate::receipts::Receipts;
 use crate::groups::Group;
 use crate::message::Message;
 use crate::persistent::DelayedWill;
 use crate::queue::{Queued, Stage};
+use crate::receipts::Receipts;
 use crate::retained::Retained;
 use crate::sessions::{Leaving, Sessions};
 use crate::space::{Client, Space};
@@ -173,11 +173,8 @@ impl Session {
             });
             kept.queue.detach(client.number, &queued.collect::<Vec<_>>());
         }
-        let expiry_s = if let Ending::Deleted { ends_session: true, .. } = ending {
-            0
-        } else {
-            self.expiry_s
-        };
+        let expiry_s =
+            if let Ending::Deleted { ends_session: true, .. } = ending { 0 } else { self.expiry_s };
         Leaving {
             departure: Departure {
                 number: client.number,

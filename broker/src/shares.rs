@@ -9,6 +9,7 @@ use service::kinds;
 use store::{Batch, Key};
 use types::TenantId;
 
+use crate::Broker;
 use crate::groups::{Group, Member};
 use crate::keeping::Keeping;
 use crate::mailbox::{Delivery, Posted};
@@ -18,7 +19,6 @@ use crate::sessions::{Sessions, new_queue_id};
 use crate::space::{Recipient, Space, Subscriber};
 use crate::stored;
 use crate::turn::with_lent;
-use crate::Broker;
 
 /// How a group takes messages: whatever its members take.
 const GROUP_OPTIONS: SubscriptionOptions = SubscriptionOptions {

@@ -12,9 +12,9 @@ use service::RefusalV311;
 
 use crate::bounds;
 use crate::ending::{Ending, Fault};
+use crate::groups::Member;
 use crate::lifecycle::{self, Lifecycle};
 use crate::session::Session;
-use crate::groups::Member;
 use crate::space::Subscriber;
 use crate::subscriptions::Held;
 use crate::turn::Turn;
@@ -153,7 +153,11 @@ impl Session {
         };
         if !why.is_empty() {
             let (code, reason) = (reason::QUOTA_EXCEEDED, "QUOTA_EXCEEDED");
-            return Err(Refused { code, reason, detail: format!("{}: {why}", held.filter.as_str()) });
+            return Err(Refused {
+                code,
+                reason,
+                detail: format!("{}: {why}", held.filter.as_str()),
+            });
         }
         let Subscriber { to, options, ids } = held.subscriber(self.client.recipient());
         let group = self.sessions.join(&self.space, &held.filter, Member { to, options, ids });
@@ -242,7 +246,11 @@ impl Session {
             }
         }
         let packet_id = unsubscribe.packet_id;
-        self.answer(Packet::Unsuback(Unsuback { packet_id, properties: None, codes }), changed, turn)?;
+        self.answer(
+            Packet::Unsuback(Unsuback { packet_id, properties: None, codes }),
+            changed,
+            turn,
+        )?;
         if !ended.is_empty() {
             self.tell(&Lifecycle::Unsubscribed(ended), turn);
         }

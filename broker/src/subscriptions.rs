@@ -3,8 +3,8 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use bytestring::ByteString;
 use crate::space::{Recipient, Subscriber};
+use bytestring::ByteString;
 use mqtt::{HashMatch, QoS, SubscriptionOptions, TopicFilter};
 
 /// A subscription.
@@ -49,7 +49,8 @@ impl Subscriptions {
         let held = self.lock();
         // Only where the standard's dialect is spoken are there any.
         let with_ids = held.values().filter_map(|held| Some((held.id?, held)));
-        let matching = with_ids.filter(|(_, held)| held.filter.matches(topic, HashMatch::ParentToo));
+        let matching =
+            with_ids.filter(|(_, held)| held.filter.matches(topic, HashMatch::ParentToo));
         let ids: Vec<u32> = matching.map(|(id, _)| id).collect();
         (!ids.is_empty()).then(|| ids.into())
     }

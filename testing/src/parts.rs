@@ -1,8 +1,9 @@
 //! The parts of a test server: a store of the chosen kind, and everything else made up.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
-use env::Env;
+use env::{Clock, Env};
+use journal::{Journal, JournalUrl, MemoryDisk, Recovered};
 use secrets::Keyring;
 use service::{App, Audit, DeviceLog, Dialect, Limits, Schedule, Settings, Tenants};
 use store::{Options, Store, StoreUrl};
@@ -22,10 +23,17 @@ pub struct Choices {
     pub limits: Limits,
     /// How MQTT is spoken.
     pub dialect: Dialect,
+    /// Documents of a server before this one; an empty store otherwise.
+    pub store: Option<Store>,
+    /// Where messages wait, and may have waited before.
+    pub disk: MemoryDisk,
+    /// The time, where it goes on from a server before this one.
+    pub clock: Option<Clock>,
 }
 
 pub(crate) struct Parts {
     pub(crate) app: Arc<App>,
+    pub(crate) waiting: Mutex<Option<Recovered>>,
     /// Removed with the server.
     _data_dir: TempDir,
 }
@@ -34,16 +42,28 @@ impl Parts {
     /// Opens a server's parts, with the choices that `change` changes.
     pub(crate) async fn open(change: impl FnOnce(&mut Choices)) -> Self {
         let data_dir = tempfile::tempdir().expect("a temporary directory can be made");
-        let env = Env::simulated(START, 7);
-        let store = open_store(&data_dir, &env).await;
         let mut choices = Choices {
             settings: settings(&data_dir),
             limits: Limits::default(),
             dialect: Dialect::default(),
+            store: None,
+            disk: MemoryDisk::default(),
+            clock: None,
         };
         change(&mut choices);
-        let Choices { settings, limits, dialect } = choices;
+        let Choices { settings, limits, dialect, store, disk, clock } = choices;
+        let mut env = Env::simulated(START, 7);
+        env.clock = clock.unwrap_or(env.clock);
+        let store = match store {
+            Some(store) => store,
+            None => open_store(&data_dir, &env).await,
+        };
+        let url = JournalUrl::Memory(disk);
+        let (journal, waiting) = Journal::open(url, journal::Options::default(), &env)
+            .await
+            .expect("a journal in memory opens");
         let app = App {
+            journal,
             keyring: Keyring::ephemeral(&env.random),
             authority: authority(),
             keys: pki::KeyPool::new(0, &env.tasks),
@@ -57,7 +77,8 @@ impl Parts {
             store,
             env,
         };
-        Self { app: Arc::new(app), _data_dir: data_dir }
+        let waiting = Mutex::new(Some(waiting));
+        Self { app: Arc::new(app), waiting, _data_dir: data_dir }
     }
 }
 

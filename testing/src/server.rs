@@ -1,11 +1,12 @@
 //! The server that tests call.
 
 use std::net::{IpAddr, Ipv4Addr};
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError};
 
 use bytes::Bytes;
 use env::Clock;
 use http::{HeaderMap, StatusCode};
+use journal::Recovered;
 use model::spec::Operation;
 use serde_json::Value;
 use service::{
@@ -50,6 +51,12 @@ impl Server {
     /// The server's parts.
     pub fn app(&self) -> &Arc<App> {
         &self.parts.app
+    }
+
+    /// What waited in the journal when this server began; given once.
+    pub fn take_waiting(&self) -> Recovered {
+        let mut waiting = self.parts.waiting.lock().unwrap_or_else(PoisonError::into_inner);
+        waiting.take().unwrap_or_default()
     }
 
     /// The simulated clock.

@@ -41,8 +41,7 @@ impl Tenants {
         let range = KeyRange::prefix(&Key::new(TenantId::GLOBAL, kinds::TENANT));
         let (mut tenants, mut after) = (Vec::new(), None);
         loop {
-            let page =
-                self.store.scan(range.clone(), after, PAGE, Direction::Forward).await?;
+            let page = self.store.scan(range.clone(), after, PAGE, Direction::Forward).await?;
             for entry in &page.entries {
                 tenants.extend(tenant_of(entry)?);
             }

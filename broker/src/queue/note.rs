@@ -67,12 +67,8 @@ mod tests {
 
     #[test]
     fn a_note_comes_back_from_its_mark() {
-        let qos1 = Note {
-            qos: QoS::AtLeastOnce,
-            retain: true,
-            stage: Stage::ToSend,
-            packet_id: None,
-        };
+        let qos1 =
+            Note { qos: QoS::AtLeastOnce, retain: true, stage: Stage::ToSend, packet_id: None };
         let id = PacketId::new(0xABCD);
         let sent = Note { qos: QoS::ExactlyOnce, retain: false, packet_id: id, ..qos1 };
         let released = Note { stage: Stage::Released, ..sent };

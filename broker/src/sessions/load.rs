@@ -94,11 +94,8 @@ impl Sessions {
         let to = Recipient::Session(Arc::clone(&session));
         if filter.share().is_some() {
             let subscriber = held.subscriber(to);
-            let member = Member {
-                to: subscriber.to,
-                options: subscriber.options,
-                ids: subscriber.ids,
-            };
+            let member =
+                Member { to: subscriber.to, options: subscriber.options, ids: subscriber.ids };
             self.join_with(space, filter, member, groups.get(filter.as_str()).cloned());
         } else {
             space.subscribe(filter, held.subscriber(to));
@@ -139,8 +136,7 @@ impl Sessions {
     ) -> Result<(), ApiError> {
         let mut after = None;
         loop {
-            let page =
-                self.app.store.scan(range.clone(), after, PAGE, Direction::Forward).await?;
+            let page = self.app.store.scan(range.clone(), after, PAGE, Direction::Forward).await?;
             for entry in &page.entries {
                 act(entry)?;
             }

@@ -54,9 +54,9 @@ async fn an_mqtt_3_client_is_told_that_it_is_in() {
 }
 
 #[tokio::test]
-async fn a_session_that_is_to_last_ends_with_its_connection() {
+async fn a_client_is_told_for_how_long_its_session_is_kept_if_not_as_it_asked() {
     let world = World::new().await;
-    for (asked_s, told_s) in [(None, None), (Some(0), None), (Some(1), Some(0))] {
+    for (asked_s, told_s) in [(None, None), (Some(0), None), (Some(1), None), (Some(604_801), Some(604_800))] {
         let asked = with_properties(|properties| properties.session_expiry_s = asked_s);
         let connack = world.answer(asked).await.unwrap();
         assert_eq!(connack.properties.session_expiry_s, told_s, "for {asked_s:?}");

@@ -55,9 +55,10 @@ async fn a_session_that_was_to_be_kept_is_not_clean() {
     let _lamp = world.connect_with(asked).await;
     let asked = Connect { clean: false, ..connect(Version::V311, "fan") };
     let _fan = world.connect_with(asked).await;
-    for id in ["lamp", "fan"] {
+    for (id, expiry_s) in [("lamp", 60), ("fan", 3600)] {
         let told = get(&world, json!({"clientId": id})).await;
-        assert_eq!((&told["cleanSession"], &told["sessionExpiry"]), (&json!(false), &json!(0)));
+        let told = (&told["cleanSession"], &told["sessionExpiry"]);
+        assert_eq!(told, (&json!(false), &json!(expiry_s)));
     }
 }
 

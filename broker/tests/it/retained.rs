@@ -195,25 +195,41 @@ async fn what_is_kept_can_be_asked_for() {
     assert_eq!(error.code, "ResourceNotFoundException");
 }
 
+/// So many retained messages of QoS 1, as they stand on the wire.
+fn many(client: &mut Client, count: usize) -> bytes::BytesMut {
+    let mut bytes = bytes::BytesMut::new();
+    for number in 0..count {
+        let topic = format!("t/{}", number % 7);
+        let message =
+            Publish { retain: true, ..client.at_least_once(&topic, &number.to_string()) };
+        Packet::Publish(message).encode(client.version, &mut bytes);
+    }
+    bytes
+}
+
 #[tokio::test]
 async fn whoever_sends_many_at_once_has_them_all_acknowledged() {
     let world = World::new().await;
-    for version in BOTH {
+    for (version, count) in [(Version::V311, 1000), (Version::V5, 100)] {
         let mut lamp = world.connect(version, "lamp").await;
-        let mut bytes = bytes::BytesMut::new();
-        for number in 0..1000 {
-            let topic = format!("t/{}", number % 7);
-            let message =
-                Publish { retain: true, ..lamp.at_least_once(&topic, &number.to_string()) };
-            Packet::Publish(message).encode(version, &mut bytes);
-        }
+        let bytes = many(&mut lamp, count);
         lamp.write(&bytes).await;
-        for _ in 0..1000 {
+        for _ in 0..count {
             let answer = lamp.packet().await;
             assert!(matches!(&answer, Packet::Puback(ack) if ack.code == 0), "{answer:?}");
         }
-        assert_eq!(payloads(&newcomer(&world, "t/5").await), [b"999"]);
+        let last = (0..count).rev().find(|number| number % 7 == 5).unwrap().to_string();
+        assert_eq!(payloads(&newcomer(&world, "t/5").await), [last.as_bytes()]);
     }
+}
+
+#[tokio::test]
+async fn a_client_of_mqtt_5_keeps_to_the_receive_maximum() {
+    let world = World::new().await;
+    let mut lamp = world.connect(Version::V5, "lamp").await;
+    let bytes = many(&mut lamp, 101);
+    lamp.write(&bytes).await;
+    lamp.is_cut_off(reason::RECEIVE_MAXIMUM_EXCEEDED).await;
 }
 
 #[tokio::test]

@@ -195,22 +195,6 @@ async fn filters_that_are_none_are_refused() {
 }
 
 #[tokio::test]
-async fn shared_subscriptions_are_refused() {
-    let world = World::new().await;
-    let cases = [
-        (Version::V5, reason::SHARED_SUBSCRIPTIONS_NOT_SUPPORTED),
-        (Version::V311, reason::SUBACK_FAILURE),
-    ];
-    for (version, code) in cases {
-        let mut ear = world.connect(version, "ear").await;
-        let codes = ear.ask_for(&[("$share/group/a", QOS_1), ("a", QOS_1)]).await;
-        assert_eq!(codes, [code, 1]);
-    }
-    let reasons = world.reasons("Subscribe");
-    assert_eq!(reasons, vec![("ear".to_owned(), "SHARED_SUBSCRIPTIONS_NOT_SUPPORTED"); 2]);
-}
-
-#[tokio::test]
 async fn a_filter_that_no_policy_allows_is_refused_and_explained() {
     let world = World::new().await;
     world.set_policy(
