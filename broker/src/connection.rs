@@ -184,7 +184,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
         self.check_signals(cx)?;
         let mut reads = 0;
         loop {
-            let has_read = reads < READS_PER_TURN_MAX && self.read(input, turn, cx)?;
+            let read =
+                if reads < READS_PER_TURN_MAX { self.read(input, turn, cx) } else { Ok(false) };
+            // Before what was read is acknowledged.
+            turn.hand_over();
+            let has_read = read?;
             let has_written_mail = self.write_mail(turn, cx)?;
             let was_full = turn.output.len() >= OUTPUT_BYTES_HIGH;
             self.flush(turn, cx)?;

@@ -33,6 +33,7 @@ mod publish;
 mod queue;
 mod receipts;
 mod retained;
+mod run;
 mod session;
 mod sessions;
 mod shares;

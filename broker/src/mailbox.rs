@@ -12,6 +12,7 @@ use tokio::sync::oneshot;
 use crate::ending::Ending;
 use crate::message::Message;
 use crate::queue::Queued;
+use crate::space::Subscriber;
 
 /// A message on its way to one subscriber.
 #[derive(Clone, Debug)]
@@ -120,6 +121,28 @@ impl Mailbox {
             inner.dropped += 1;
         }
         posted
+    }
+
+    /// Leaves `messages` as `subscriber` gets them; and how many found no room.
+    pub(crate) fn post_all(
+        &self,
+        subscriber: &Subscriber,
+        messages: &[Arc<Message>],
+    ) -> (Posted, u64) {
+        let mut inner = self.lock();
+        let before = inner.dropped;
+        let mut result = Posted::Waits;
+        for message in messages {
+            if subscriber.options.no_local && subscriber.to.number() == message.from {
+                continue;
+            }
+            match self.add(&mut inner, subscriber.delivery(message)) {
+                Posted::Dropped => inner.dropped += 1,
+                Posted::Waits => {}
+                posted => result = posted,
+            }
+        }
+        (result, inner.dropped - before)
     }
 
     /// Leaves a message that is kept elsewhere if it finds no room here.

@@ -241,7 +241,10 @@ impl Session {
 /// is acknowledged.
 pub(crate) fn deliver(space: &Space, message: &Arc<Message>, turn: &mut Turn<'_>) -> Keeping {
     let subscribers = turn.matches.of(space, &message.topic);
-    if subscribers.is_empty() { Keeping::default() } else { post(&subscribers, message, turn) }
+    if subscribers.is_empty() || turn.defer(&subscribers, message) {
+        return Keeping::default();
+    }
+    post(&subscribers, message, turn)
 }
 
 /// Leaves `message` with `subscribers`, as [`deliver`] does.

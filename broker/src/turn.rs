@@ -10,6 +10,7 @@ use types::Timestamp;
 
 use crate::matches::Matches;
 use crate::metrics::{Counts, Metrics};
+use crate::run::Run;
 
 /// What a thread lends to whichever connection has its turn.
 #[derive(Default)]
@@ -20,6 +21,7 @@ pub(crate) struct Lent {
     pub(crate) output: BytesMut,
     wakes: Vec<Waker>,
     matches: Matches,
+    run: Run,
     counts: Counts,
 }
 
@@ -34,6 +36,8 @@ pub(crate) struct Turn<'a> {
     /// Who has mail now, to be woken once when the turn is over.
     pub(crate) wakes: &'a mut Vec<Waker>,
     pub(crate) matches: &'a mut Matches,
+    /// Messages that are to be left with the same subscribers.
+    pub(crate) run: &'a mut Run,
     pub(crate) counts: &'a mut Counts,
 }
 
@@ -41,6 +45,7 @@ pub(crate) struct Turn<'a> {
 pub(crate) fn with_lent<R>(metrics: &Metrics, work: impl FnOnce(&mut Lent) -> R) -> R {
     LENT.with_borrow_mut(|lent| {
         let result = work(lent);
+        lent.turn(Timestamp::EPOCH).1.hand_over();
         metrics.add(&mut lent.counts);
         lent.wakes.drain(..).for_each(Waker::wake);
         result
@@ -49,7 +54,7 @@ pub(crate) fn with_lent<R>(metrics: &Metrics, work: impl FnOnce(&mut Lent) -> R)
 
 impl Lent {
     pub(crate) fn turn(&mut self, now: Timestamp) -> (&mut BytesMut, Turn<'_>) {
-        let Self { input, output, wakes, matches, counts } = self;
-        (input, Turn { now, output, wakes, matches, counts })
+        let Self { input, output, wakes, matches, run, counts } = self;
+        (input, Turn { now, output, wakes, matches, run, counts })
     }
 }

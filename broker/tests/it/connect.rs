@@ -35,7 +35,7 @@ async fn an_mqtt_5_client_is_told_what_is_offered() {
         topic_alias_maximum: Some(8),
         wildcard_subscription_available: Some(true),
         subscription_identifiers_available: Some(false),
-        shared_subscription_available: Some(false),
+        shared_subscription_available: Some(true),
         server_keep_alive_s: Some(1200),
         ..ConnackProperties::default()
     };
@@ -56,7 +56,9 @@ async fn an_mqtt_3_client_is_told_that_it_is_in() {
 #[tokio::test]
 async fn a_client_is_told_for_how_long_its_session_is_kept_if_not_as_it_asked() {
     let world = World::new().await;
-    for (asked_s, told_s) in [(None, None), (Some(0), None), (Some(1), None), (Some(604_801), Some(604_800))] {
+    for (asked_s, told_s) in
+        [(None, None), (Some(0), None), (Some(1), None), (Some(604_801), Some(604_800))]
+    {
         let asked = with_properties(|properties| properties.session_expiry_s = asked_s);
         let connack = world.answer(asked).await.unwrap();
         assert_eq!(connack.properties.session_expiry_s, told_s, "for {asked_s:?}");

@@ -200,8 +200,7 @@ fn many(client: &mut Client, count: usize) -> bytes::BytesMut {
     let mut bytes = bytes::BytesMut::new();
     for number in 0..count {
         let topic = format!("t/{}", number % 7);
-        let message =
-            Publish { retain: true, ..client.at_least_once(&topic, &number.to_string()) };
+        let message = Publish { retain: true, ..client.at_least_once(&topic, &number.to_string()) };
         Packet::Publish(message).encode(client.version, &mut bytes);
     }
     bytes
