@@ -42,6 +42,13 @@ impl Clock {
             millis.fetch_add(span_ms, Ordering::AcqRel);
         }
     }
+
+    /// Sets a simulated clock, forward or back; the machine's clock cannot be set and stays.
+    pub fn set(&self, now: Timestamp) {
+        if let Source::Simulated(millis) = &self.0 {
+            millis.store(now.millis(), Ordering::Release);
+        }
+    }
 }
 
 #[allow(clippy::disallowed_methods, reason = "the one place that reads the machine's clock")]
@@ -60,5 +67,7 @@ mod tests {
         let twin = clock.clone();
         clock.advance(Duration::from_secs(5));
         assert_eq!(twin.now(), Timestamp::from_secs(105));
+        clock.set(Timestamp::from_secs(7));
+        assert_eq!(twin.now(), Timestamp::from_secs(7));
     }
 }

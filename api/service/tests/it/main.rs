@@ -1,0 +1,5 @@
+//! What features are written against, on the store that `FERRITE_TEST_STORE` names.
+
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
+
+mod schedule;
