@@ -19,11 +19,11 @@ use super::{Acts, KIND, Node, timer};
 
 const SEEDS: u64 = 100;
 /// Turns of each server while things go wrong.
-const TURNS: u32 = 150;
+const TURNS: u32 = 80;
 /// What one turn takes on both clocks.
-const TURN: Duration = Duration::from_millis(250);
+const TURN: Duration = Duration::from_millis(500);
 /// Turns after which all must be well again: the longest wait after a failure, and a lease.
-const CALM_TURNS_MAX: u32 = 400 * 4;
+const CALM_TURNS_MAX: u32 = 400 * 2;
 
 /// Draws from the seed.
 #[derive(Clone)]
@@ -227,7 +227,7 @@ impl Drop for Simulation {
 }
 
 fn runtime() -> Runtime {
-    Builder::new_current_thread().enable_all().start_paused(true).build().unwrap()
+    Builder::new_current_thread().enable_time().start_paused(true).build().unwrap()
 }
 
 #[test]
@@ -239,6 +239,6 @@ fn timers_act_whatever_becomes_of_servers_commits_and_clocks() {
             simulation.check();
             simulation.timeline.lock().unwrap().0.len()
         });
-        assert!(verdict.is_ok_and(|timers| timers > 50), "seed {seed}");
+        assert!(verdict.is_ok_and(|timers| timers > 25), "seed {seed}");
     }
 }
