@@ -95,6 +95,9 @@ impl Log {
         self.remove_dead()?;
         self.make_head()?;
         let slice = self.cleaner.next_slice(&self.state, &self.options)?;
+        if group.is_empty() && slice.is_empty() {
+            return Ok(());
+        }
         let head = self.head.as_mut().expect("it was made above");
         self.buffer.clear();
         self.buffer.shrink_to(BUFFER_BYTES_KEPT);
