@@ -1,6 +1,7 @@
 //! Reads bodies while the writer writes, on a connection of its own.
 
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use bytes::Bytes;
 use foldhash::{HashMap, HashMapExt as _};
@@ -13,6 +14,11 @@ use crate::{JournalError, Sequence};
 
 const READ: &str = "SELECT sequence, body FROM ferrite_journal_entries \
      WHERE sequence = ANY ($1::bigint[])";
+
+/// Tries of a read whose connection breaks.
+const TRIES_MAX: u32 = 5;
+/// The wait before a read is tried again; it grows with each try.
+const PAUSE: Duration = Duration::from_millis(50);
 
 type Answer = Result<HashMap<Sequence, Bytes>, JournalError>;
 
@@ -73,15 +79,26 @@ impl ReadTask {
         }
     }
 
-    /// Reads; once more on a new connection, if the old one turns out to be broken.
+    /// Reads; on a new connection, a bounded number of times, if one turns out to be broken.
     async fn read(&mut self, sequences: &Vec<i64>) -> Result<HashMap<Sequence, Bytes>, Fault> {
-        if let Some(connection) = self.connection.take() {
-            match self.read_on(connection, sequences).await {
-                Err(Fault::Lost(error)) => tracing::debug!(%error, "a read is tried once more"),
+        let mut tries = 1;
+        loop {
+            match self.read_once(sequences).await {
+                Err(Fault::Lost(error)) if tries < TRIES_MAX => {
+                    tracing::debug!(%error, tries, "a read is tried once more");
+                    tokio::time::sleep(PAUSE * tries).await;
+                    tries += 1;
+                }
                 done => return done,
             }
         }
-        let connection = Connection::open(&self.config).await?;
+    }
+
+    async fn read_once(&mut self, sequences: &Vec<i64>) -> Result<HashMap<Sequence, Bytes>, Fault> {
+        let connection = match self.connection.take() {
+            Some(connection) => connection,
+            None => Connection::open(&self.config).await?,
+        };
         self.read_on(connection, sequences).await
     }
 
