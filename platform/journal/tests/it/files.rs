@@ -7,6 +7,7 @@ use ferrite_journal::{
     Journal, JournalError, JournalUrl, Options, QueueId, Recovered, Sequence, check_segment,
 };
 use tempfile::TempDir;
+use tokio::task::JoinSet;
 
 use crate::env;
 use crate::witness::{append, append_safely, mark_safely, release_safely, waiting};
@@ -277,7 +278,8 @@ async fn what_is_read_while_the_log_is_cleaned_is_whole() {
         kept.push(append_safely(&journal, &[(A, 0)], [number; 300]).await);
     }
     let (reader, sequences) = (journal.clone(), kept.clone());
-    let reading = tokio::task::spawn(async move {
+    let mut reading = JoinSet::new();
+    reading.spawn(async move {
         for _ in 0..300 {
             let bodies = reader.read(sequences.clone()).await.unwrap();
             for (number, body) in bodies.into_iter().enumerate() {
@@ -289,7 +291,7 @@ async fn what_is_read_while_the_log_is_cleaned_is_whole() {
         let passing = append_safely(&journal, &[(B, 0)], [7; 500]).await;
         journal.release([(B, passing)]);
     }
-    reading.await.unwrap();
+    reading.join_all().await;
 }
 
 #[test]

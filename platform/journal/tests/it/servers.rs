@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use ferrite_journal::{Journal, JournalError, JournalUrl, Options, QueueId};
+use tokio::task::JoinSet;
 
 use crate::engines::{Place, execute};
 use crate::env;
@@ -44,13 +45,14 @@ async fn broken_connections_lose_and_repeat_nothing() {
     let (journal, _) = place.open().await;
     let is_done = Arc::new(AtomicBool::new(false));
     let (writer, done) = (journal.clone(), Arc::clone(&is_done));
-    let writing = tokio::task::spawn(async move {
+    let mut writing = JoinSet::new();
+    writing.spawn(async move {
         let mut written = Vec::new();
         while !done.load(Ordering::Acquire) {
             let number = written.len() as u32;
             let sequence = append_safely(&writer, &[(A, 0)], number.to_string()).await;
             mark_safely(&writer, A, sequence, number).await;
-            if number % 3 == 0 {
+            if number.is_multiple_of(3) {
                 release_safely(&writer, A, sequence).await;
             }
             assert_eq!(writer.read(vec![sequence]).await.unwrap().len(), 1);
@@ -63,13 +65,13 @@ async fn broken_connections_lose_and_repeat_nothing() {
         append_safely(&journal, &[(QueueId(2), 0)], "between").await;
     }
     is_done.store(true, Ordering::Release);
-    let written = writing.await.unwrap();
+    let written = writing.join_all().await.concat();
     assert!(!journal.has_failed());
     drop(journal);
     let (journal, recovered) = place.open().await;
     let expected: Vec<_> = written
         .into_iter()
-        .filter(|number| number % 3 != 0)
+        .filter(|number| !number.is_multiple_of(3))
         .map(|number| (number.to_string(), number))
         .collect();
     assert_eq!(waiting(&journal, &recovered, A).await, expected);
