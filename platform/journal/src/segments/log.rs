@@ -119,6 +119,14 @@ impl Log {
         Ok(())
     }
 
+    /// What nobody waits for counts although there is no room to write it yet: it is what makes
+    /// room, since segments of which nothing is needed can go.
+    fn give_back(&self, group: &Group) {
+        let mut state = lock(&self.state);
+        group.forgotten.iter().for_each(|queue| state.forget(*queue));
+        group.released.iter().for_each(|(queue, sequence)| state.release(*queue, *sequence));
+    }
+
     /// Begins the next segment, if the newest is long enough. All before it is durable then.
     fn make_head(&mut self) -> Result<(), JournalError> {
         let number = match &mut self.head {
@@ -158,7 +166,11 @@ impl Log {
 
 impl Engine for Log {
     async fn commit(&mut self, group: &mut Group) -> Result<(), JournalError> {
-        self.write(group)
+        let written = self.write(group);
+        if matches!(written, Err(JournalError::Full)) {
+            self.give_back(group);
+        }
+        written
     }
 
     fn has_chores(&self) -> bool {
