@@ -36,6 +36,12 @@ pub enum JournalError {
         #[source]
         source: Arc<io::Error>,
     },
+    /// PostgreSQL refused, or could not be reached.
+    #[error("PostgreSQL failed")]
+    Postgres(#[source] Arc<tokio_postgres::Error>),
+    /// What was asked is not what this engine does.
+    #[error("{0}")]
+    Unsupported(&'static str),
     /// What is on the disk is not what was written.
     #[error(
         "the journal's file {} is damaged at byte {offset}: {what}. Restore the directory from a \

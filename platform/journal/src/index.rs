@@ -107,6 +107,11 @@ impl<P: Copy> Index<P> {
         self.entries.get(&sequence).map_or(&[], |held| &held.queues)
     }
 
+    /// What a queue needs.
+    pub(crate) fn sequences_of(&self, queue: QueueId) -> impl Iterator<Item = Sequence> {
+        self.queues.get(&queue).into_iter().flatten().copied()
+    }
+
     pub(crate) fn entry_count(&self) -> u64 {
         self.entries.len() as u64
     }

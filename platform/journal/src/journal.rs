@@ -1,16 +1,18 @@
 //! The journal that callers see, whichever engine it runs on.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::thread;
 
 use bytes::Bytes;
 use env::{Env, TaskKind};
+use tokio::sync::oneshot;
 
 use crate::error::Full;
 use crate::group::{Entry, Settled, Work};
 use crate::inbox::Inbox;
+use crate::postgres;
 use crate::segments;
-use crate::writer::{Engine, Sequences, Writer};
+use crate::writer::{Sequences, Writer};
 use crate::{
     JournalError, JournalUrl, Mark, MemoryDisk, Options, Pending, QueueId, Recovered, Sequence,
     Size,
@@ -24,12 +26,14 @@ struct Handle {
     inbox: Arc<Inbox>,
     sequences: Arc<Sequences>,
     reader: Reader,
-    thread: Mutex<Option<thread::JoinHandle<()>>>,
+    /// The last to be dropped: its thread ends when nobody can ask for anything.
+    _thread: Joined,
 }
 
 /// Where bodies are read.
 enum Reader {
     Segments(segments::Reader),
+    Postgres(postgres::Reader),
     Memory(MemoryDisk),
 }
 
@@ -52,10 +56,11 @@ impl Journal {
                 let opened = opened.map_err(|_| JournalError::Stopped)??;
                 let sequences = Arc::new(Sequences::new(opened.used, opened.reserved));
                 let writer = Writer::new(opened.log, &inbox, &sequences, &env.tasks);
-                let thread = Some(on_thread(writer)?);
+                let thread = Some(on_thread(writer.run())?);
                 let reader = Reader::Segments(opened.reader);
                 Ok((Self::new(inbox, sequences, reader, thread), opened.recovered))
             }
+            JournalUrl::Postgres { url } => Self::open_postgres(url, inbox, env).await,
             JournalUrl::Memory(disk) => {
                 let opened = disk.take(&inbox).await?;
                 let sequences = Arc::new(Sequences::new(opened.used, opened.reserved));
@@ -66,13 +71,37 @@ impl Journal {
         }
     }
 
+    /// What speaks with PostgreSQL lives on a thread of its own, whoever asks from wherever.
+    async fn open_postgres(
+        url: String,
+        inbox: Arc<Inbox>,
+        env: &Env,
+    ) -> Result<(Self, Recovered), JournalError> {
+        let (told, opened) = oneshot::channel();
+        let (of_writer, tasks) = (Arc::clone(&inbox), env.tasks.clone());
+        let thread = on_thread(async move {
+            let opened = match postgres::open(&url, Arc::clone(&of_writer)).await {
+                Ok(opened) => opened,
+                Err(error) => return drop(told.send(Err(error))),
+            };
+            let sequences = Arc::new(Sequences::new(opened.used, opened.reserved));
+            let writer = Writer::new(opened.engine, &of_writer, &sequences, &tasks);
+            drop(told.send(Ok((sequences, opened.reader, opened.recovered))));
+            tokio::join!(writer.run(), opened.read_task.run());
+        })?;
+        let opened = opened.await.map_err(|_| JournalError::Stopped)?;
+        let (sequences, reader, recovered) = opened?;
+        let reader = Reader::Postgres(reader);
+        Ok((Self::new(inbox, sequences, reader, Some(thread)), recovered))
+    }
+
     fn new(
         inbox: Arc<Inbox>,
         sequences: Arc<Sequences>,
         reader: Reader,
         thread: Option<thread::JoinHandle<()>>,
     ) -> Self {
-        Self(Arc::new(Handle { inbox, sequences, reader, thread: Mutex::new(thread) }))
+        Self(Arc::new(Handle { inbox, sequences, reader, _thread: Joined(thread) }))
     }
 
     /// A sequence for one more entry.
@@ -131,6 +160,7 @@ impl Journal {
         }
         match &self.0.reader {
             Reader::Segments(reader) => reader.read(sequences).await,
+            Reader::Postgres(reader) => reader.read(&sequences).await,
             Reader::Memory(disk) => Ok(disk.read(&sequences)),
         }
     }
@@ -156,29 +186,36 @@ impl Reader {
     fn has_all(&self, sequences: &[Sequence]) -> bool {
         match self {
             Self::Segments(reader) => reader.has_all(sequences),
+            Self::Postgres(reader) => reader.has_all(sequences),
             Self::Memory(disk) => disk.has_all(sequences),
         }
     }
 }
 
-/// Waits for the writer's thread, so that nobody opens a journal that is still written to.
 impl Drop for Handle {
     fn drop(&mut self) {
         self.inbox.close();
-        let thread = self.thread.lock().unwrap_or_else(PoisonError::into_inner).take();
+    }
+}
+
+/// A thread that is waited for when this is dropped, so that nobody opens a journal that is still
+/// written to.
+struct Joined(Option<thread::JoinHandle<()>>);
+
+impl Drop for Joined {
+    fn drop(&mut self) {
         // What the writer tells may have been the last to hold the journal.
-        let Some(thread) = thread.filter(|it| it.thread().id() != thread::current().id()) else {
-            return;
-        };
-        if thread.join().is_err() {
+        let is_other =
+            |thread: &thread::JoinHandle<()>| thread.thread().id() != thread::current().id();
+        if self.0.take().filter(is_other).is_some_and(|thread| thread.join().is_err()) {
             tracing::error!("the journal's thread panicked");
         }
     }
 }
 
-/// Runs the writer on a thread of its own, since its engine waits for the disk.
-fn on_thread<E: Engine + Send + 'static>(
-    writer: Writer<E>,
+/// Runs the writer on a thread of its own.
+fn on_thread(
+    work: impl Future<Output = ()> + Send + 'static,
 ) -> Result<thread::JoinHandle<()>, JournalError> {
     let failed = |source| JournalError::File {
         act: "could not start the journal's thread".into(),
@@ -187,5 +224,5 @@ fn on_thread<E: Engine + Send + 'static>(
     let mut runtime = tokio::runtime::Builder::new_current_thread();
     let runtime = runtime.enable_all().build().map_err(failed)?;
     let thread = thread::Builder::new().name(WRITER.into());
-    thread.spawn(move || runtime.block_on(writer.run())).map_err(failed)
+    thread.spawn(move || runtime.block_on(work)).map_err(failed)
 }

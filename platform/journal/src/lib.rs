@@ -12,6 +12,7 @@ mod journal;
 mod memory;
 mod metrics;
 mod options;
+mod postgres;
 mod segments;
 mod writer;
 

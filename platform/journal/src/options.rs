@@ -15,6 +15,11 @@ pub enum JournalUrl {
         /// The directory.
         directory: PathBuf,
     },
+    /// A PostgreSQL database, from version 14, which one server uses at a time.
+    Postgres {
+        /// `postgres://user:password@host:port/database`; without TLS.
+        url: String,
+    },
     /// A disk in memory, gone with the process.
     Memory(MemoryDisk),
 }
@@ -23,6 +28,8 @@ impl fmt::Debug for JournalUrl {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Segments { directory } => write!(f, "Segments({})", directory.display()),
+            // The URL may have a password.
+            Self::Postgres { .. } => f.write_str("Postgres"),
             Self::Memory(_) => f.write_str("Memory"),
         }
     }

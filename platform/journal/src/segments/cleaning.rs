@@ -113,6 +113,10 @@ fn frames<'b>(segment: &'b Segment, bytes: &'b [u8]) -> impl Iterator<Item = Fra
 }
 
 impl Slice {
+    pub(super) fn is_empty(&self) -> bool {
+        self.bytes.is_empty()
+    }
+
     /// Writes the slice's entries that are still needed, with the queues that still need them.
     pub(super) fn copy(
         &self,

@@ -95,6 +95,9 @@ impl Log {
         self.remove_dead()?;
         self.make_head()?;
         let slice = self.cleaner.next_slice(&self.state, &self.options)?;
+        if group.is_empty() && slice.is_empty() {
+            return Ok(());
+        }
         let head = self.head.as_mut().expect("it was made above");
         self.buffer.clear();
         self.buffer.shrink_to(BUFFER_BYTES_KEPT);
@@ -114,6 +117,14 @@ impl Log {
         self.reserved = self.reserved.max(group.reserve.unwrap_or(self.reserved));
         self.cleaner.advance(&slice, self.buffer.len());
         Ok(())
+    }
+
+    /// What nobody waits for counts although there is no room to write it yet: it is what makes
+    /// room, since segments of which nothing is needed can go.
+    fn give_back(&self, group: &Group) {
+        let mut state = lock(&self.state);
+        group.forgotten.iter().for_each(|queue| state.forget(*queue));
+        group.released.iter().for_each(|(queue, sequence)| state.release(*queue, *sequence));
     }
 
     /// Begins the next segment, if the newest is long enough. All before it is durable then.
@@ -155,7 +166,11 @@ impl Log {
 
 impl Engine for Log {
     async fn commit(&mut self, group: &mut Group) -> Result<(), JournalError> {
-        self.write(group)
+        let written = self.write(group);
+        if matches!(written, Err(JournalError::Full)) {
+            self.give_back(group);
+        }
+        written
     }
 
     fn has_chores(&self) -> bool {

@@ -4,8 +4,13 @@
 #![allow(clippy::print_stdout, reason = "what is skipped is said, and a child process answers")]
 
 mod contract;
+mod crash;
+mod disk_full;
 mod engines;
 mod faults;
+mod files;
+mod model;
+mod servers;
 mod witness;
 
 use env::Env;
