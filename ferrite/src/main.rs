@@ -9,6 +9,7 @@ mod commands;
 mod config;
 mod credentials;
 mod device;
+mod door_log;
 mod entrance;
 mod environment;
 mod explain;

@@ -15,8 +15,6 @@ use service::App;
 
 use crate::config::{Config, Listen};
 
-/// How long a handshake may take.
-const HANDSHAKE_S: u64 = 10;
 /// How often the server's certificates are made anew, long before they expire.
 const RENEWAL: Duration = Duration::from_secs(30 * 24 * 60 * 60);
 /// The domain of AWS's own endpoints, for device SDKs that insist on it.
@@ -108,7 +106,7 @@ fn own(certificate: &Path, key: &Path, mut names: Names) -> anyhow::Result<TlsSe
 }
 
 fn settings(names: &Names, identities: Vec<ServerIdentity>) -> TlsSettings {
-    TlsSettings { identities, names: names.asked.clone(), handshake_s: HANDSHAKE_S }
+    TlsSettings { identities, names: names.asked.clone() }
 }
 
 impl Names {

@@ -15,7 +15,7 @@ use std::thread;
 use std::time::Duration;
 
 use criterion::{Criterion, criterion_group, criterion_main};
-use ferrite_doors::{ClientCertificate, ServerIdentity, ServerNames, Tls, TlsSettings};
+use ferrite_doors::{ClientCertificate, Deadline, ServerIdentity, ServerNames, Tls, TlsSettings};
 use rustix::time::{ClockId, clock_gettime};
 use rustls::client::Resumption;
 use rustls::crypto::aws_lc_rs;
@@ -87,7 +87,8 @@ async fn serve(tls: &Tls, listener: &TcpListener, times: u64) -> Duration {
     let before = thread_time();
     for _ in 0..times {
         let (stream, _) = listener.accept().await.unwrap();
-        let secured = tls.accept(stream, ClientCertificate::Required).await.unwrap();
+        let secured =
+            tls.accept(stream, ClientCertificate::Required, Deadline::within(10)).await.unwrap();
         assert!(black_box(secured).certificate.is_some());
     }
     thread_time() - before
@@ -113,7 +114,7 @@ fn handshakes(criterion: &mut Criterion) {
             private_key_pem: server.1.clone(),
         };
         let names = ServerNames::new(["localhost"]);
-        let tls = Tls::new(TlsSettings { identities: vec![identity], names, handshake_s: 10 });
+        let tls = Tls::new(TlsSettings { identities: vec![identity], names });
         let tls = tls.unwrap();
         let config = client(version, &server.0, own);
         group.bench_function(name, |bencher| {

@@ -19,6 +19,7 @@ use tokio::time::timeout;
 use tokio_rustls::server::TlsStream;
 use tokio_rustls::{LazyConfigAcceptor, StartHandshake};
 
+use crate::deadline::Deadline;
 use crate::hello::{Alpn, Hello, Protocol, old_version};
 use crate::identity::{Identities, ServerIdentity};
 use crate::plain_text::{LOOKED_AT, PlainText};
@@ -38,7 +39,7 @@ const UNRECOGNIZED_NAME: [u8; 7] = [0x15, 3, 3, 0, 2, 2, 112];
 #[derive(Clone)]
 pub struct Tls(Arc<RwLock<Arc<Terms>>>);
 
-/// What a server presents, answers to, and waits for.
+/// What a server presents and answers to.
 #[derive(Clone, Debug)]
 pub struct TlsSettings {
     /// Chains with their keys, of different kinds. RSA is presented by default, another kind to
@@ -46,8 +47,6 @@ pub struct TlsSettings {
     pub identities: Vec<ServerIdentity>,
     /// The names that clients may ask for. A client that names none is welcome.
     pub names: ServerNames,
-    /// How long a handshake may take.
-    pub handshake_s: u64,
 }
 
 /// Whether a door asks for client certificates.
@@ -82,7 +81,6 @@ pub struct Secured {
 struct Terms {
     provider: Arc<CryptoProvider>,
     names: ServerNames,
-    handshake_s: u64,
     configs: HashMap<(Demand, Option<Alpn>), Arc<ServerConfig>>,
 }
 
@@ -113,20 +111,21 @@ impl Tls {
         Ok(())
     }
 
-    /// Shakes hands with the client of `stream`.
+    /// Shakes hands with the client of `stream`, in time.
     pub async fn accept(
         &self,
         stream: TcpStream,
         ask: ClientCertificate,
+        deadline: Deadline,
     ) -> Result<Secured, HandshakeError> {
         let terms = Arc::clone(&self.0.read().unwrap_or_else(PoisonError::into_inner));
         let mut hello_came = false;
         let handshake = Box::pin(terms.shake_hands(stream, ask, &mut hello_came));
-        let failed = match timeout(Duration::from_secs(terms.handshake_s), handshake).await {
-            Ok(Ok(secured)) => return Ok(secured),
-            Ok(Err(failed)) => failed,
-            Err(_) => {
-                let handshake_s = terms.handshake_s;
+        let failed = match deadline.bound(handshake).await {
+            Some(Ok(secured)) => return Ok(secured),
+            Some(Err(failed)) => failed,
+            None => {
+                let handshake_s = deadline.limit_s();
                 HandshakeError::Timeout { handshake_s, hello_came }.into()
             }
         };
@@ -158,7 +157,7 @@ impl Terms {
             }
             configs.insert((demand, None), Arc::new(config));
         }
-        Ok(Self { provider, names: settings.names, handshake_s: settings.handshake_s, configs })
+        Ok(Self { provider, names: settings.names, configs })
     }
 
     async fn shake_hands(
