@@ -30,7 +30,7 @@ const VARIABLE_PREFIX: &str = "FERRITE_";
 const TYPO_MAX: usize = 2;
 
 /// Every setting with its default; an empty one is none.
-const SETTINGS: [(&str, &str); 26] = [
+const SETTINGS: [(&str, &str); 27] = [
     ("account_id", "000000000000"),
     ("region", "us-east-1"),
     ("data_dir", "data"),
@@ -46,6 +46,7 @@ const SETTINGS: [(&str, &str); 26] = [
     ("tls.aws_names", "false"),
     ("tls.certificate", ""),
     ("tls.key", ""),
+    ("tls.resumption", "true"),
     ("mqtt.workers", "0"),
     ("mqtt.dialect", "aws"),
     ("mqtt.max_qos", ""),
@@ -95,6 +96,9 @@ pub(crate) struct Tls {
     pub(crate) certificate: Option<PathBuf>,
     #[serde(deserialize_with = "values::path_or_none")]
     pub(crate) key: Option<PathBuf>,
+    /// Whether clients may resume sessions.
+    #[serde(deserialize_with = "values::flag")]
+    pub(crate) resumption: bool,
 }
 
 /// Where documents are kept.

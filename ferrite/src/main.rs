@@ -4,6 +4,7 @@ mod addresses;
 mod admin;
 mod backup;
 mod banner;
+mod certificate_files;
 mod client;
 mod commands;
 mod config;

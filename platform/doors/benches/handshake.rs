@@ -114,7 +114,7 @@ fn handshakes(criterion: &mut Criterion) {
             private_key_pem: server.1.clone(),
         };
         let names = ServerNames::new(["localhost"]);
-        let tls = Tls::new(TlsSettings { identities: vec![identity], names });
+        let tls = Tls::new(TlsSettings { identities: vec![identity], names, resumes: true });
         let tls = tls.unwrap();
         let config = client(version, &server.0, own);
         group.bench_function(name, |bencher| {

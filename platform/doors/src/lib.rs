@@ -20,6 +20,7 @@ mod plain_text;
 mod possession;
 mod proxy_header;
 mod quiet;
+mod resumption;
 mod server_names;
 mod tls;
 mod tls_error;

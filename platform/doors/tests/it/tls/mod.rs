@@ -41,6 +41,7 @@ pub(crate) fn settings(identities: &[&ServerIdentity]) -> TlsSettings {
     TlsSettings {
         identities: identities.iter().map(|identity| (*identity).clone()).collect(),
         names: ServerNames::new(["localhost", "*.iot.test"]),
+        resumes: true,
     }
 }
 
