@@ -4,10 +4,10 @@
 //! default in force unseen.
 
 mod limits;
+mod listen;
 mod mqtt;
 mod values;
 
-use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, bail, ensure};
@@ -20,6 +20,8 @@ use types::{AccountId, Region};
 
 use self::mqtt::Mqtt;
 
+pub(crate) use self::listen::Listen;
+
 /// The settings file that is read if it is there.
 const FILE_DEFAULT: &str = "ferrite.toml";
 /// What settings begin with in the environment.
@@ -28,7 +30,7 @@ const VARIABLE_PREFIX: &str = "FERRITE_";
 const TYPO_MAX: usize = 2;
 
 /// Every setting with its default; an empty one is none.
-const SETTINGS: [(&str, &str); 23] = [
+const SETTINGS: [(&str, &str); 27] = [
     ("account_id", "000000000000"),
     ("region", "us-east-1"),
     ("data_dir", "data"),
@@ -37,10 +39,14 @@ const SETTINGS: [(&str, &str); 23] = [
     ("listen.https", "127.0.0.1:8443"),
     ("listen.mqtts", "127.0.0.1:8883"),
     ("listen.mqtt", "off"),
+    ("listen.proxy_protocol", "off"),
+    ("listen.proxy_from", ""),
+    ("listen.proxy_doors", "https, mqtts, mqtt"),
     ("tls.names", ""),
     ("tls.aws_names", "false"),
     ("tls.certificate", ""),
     ("tls.key", ""),
+    ("tls.resumption", "true"),
     ("mqtt.workers", "0"),
     ("mqtt.dialect", "aws"),
     ("mqtt.max_qos", ""),
@@ -76,20 +82,6 @@ pub(crate) struct Config {
     pub(crate) log: Log,
 }
 
-/// Where the doors are; nothing for one that stays shut.
-#[derive(Clone, Debug, Deserialize)]
-pub(crate) struct Listen {
-    pub(crate) http: SocketAddr,
-    #[serde(deserialize_with = "values::door")]
-    pub(crate) https: Option<SocketAddr>,
-    /// MQTT over TLS.
-    #[serde(deserialize_with = "values::door")]
-    pub(crate) mqtts: Option<SocketAddr>,
-    /// Plain MQTT.
-    #[serde(deserialize_with = "values::door")]
-    pub(crate) mqtt: Option<SocketAddr>,
-}
-
 /// Who the server says it is.
 #[derive(Clone, Debug, Deserialize)]
 pub(crate) struct Tls {
@@ -104,6 +96,9 @@ pub(crate) struct Tls {
     pub(crate) certificate: Option<PathBuf>,
     #[serde(deserialize_with = "values::path_or_none")]
     pub(crate) key: Option<PathBuf>,
+    /// Whether clients may resume sessions.
+    #[serde(deserialize_with = "values::flag")]
+    pub(crate) resumption: bool,
 }
 
 /// Where documents are kept.
@@ -186,33 +181,13 @@ impl Config {
             certificate.is_some() == key.is_some(),
             "`tls.certificate` and `tls.key` come together: set both, or neither"
         );
-        Ok(())
+        self.listen.check()
     }
 
     /// The file that secrets are sealed under.
     pub(crate) fn key_file(&self) -> PathBuf {
         let own = || self.data_dir.join("secrets.key");
         self.secrets.key_file.as_ref().map_or_else(own, PathBuf::from)
-    }
-}
-
-impl Listen {
-    /// Whoever may reach a server under `--dev` may do everything in it.
-    fn check_loopback(&self) -> anyhow::Result<()> {
-        let doors = [
-            ("listen.http", Some(self.http)),
-            ("listen.https", self.https),
-            ("listen.mqtts", self.mqtts),
-            ("listen.mqtt", self.mqtt),
-        ];
-        for (name, address) in doors {
-            let Some(address) = address else { continue };
-            ensure!(
-                address.ip().is_loopback(),
-                "--dev accepts any access key and listens on loopback only: {name} is {address}"
-            );
-        }
-        Ok(())
     }
 }
 

@@ -5,14 +5,14 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use broker::Broker;
-use doors::{ClientCertificate, Door, DoorLimits, HandshakeError, Listener, Peer, Protocol, Tls};
+use doors::{Arrival, ClientCertificate, Door, DoorLimits, Listener, Peer, Protocol, Tls};
 use env::{TaskKind, Workers};
 use gateway::Gateway;
-use service::{App, DeviceEvent, Knock};
-use tokio::net::TcpStream;
+use service::{App, Knock};
 
 use crate::addresses::Addresses;
 use crate::config::Listen;
+use crate::door_log::DoorLog;
 
 /// The names of the doors, in their settings, metrics and logs.
 const HTTP: &str = "http";
@@ -26,6 +26,7 @@ pub(crate) struct Doors {
     https: Option<Listener>,
     mqtts: Option<Listener>,
     mqtt: Option<Listener>,
+    log: Arc<DoorLog>,
 }
 
 /// Where those who come in are sent.
@@ -37,16 +38,33 @@ pub(crate) struct Inside {
     pub(crate) tls: Tls,
 }
 
+/// What a door needs for each of its connections.
+#[derive(Clone)]
+struct Threshold {
+    inside: Inside,
+    log: Arc<DoorLog>,
+}
+
+/// Opens doors.
+struct Opener<'a> {
+    listen: &'a Listen,
+    app: &'a App,
+    log: &'a Arc<DoorLog>,
+}
+
 impl Doors {
     /// Opens every door that `listen` names.
-    pub(crate) async fn open(listen: &Listen, app: &App) -> anyhow::Result<Self> {
+    pub(crate) async fn open(listen: &Listen, app: &Arc<App>) -> anyhow::Result<Self> {
+        let log = Arc::new(DoorLog::new(app));
+        let opener = Opener { listen, app, log: &log };
         let (http_max, mqtt_max) =
             (app.limits.http_connections_max, app.limits.mqtt_connections_max);
         Ok(Self {
-            http: open(HTTP, listen.http, http_max, app).await?,
-            https: open_if(HTTPS, listen.https, mqtt_max, app).await?,
-            mqtts: open_if(MQTTS, listen.mqtts, mqtt_max, app).await?,
-            mqtt: open_if(MQTT, listen.mqtt, mqtt_max, app).await?,
+            http: opener.open(HTTP, listen.http, http_max).await?,
+            https: opener.open_if(HTTPS, listen.https, mqtt_max).await?,
+            mqtts: opener.open_if(MQTTS, listen.mqtts, mqtt_max).await?,
+            mqtt: opener.open_if(MQTT, listen.mqtt, mqtt_max).await?,
+            log,
         })
     }
 
@@ -64,121 +82,125 @@ impl Doors {
     /// Lets everybody in until shutdown begins. Devices stay on the worker that they come to.
     pub(crate) fn let_in(self, inside: &Inside, workers: &Workers) {
         let tasks = &inside.app.env.tasks;
-        let gateway = Arc::clone(&inside.gateway);
-        tasks.spawn(
-            "http-door",
-            TaskKind::Vital,
-            self.http.serve(move |stream, peer| {
-                let gateway = Arc::clone(&gateway);
-                let knock = Knock {
-                    door: HTTP,
-                    peer: peer.address,
-                    local: None,
-                    server_name: None,
-                    certificate: None,
-                };
-                async move { gateway.serve_connection(stream, knock).await }
-            }),
-        );
+        let threshold = Threshold { inside: inside.clone(), log: self.log };
+        let http = threshold.clone();
+        let serving = self.http.serve(move |arrival| http.clone().plain_http(arrival));
+        tasks.spawn("http-door", TaskKind::Vital, serving);
         if let Some(door) = self.https {
-            let (inside, workers) = (inside.clone(), workers.clone());
+            let (threshold, workers) = (threshold.clone(), workers.clone());
             tasks.spawn("https-door", TaskKind::Vital, async move {
-                door.serve_on(&workers, move |s, p| inside.clone().by_protocol(s, p)).await;
+                door.serve_on(&workers, move |arrival| threshold.clone().by_protocol(arrival))
+                    .await;
             });
         }
         if let Some(door) = self.mqtts {
-            let (inside, workers) = (inside.clone(), workers.clone());
+            let (threshold, workers) = (threshold.clone(), workers.clone());
             tasks.spawn("mqtts-door", TaskKind::Vital, async move {
-                door.serve_on(&workers, move |s, p| inside.clone().mqtts(s, p)).await;
+                door.serve_on(&workers, move |arrival| threshold.clone().mqtts(arrival)).await;
             });
         }
         if let Some(door) = self.mqtt {
-            let (inside, workers) = (inside.clone(), workers.clone());
+            let workers = workers.clone();
             tasks.spawn("mqtt-door", TaskKind::Vital, async move {
-                door.serve_on(&workers, move |s, p| inside.clone().plain_mqtt(s, p)).await;
+                door.serve_on(&workers, move |arrival| threshold.clone().plain_mqtt(arrival)).await;
             });
         }
     }
 }
 
-impl Inside {
+impl Threshold {
+    /// Whoever comes to the plain port of the APIs.
+    async fn plain_http(self, arrival: Arrival) {
+        match arrival.plain().await {
+            Ok((stream, peer)) => {
+                let knock = Knock { local: None, ..knock(HTTP, peer) };
+                self.inside.gateway.serve_connection(stream, knock).await;
+            }
+            Err(unready) => self.log.failed(HTTP, &unready),
+        }
+    }
+
     /// A device on the port of MQTT over TLS.
-    async fn mqtts(self, stream: TcpStream, peer: Peer) {
-        let local = stream.local_addr().ok();
-        match self.tls.accept(stream, ClientCertificate::Required).await {
-            Ok(secured) => {
+    async fn mqtts(self, arrival: Arrival) {
+        match arrival.secured(&self.inside.tls, ClientCertificate::Required).await {
+            Ok((secured, peer)) => {
                 let knock = Knock {
-                    door: MQTTS,
-                    peer: peer.address,
-                    local,
                     server_name: secured.server_name,
                     certificate: secured.certificate,
+                    ..knock(MQTTS, peer)
                 };
-                self.broker.serve_connection(secured.stream, knock).await;
+                self.inside.broker.serve_connection(secured.stream, knock).await;
             }
-            Err(error) => self.log(peer, &error),
+            Err(unready) => self.log.failed(MQTTS, &unready),
         }
     }
 
     /// Whoever comes to the port that HTTPS and MQTT share.
-    async fn by_protocol(self, stream: TcpStream, peer: Peer) {
-        let local = stream.local_addr().ok();
-        let secured = match self.tls.accept(stream, ClientCertificate::ByProtocol).await {
-            Ok(secured) => secured,
-            Err(error) => return self.log(peer, &error),
+    async fn by_protocol(self, arrival: Arrival) {
+        let arrived = arrival.secured(&self.inside.tls, ClientCertificate::ByProtocol).await;
+        let (secured, peer) = match arrived {
+            Ok(arrived) => arrived,
+            Err(unready) => return self.log.failed(HTTPS, &unready),
         };
         let knock = Knock {
-            door: HTTPS,
-            peer: peer.address,
-            local,
             server_name: secured.server_name,
             certificate: secured.certificate,
+            ..knock(HTTPS, peer)
         };
         match secured.protocol {
             Some(Protocol::Mqtt | Protocol::MqttCustomAuth) => {
-                self.broker.serve_connection(secured.stream, knock).await;
+                self.inside.broker.serve_connection(secured.stream, knock).await;
             }
             Some(Protocol::Http) | None => {
-                self.gateway.serve_connection(secured.stream, knock).await;
+                self.inside.gateway.serve_connection(secured.stream, knock).await;
             }
         }
     }
 
     /// A device on the plain port.
-    async fn plain_mqtt(self, stream: TcpStream, peer: Peer) {
-        let local = stream.local_addr().ok();
-        let knock =
-            Knock { door: MQTT, peer: peer.address, local, server_name: None, certificate: None };
-        self.broker.serve_connection(stream, knock).await;
-    }
-
-    fn log(&self, peer: Peer, error: &HandshakeError) {
-        self.app.device_log.record(DeviceEvent {
-            protocol: "TLS",
-            source: Some(peer.address),
-            ..DeviceEvent::failure("Connect", error.reason(), error.to_string())
-        });
+    async fn plain_mqtt(self, arrival: Arrival) {
+        match arrival.plain().await {
+            Ok((stream, peer)) => {
+                self.inside.broker.serve_connection(stream, knock(MQTT, peer)).await;
+            }
+            Err(unready) => self.log.failed(MQTT, &unready),
+        }
     }
 }
 
-async fn open_if(
-    name: &'static str,
-    address: Option<SocketAddr>,
-    connections_max: usize,
-    app: &App,
-) -> anyhow::Result<Option<Listener>> {
-    match address {
-        Some(address) => open(name, address, connections_max, app).await.map(Some),
-        None => Ok(None),
+impl Opener<'_> {
+    async fn open_if(
+        &self,
+        name: &'static str,
+        address: Option<SocketAddr>,
+        connections_max: usize,
+    ) -> anyhow::Result<Option<Listener>> {
+        match address {
+            Some(address) => self.open(name, address, connections_max).await.map(Some),
+            None => Ok(None),
+        }
+    }
+
+    async fn open(
+        &self,
+        name: &'static str,
+        address: SocketAddr,
+        connections_max: usize,
+    ) -> anyhow::Result<Listener> {
+        let limits = DoorLimits {
+            connections_max,
+            handshakes_max: self.app.limits.door_handshakes_max,
+            handshake_s: self.app.limits.door_handshake_s,
+        };
+        let door = Door { name, address, limits, proxies: self.listen.proxies(name) };
+        let mut listener = doors::open(door, &self.app.env).await?;
+        let log = Arc::clone(self.log);
+        listener.tell(move |away| log.turned_away(&away));
+        Ok(listener)
     }
 }
 
-async fn open(
-    name: &'static str,
-    address: SocketAddr,
-    connections_max: usize,
-    app: &App,
-) -> anyhow::Result<Listener> {
-    let limits = DoorLimits { connections_max };
-    Ok(doors::open(Door { name, address, limits }, &app.env).await?)
+/// Somebody about whom no more is known than where they are.
+fn knock(door: &'static str, peer: Peer) -> Knock {
+    Knock { door, peer: peer.address, local: peer.local, server_name: None, certificate: None }
 }

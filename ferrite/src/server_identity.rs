@@ -1,28 +1,24 @@
 //! Who the server says it is: certificates of its own authority for every name that it has, or
 //! the operator's own certificate.
 
-use std::fs;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
-use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context as _;
 use doors::{ServerIdentity, ServerNames, Tls, TlsSettings};
 use env::TaskKind;
-use pki::{ServerCertificateRequest, ServerKeyKind, parse_pem_certificate};
+use pki::{ServerCertificateRequest, ServerKeyKind};
 use service::App;
+use tokio::signal::unix::{Signal, SignalKind, signal};
 
+use crate::certificate_files::CertificateFiles;
 use crate::config::{Config, Listen};
 
-/// How long a handshake may take.
-const HANDSHAKE_S: u64 = 10;
 /// How often the server's certificates are made anew, long before they expire.
 const RENEWAL: Duration = Duration::from_secs(30 * 24 * 60 * 60);
 /// The domain of AWS's own endpoints, for device SDKs that insist on it.
 const AWS_DOMAIN: &str = "amazonaws.com";
-/// How a certificate in PEM form ends.
-const END_CERTIFICATE: &str = "-----END CERTIFICATE-----";
 /// What stands between an endpoint's prefix and its region, the data plane first.
 const ENDPOINTS: [&str; 3] = ["iot", "credentials.iot", "jobs.iot"];
 
@@ -31,27 +27,40 @@ struct Names {
     certificate: Vec<String>,
     addresses: Vec<IpAddr>,
     asked: ServerNames,
+    resumes: bool,
 }
 
 /// Begins to speak TLS. An RSA key takes its time to make, so clients that need one are served a
-/// moment later than others.
+/// moment later than others. On SIGHUP certificates are read, or made, anew.
 pub(crate) fn present(config: &Config, app: &Arc<App>) -> anyhow::Result<Tls> {
     let names = Names::of(config);
+    let hangups = signal(SignalKind::hangup()).context("could not listen for SIGHUP")?;
     if let (Some(certificate), Some(key)) = (&config.tls.certificate, &config.tls.key) {
-        return Ok(Tls::new(own(certificate, key, names)?)?);
+        let (certificate, key) = (certificate.clone(), key.clone());
+        let Names { asked: names, resumes, .. } = names;
+        return present_own(CertificateFiles { certificate, key, names, resumes }, hangups, app);
     }
     let first = issue(&names, ServerKeyKind::P256, app)?;
     let tls = Tls::new(settings(&names, vec![first]))?;
     let (renewed, app) = (tls.clone(), Arc::clone(app));
     let tasks = app.env.tasks.clone();
     tasks.spawn("server-certificate", TaskKind::Vital, async move {
-        keep_fresh(&renewed, Arc::new(names), app).await;
+        keep_fresh(&renewed, Arc::new(names), app, hangups).await;
     });
     Ok(tls)
 }
 
+/// As [`present`], with the operator's own certificate.
+fn present_own(files: CertificateFiles, hangups: Signal, app: &App) -> anyhow::Result<Tls> {
+    let tls = Tls::new(files.read()?)?;
+    let shutdown = app.env.tasks.shutdown_signal();
+    let following = files.follow(tls.clone(), hangups, shutdown);
+    app.env.tasks.spawn("server-certificate", TaskKind::Vital, following);
+    Ok(tls)
+}
+
 /// Presents RSA and ECDSA, and new ones from time to time.
-async fn keep_fresh(tls: &Tls, names: Arc<Names>, app: Arc<App>) {
+async fn keep_fresh(tls: &Tls, names: Arc<Names>, app: Arc<App>, mut hangups: Signal) {
     let mut shutdown = app.env.tasks.shutdown_signal();
     loop {
         let (own_names, own_app) = (Arc::clone(&names), Arc::clone(&app));
@@ -70,6 +79,7 @@ async fn keep_fresh(tls: &Tls, names: Arc<Names>, app: Arc<App>) {
         }
         tokio::select! {
             () = tokio::time::sleep(RENEWAL) => {}
+            _ = hangups.recv() => tracing::info!("hangup: the server certificate is made anew"),
             () = shutdown.begun() => return,
         }
     }
@@ -89,26 +99,8 @@ fn issue(names: &Names, key: ServerKeyKind, app: &App) -> anyhow::Result<ServerI
     })
 }
 
-/// The operator's own certificate, which also says what clients may ask for.
-fn own(certificate: &Path, key: &Path, mut names: Names) -> anyhow::Result<TlsSettings> {
-    let read = |path: &Path| {
-        fs::read_to_string(path).with_context(|| format!("could not read {}", path.display()))
-    };
-    let (certificates_pem, private_key_pem) = (read(certificate)?, read(key)?);
-    // The leaf comes first; what follows it is its chain.
-    let leaf = certificates_pem.split_inclusive(END_CERTIFICATE).next().unwrap_or_default();
-    let leaf = parse_pem_certificate(leaf)
-        .with_context(|| format!("{} holds no certificate", certificate.display()))?;
-    for (field, values) in leaf.fields() {
-        if field == "Subject.AlternativeName.DNSName" {
-            values.iter().for_each(|name| names.asked.insert(name));
-        }
-    }
-    Ok(settings(&names, vec![ServerIdentity { certificates_pem, private_key_pem }]))
-}
-
 fn settings(names: &Names, identities: Vec<ServerIdentity>) -> TlsSettings {
-    TlsSettings { identities, names: names.asked.clone(), handshake_s: HANDSHAKE_S }
+    TlsSettings { identities, names: names.asked.clone(), resumes: names.resumes }
 }
 
 impl Names {
@@ -126,7 +118,12 @@ impl Names {
             certificate.push(name.clone());
             asked.insert(name);
         }
-        Self { certificate, addresses: addresses(&config.listen), asked }
+        Self {
+            certificate,
+            addresses: addresses(&config.listen),
+            asked,
+            resumes: config.tls.resumption,
+        }
     }
 }
 

@@ -44,7 +44,7 @@ pub struct DeviceEvent {
     pub event_type: &'static str,
     /// Whether it went wrong.
     pub status: DeviceStatus,
-    /// `MQTT`, `HTTP` or, before either is known, `TLS`.
+    /// `MQTT`, `HTTP` or, before either is known, `TLS` or `TCP`.
     pub protocol: &'static str,
     /// A word for the reason: `AUTHORIZATION_FAILURE`, `CERTIFICATE_INACTIVE` …
     pub reason: &'static str,

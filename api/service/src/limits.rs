@@ -39,6 +39,10 @@ limits! {
     http_connections_max: usize = 20_000;
     /// Requests that may run at once.
     http_requests_max: usize = 1024;
+    /// Of one door, from the accepted connection to the end of its TLS handshake.
+    door_handshakes_max: usize = 10_000;
+    /// For the header of the PROXY protocol and the TLS handshake together.
+    door_handshake_s: u64 = 10, within 1..=YEAR_S;
     signature_skew_s: u64 = 300, within 1..=YEAR_S;
     access_keys_per_account_max: usize = 100;
     accounts_max: usize = 1000;

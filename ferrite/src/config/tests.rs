@@ -92,6 +92,9 @@ fn a_wrong_value_names_its_setting() {
         ("listen.http=off", "listen.http"),
         ("listen.mqtts=8883", "listen.mqtts"),
         ("tls.names=my host", "tls.names"),
+        ("listen.proxy_protocol=v1", "listen.proxy_protocol"),
+        ("listen.proxy_from=10.0.0.0/40", "listen.proxy_from"),
+        ("listen.proxy_doors=htps", "listen.proxy_doors"),
         ("tls.aws_names=yes", "tls.aws_names"),
         ("mqtt.workers=-1", "mqtt.workers"),
         ("mqtt.dialect=aw", "mqtt.dialect"),
@@ -329,4 +332,20 @@ fn the_highest_qos_is_a_number_or_text() {
     fs::write(&path, "[mqtt]\nmax_qos = 2\n").unwrap();
     let config = load(Sources { file: Some(path), ..Sources::default() }).unwrap();
     assert_eq!(config.mqtt.dialect().qos_max, QoS::ExactlyOnce);
+}
+
+#[test]
+fn the_doors_behind_load_balancers_are_those_of_devices_unless_they_are_named() {
+    let v2 = ["listen.proxy_protocol=v2", "listen.proxy_from=10.0.0.0/8, 192.0.2.1"];
+    let behind = |more: &[&str]| {
+        let listen = load(set(&[&v2, more].concat())).unwrap().listen;
+        ["http", "https", "mqtts", "mqtt"].map(|door| listen.proxies(door).len())
+    };
+    assert_eq!(behind(&[]), [0, 2, 2, 2]);
+    assert_eq!(behind(&["listen.proxy_doors=http,mqtts"]), [2, 0, 2, 0]);
+    assert!(load(Sources::default()).unwrap().listen.proxies("mqtts").is_empty());
+    for half in v2 {
+        let error = load(set(&[half])).unwrap_err();
+        assert!(error.contains("come together"), "{error}");
+    }
 }

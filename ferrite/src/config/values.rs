@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::str::FromStr;
 
+use doors::Network;
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer};
 use types::Region;
@@ -63,19 +64,31 @@ pub(super) fn scalar<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Strin
     })
 }
 
-/// A list, or its members in one text with commas between them.
+/// Names for a certificate.
 pub(super) fn names<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<String>, D::Error> {
+    list(deserializer)?.into_iter().map(host_name).collect()
+}
+
+/// Addresses and networks.
+pub(super) fn networks<'de, D: Deserializer<'de>>(
+    deserializer: D,
+) -> Result<Vec<Network>, D::Error> {
+    list(deserializer)?.iter().map(|text| parse(text)).collect()
+}
+
+/// A list, or its members in one text with commas between them.
+pub(super) fn list<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<String>, D::Error> {
     #[derive(Deserialize)]
     #[serde(untagged)]
-    enum Names {
+    enum Members {
         List(Vec<String>),
         Text(String),
     }
-    let names = match Names::deserialize(deserializer)? {
-        Names::List(names) => names,
-        Names::Text(text) => text.split(',').map(|name| name.trim().to_owned()).collect(),
+    let members = match Members::deserialize(deserializer)? {
+        Members::List(members) => members,
+        Members::Text(text) => text.split(',').map(|member| member.trim().to_owned()).collect(),
     };
-    names.into_iter().filter(|name| !name.is_empty()).map(host_name).collect()
+    Ok(members.into_iter().filter(|member| !member.is_empty()).collect())
 }
 
 /// A host name or an address: what a certificate can name.

@@ -15,7 +15,7 @@ use std::thread;
 use std::time::Duration;
 
 use criterion::{Criterion, criterion_group, criterion_main};
-use ferrite_doors::{ClientCertificate, ServerIdentity, ServerNames, Tls, TlsSettings};
+use ferrite_doors::{ClientCertificate, Deadline, ServerIdentity, ServerNames, Tls, TlsSettings};
 use rustix::time::{ClockId, clock_gettime};
 use rustls::client::Resumption;
 use rustls::crypto::aws_lc_rs;
@@ -52,6 +52,7 @@ fn client(
     version: &'static SupportedProtocolVersion,
     root: &str,
     own: &(String, String),
+    resumption: Resumption,
 ) -> Arc<ClientConfig> {
     let der = |pem: &str| CertificateDer::from_pem_slice(pem.as_bytes()).unwrap();
     let mut roots = RootCertStore::empty();
@@ -63,7 +64,7 @@ fn client(
         .with_root_certificates(roots)
         .with_client_auth_cert(vec![der(&own.0)], key)
         .unwrap();
-    config.resumption = Resumption::disabled();
+    config.resumption = resumption;
     Arc::new(config)
 }
 
@@ -87,7 +88,8 @@ async fn serve(tls: &Tls, listener: &TcpListener, times: u64) -> Duration {
     let before = thread_time();
     for _ in 0..times {
         let (stream, _) = listener.accept().await.unwrap();
-        let secured = tls.accept(stream, ClientCertificate::Required).await.unwrap();
+        let secured =
+            tls.accept(stream, ClientCertificate::Required, Deadline::within(10)).await.unwrap();
         assert!(black_box(secured).certificate.is_some());
     }
     thread_time() - before
@@ -100,22 +102,26 @@ fn handshakes(criterion: &mut Criterion) {
     let directory = tempfile::tempdir().unwrap();
     let (rsa, ec) = (certificate(directory.path(), RSA), certificate(directory.path(), P256));
     let mut group = criterion.benchmark_group("handshake");
-    for (name, version, server, own) in [
-        ("1.3/server-p256/client-p256", &TLS13, &ec, &ec),
-        ("1.3/server-p256/client-rsa", &TLS13, &ec, &rsa),
-        ("1.3/server-rsa/client-p256", &TLS13, &rsa, &ec),
-        ("1.3/server-rsa/client-rsa", &TLS13, &rsa, &rsa),
-        ("1.2/server-p256/client-p256", &TLS12, &ec, &ec),
-        ("1.2/server-rsa/client-rsa", &TLS12, &rsa, &rsa),
+    for (name, version, server, own, resumes) in [
+        ("1.3/server-p256/client-p256", &TLS13, &ec, &ec, false),
+        ("1.3/server-p256/client-rsa", &TLS13, &ec, &rsa, false),
+        ("1.3/server-rsa/client-p256", &TLS13, &rsa, &ec, false),
+        ("1.3/server-rsa/client-rsa", &TLS13, &rsa, &rsa, false),
+        ("1.3/server-p256/client-p256/resumed", &TLS13, &ec, &ec, true),
+        ("1.2/server-p256/client-p256", &TLS12, &ec, &ec, false),
+        ("1.2/server-rsa/client-rsa", &TLS12, &rsa, &rsa, false),
+        ("1.2/server-p256/client-p256/resumed", &TLS12, &ec, &ec, true),
     ] {
         let identity = ServerIdentity {
             certificates_pem: server.0.clone(),
             private_key_pem: server.1.clone(),
         };
         let names = ServerNames::new(["localhost"]);
-        let tls = Tls::new(TlsSettings { identities: vec![identity], names, handshake_s: 10 });
+        let tls = Tls::new(TlsSettings { identities: vec![identity], names, resumes: true });
         let tls = tls.unwrap();
-        let config = client(version, &server.0, own);
+        let resumption =
+            if resumes { Resumption::in_memory_sessions(8) } else { Resumption::disabled() };
+        let config = client(version, &server.0, own, resumption);
         group.bench_function(name, |bencher| {
             bencher.iter_custom(|times| {
                 let config = Arc::clone(&config);

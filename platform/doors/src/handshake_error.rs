@@ -7,6 +7,7 @@ use rustls::{AlertDescription, CertificateError, Error, PeerIncompatible};
 use crate::hello::{Hello, alert_name};
 use crate::plain_text::PlainText;
 use crate::possession::{KeyRefused, RSA_BITS_MAX, RSA_BITS_MIN};
+use crate::proxy_header::ProxyHeaderError;
 
 /// Why a connection did not become a secured one. Each message says what to do, and
 /// [`HandshakeError::reason`] is a word to count it by.
@@ -33,6 +34,12 @@ pub enum HandshakeError {
         /// Whether the client had got as far as its ClientHello.
         hello_came: bool,
     },
+    /// The load balancer did not say whose connection it is.
+    #[error(
+        "this port wants a header of the PROXY protocol from the load balancer \
+         (`listen.proxy_protocol`): {0}"
+    )]
+    ProxyHeader(#[from] ProxyHeaderError),
     /// No TLS at all.
     #[error("this port speaks TLS, and the client sent {0}")]
     PlainText(PlainText),
@@ -130,6 +137,7 @@ impl HandshakeError {
             Self::ClosedEarly => "TLS_CLOSED_EARLY",
             Self::Broken(_) => "TLS_CONNECTION_BROKEN",
             Self::Timeout { .. } => "TLS_TIMEOUT",
+            Self::ProxyHeader(_) => "PROXY_HEADER",
             Self::PlainText(_) => "TLS_PLAIN_TEXT",
             Self::UnknownServerName { .. } => "TLS_UNKNOWN_SERVER_NAME",
             Self::NoSharedCipher { .. } => "TLS_NO_SHARED_CIPHER",

@@ -5,6 +5,9 @@
 //! pauses instead of spinning. Where TLS is spoken, a client is asked for no more than that it holds
 //! the key of its certificate. What is said behind the door is the caller's business.
 
+mod arrival;
+mod deadline;
+mod entrance;
 mod error;
 mod file_limit;
 mod handshake_error;
@@ -12,21 +15,29 @@ mod hello;
 mod holder;
 mod identity;
 mod listener;
+mod networks;
 mod plain_text;
 mod possession;
+mod proxy_header;
 mod quiet;
+mod resumption;
 mod server_names;
 mod tls;
 mod tls_error;
 
+pub use arrival::{Arrival, Peer, Unready};
+pub use deadline::Deadline;
+pub use entrance::{TurnedAway, Why};
 pub use error::DoorError;
 pub use file_limit::{FileLimits, raise_file_descriptor_limit};
 pub use handshake_error::HandshakeError;
 pub use hello::Protocol;
 pub use holder::Holder;
 pub use identity::ServerIdentity;
-pub use listener::{CONNECTIONS_MAX_DEFAULT, Door, DoorLimits, Listener, Peer, open};
+pub use listener::{Door, DoorLimits, Listener, open};
+pub use networks::{Network, NoNetwork};
 pub use plain_text::PlainText;
+pub use proxy_header::{ProxyHeader, ProxyHeaderError, ProxyHeaderRead};
 pub use server_names::ServerNames;
 pub use tls::{ClientCertificate, Secured, Tls, TlsSettings};
 pub use tls_error::TlsError;

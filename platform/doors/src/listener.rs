@@ -4,24 +4,18 @@ use std::future::Future;
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::Duration;
 
 use env::{Env, Shutdown, TaskKind, Workers};
-use metrics::{Counter, Gauge, counter, gauge};
 use rustix::io::Errno;
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-use crate::DoorError;
+use crate::arrival::Arrival;
+use crate::entrance::{Admitted, Entrance, Tell, TurnedAway};
 use crate::holder::holder_of;
-use crate::quiet::Quiet;
+use crate::{DoorError, Network};
 
-/// How many connections a door lets in unless the configuration says otherwise.
-pub const CONNECTIONS_MAX_DEFAULT: usize = 10_000;
 /// How many connections may wait to be accepted; the system may allow fewer.
 const BACKLOG: u32 = 4096;
-/// How long a door rests when the system cannot give it another connection.
-const BACK_OFF: Duration = Duration::from_millis(100);
 
 /// A port to listen on.
 #[derive(Clone, Debug)]
@@ -32,6 +26,9 @@ pub struct Door {
     pub address: SocketAddr,
     /// Who may come in.
     pub limits: DoorLimits,
+    /// The load balancers that the door is for: each of their connections begins with a header of
+    /// the PROXY protocol, and nobody else's is let in. None is no such door.
+    pub proxies: Vec<Network>,
 }
 
 /// What bounds a door.
@@ -39,34 +36,32 @@ pub struct Door {
 pub struct DoorLimits {
     /// Connections at one time; more are closed as soon as they are accepted.
     pub connections_max: usize,
-}
-
-impl Default for DoorLimits {
-    fn default() -> Self {
-        Self { connections_max: CONNECTIONS_MAX_DEFAULT }
-    }
-}
-
-/// Who is at the other end of a connection.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Peer {
-    /// Its address.
-    pub address: SocketAddr,
+    /// Handshakes at one time, headers of the PROXY protocol included; more are closed too.
+    pub handshakes_max: usize,
+    /// How long a handshake may take.
+    pub handshake_s: u64,
 }
 
 /// An open door. Dropping it closes the port.
 pub struct Listener {
-    door: Door,
+    door: Arc<Door>,
     address: SocketAddr,
     socket: TcpListener,
     env: Env,
+    tell: Tell,
 }
 
 /// Opens `door`. Connections wait from here on, and are let in by [`Listener::serve`].
 pub async fn open(door: Door, env: &Env) -> Result<Listener, DoorError> {
     let listening = listen(door.address).and_then(|socket| Ok((socket.local_addr()?, socket)));
     match listening {
-        Ok((address, socket)) => Ok(Listener { door, address, socket, env: env.clone() }),
+        Ok((address, socket)) => Ok(Listener {
+            door: Arc::new(door),
+            address,
+            socket,
+            env: env.clone(),
+            tell: Box::new(|away| tracing::warn!(reason = away.reason(), "{away}")),
+        }),
         Err(source) => Err(explain(&door, source).await),
     }
 }
@@ -77,15 +72,21 @@ impl Listener {
         self.address
     }
 
+    /// Has `tell` called with those who are turned away, summed up so that a flood is a few calls
+    /// a minute. Otherwise they are logged.
+    pub fn tell(&mut self, tell: impl Fn(TurnedAway) + Send + Sync + 'static) {
+        self.tell = Box::new(tell);
+    }
+
     /// Lets connections in until shutdown begins, and runs `handle` for each as a task with the
     /// door's name. A connection counts until its task ends.
     pub async fn serve<F, Fut>(self, handle: F)
     where
-        F: Fn(TcpStream, Peer) -> Fut,
+        F: Fn(Arrival) -> Fut,
         Fut: Future<Output = ()> + Send + 'static,
     {
-        self.let_in(|stream, peer, place| {
-            let work = handle(stream, peer);
+        self.let_in(|stream, address, (place, handshake)| {
+            let work = handle(Arrival::new(stream, address, &self.door, handshake));
             self.env.tasks.spawn(self.door.name, TaskKind::Transient, async move {
                 work.await;
                 drop(place);
@@ -97,16 +98,16 @@ impl Listener {
     /// As [`Listener::serve`], with each connection on one of `workers`, where it stays.
     pub async fn serve_on<F, Fut>(self, workers: &Workers, handle: F)
     where
-        F: Fn(TcpStream, Peer) -> Fut + Clone + Send + Sync + 'static,
+        F: Fn(Arrival) -> Fut + Clone + Send + Sync + 'static,
         Fut: Future<Output = ()> + Send + 'static,
     {
-        self.let_in(|stream, peer, place| {
-            let handle = handle.clone();
+        self.let_in(|stream, address, (place, handshake)| {
+            let (handle, door) = (handle.clone(), Arc::clone(&self.door));
             // Leaves the reactor of this thread for that of the worker.
             let leaving = stream.into_std();
             workers.spawn(self.door.name, TaskKind::Transient, move || async move {
                 match leaving.and_then(TcpStream::from_std) {
-                    Ok(stream) => handle(stream, peer).await,
+                    Ok(stream) => handle(Arrival::new(stream, address, &door, handshake)).await,
                     Err(error) => tracing::warn!(%error, "connection lost on its way to a worker"),
                 }
                 drop(place);
@@ -116,14 +117,14 @@ impl Listener {
     }
 
     /// Accepts until shutdown begins, and has `start` begin the work of each connection.
-    async fn let_in(&self, start: impl Fn(TcpStream, Peer, Place)) {
+    async fn let_in(&self, start: impl Fn(TcpStream, SocketAddr, Admitted)) {
         let mut shutdown = self.env.tasks.shutdown_signal();
-        let mut entrance = Entrance::new(&self.door, &self.env);
+        let mut entrance = Entrance::new(&self.door, &self.env, &self.tell);
         while let Some(accepted) = self.accept(&mut shutdown).await {
             match accepted {
                 Ok((stream, address)) => {
-                    if let Some(place) = entrance.admit() {
-                        start(prepared(stream), Peer { address }, place);
+                    if let Some(admitted) = entrance.admit(address) {
+                        start(prepared(stream), address, admitted);
                     }
                 }
                 Err(error) if is_of_the_peer(&error) => {}
@@ -139,84 +140,6 @@ impl Listener {
             () = shutdown.begun() => None,
             accepted = self.socket.accept() => Some(accepted),
         }
-    }
-}
-
-/// Counts who is inside, and turns away who is too many.
-struct Entrance {
-    door: Door,
-    env: Env,
-    places: Arc<Semaphore>,
-    connections: Gauge,
-    refused: Counter,
-    fullness: Quiet,
-    exhaustion: Quiet,
-}
-
-/// A connection's place inside, given back when dropped.
-struct Place {
-    _permit: OwnedSemaphorePermit,
-    connections: Gauge,
-}
-
-impl Entrance {
-    fn new(door: &Door, env: &Env) -> Self {
-        let places = door.limits.connections_max.min(Semaphore::MAX_PERMITS);
-        Self {
-            places: Arc::new(Semaphore::new(places)),
-            connections: gauge!("ferrite_door_connections", "door" => door.name),
-            refused: counter!("ferrite_door_refused_total", "door" => door.name),
-            fullness: Quiet::default(),
-            exhaustion: Quiet::default(),
-            door: door.clone(),
-            env: env.clone(),
-        }
-    }
-
-    /// A place for one more connection, if there is one.
-    fn admit(&mut self) -> Option<Place> {
-        match Arc::clone(&self.places).try_acquire_owned() {
-            Ok(permit) => Some(Place::take(permit, &self.connections)),
-            Err(_) => {
-                self.refuse();
-                None
-            }
-        }
-    }
-
-    fn refuse(&mut self) {
-        self.refused.increment(1);
-        if let Some(refused) = self.fullness.due(self.env.clock.now()) {
-            tracing::warn!(
-                door = self.door.name,
-                connections_max = self.door.limits.connections_max,
-                refused,
-                "door is full, connections refused"
-            );
-        }
-    }
-
-    /// Waits before the next attempt: the connection that could not be accepted is still there,
-    /// and trying at once would spin.
-    async fn rest(&mut self, error: &io::Error, shutdown: &mut Shutdown) {
-        if let Some(times) = self.exhaustion.due(self.env.clock.now()) {
-            tracing::warn!(door = self.door.name, %error, times, "connections cannot be accepted");
-        }
-        // Whichever comes first, the caller looks at the shutdown itself.
-        drop(tokio::time::timeout(BACK_OFF, shutdown.begun()).await);
-    }
-}
-
-impl Place {
-    fn take(permit: OwnedSemaphorePermit, connections: &Gauge) -> Self {
-        connections.increment(1);
-        Self { _permit: permit, connections: connections.clone() }
-    }
-}
-
-impl Drop for Place {
-    fn drop(&mut self) {
-        self.connections.decrement(1);
     }
 }
 

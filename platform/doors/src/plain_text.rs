@@ -78,7 +78,8 @@ impl fmt::Display for PlainText {
                  plain port (`listen.http`)"
             ),
             Self::ProxyHeader => f.write_str(
-                "a header of the PROXY protocol: turn that protocol off in the load balancer",
+                "a header of the PROXY protocol: turn that protocol off in the load balancer, or \
+                 on here (`listen.proxy_protocol`)",
             ),
             Self::Other { first } => {
                 write!(f, "something that is not TLS (first byte 0x{first:02x})")

@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use rustls::crypto::{CryptoProvider, aws_lc_rs};
-use rustls::server::{Acceptor, ServerSessionMemoryCache};
+use rustls::server::Acceptor;
 use rustls::{CipherSuite, ProtocolVersion, ServerConfig, ServerConnection};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
@@ -19,14 +19,14 @@ use tokio::time::timeout;
 use tokio_rustls::server::TlsStream;
 use tokio_rustls::{LazyConfigAcceptor, StartHandshake};
 
+use crate::deadline::Deadline;
 use crate::hello::{Alpn, Hello, Protocol, old_version};
 use crate::identity::{Identities, ServerIdentity};
 use crate::plain_text::{LOOKED_AT, PlainText};
 use crate::possession::Possession;
+use crate::resumption::Sessions;
 use crate::{HandshakeError, ServerNames, TlsError};
 
-/// How many sessions of each kind may be resumed.
-const SESSIONS_MAX: usize = 256;
 /// How long, and over how many bytes, a refused client is listened to, so that what was said to
 /// it is not lost to a reset.
 const PARTING: Duration = Duration::from_secs(1);
@@ -36,9 +36,15 @@ const UNRECOGNIZED_NAME: [u8; 7] = [0x15, 3, 3, 0, 2, 2, 112];
 
 /// Shakes hands on every door. Cheap to clone; clones are replaced together.
 #[derive(Clone)]
-pub struct Tls(Arc<RwLock<Arc<Terms>>>);
+pub struct Tls(Arc<Shared>);
 
-/// What a server presents, answers to, and waits for.
+struct Shared {
+    terms: RwLock<Arc<Terms>>,
+    /// What may be resumed outlives the settings under which it began.
+    sessions: HashMap<Demand, Sessions>,
+}
+
+/// What a server presents and answers to.
 #[derive(Clone, Debug)]
 pub struct TlsSettings {
     /// Chains with their keys, of different kinds. RSA is presented by default, another kind to
@@ -46,8 +52,8 @@ pub struct TlsSettings {
     pub identities: Vec<ServerIdentity>,
     /// The names that clients may ask for. A client that names none is welcome.
     pub names: ServerNames,
-    /// How long a handshake may take.
-    pub handshake_s: u64,
+    /// Whether sessions may be resumed.
+    pub resumes: bool,
 }
 
 /// Whether a door asks for client certificates.
@@ -82,7 +88,6 @@ pub struct Secured {
 struct Terms {
     provider: Arc<CryptoProvider>,
     names: ServerNames,
-    handshake_s: u64,
     configs: HashMap<(Demand, Option<Alpn>), Arc<ServerConfig>>,
 }
 
@@ -102,31 +107,35 @@ struct Failed {
 impl Tls {
     /// Checks `settings` and makes them usable.
     pub fn new(settings: TlsSettings) -> Result<Self, TlsError> {
-        Ok(Self(Arc::new(RwLock::new(Arc::new(Terms::new(settings)?)))))
+        let sessions = Demand::ALL.into_iter().map(|demand| Ok((demand, Sessions::new()?)));
+        let sessions = sessions.collect::<Result<_, TlsError>>()?;
+        let terms = RwLock::new(Arc::new(Terms::new(settings, &sessions)?));
+        Ok(Self(Arc::new(Shared { terms, sessions })))
     }
 
     /// Uses other settings from the next handshake on. Connections stay as they are; if the
     /// settings are refused, so does everything.
     pub fn replace(&self, settings: TlsSettings) -> Result<(), TlsError> {
-        let terms = Arc::new(Terms::new(settings)?);
-        *self.0.write().unwrap_or_else(PoisonError::into_inner) = terms;
+        let terms = Arc::new(Terms::new(settings, &self.0.sessions)?);
+        *self.0.terms.write().unwrap_or_else(PoisonError::into_inner) = terms;
         Ok(())
     }
 
-    /// Shakes hands with the client of `stream`.
+    /// Shakes hands with the client of `stream`, in time.
     pub async fn accept(
         &self,
         stream: TcpStream,
         ask: ClientCertificate,
+        deadline: Deadline,
     ) -> Result<Secured, HandshakeError> {
-        let terms = Arc::clone(&self.0.read().unwrap_or_else(PoisonError::into_inner));
+        let terms = Arc::clone(&self.0.terms.read().unwrap_or_else(PoisonError::into_inner));
         let mut hello_came = false;
         let handshake = Box::pin(terms.shake_hands(stream, ask, &mut hello_came));
-        let failed = match timeout(Duration::from_secs(terms.handshake_s), handshake).await {
-            Ok(Ok(secured)) => return Ok(secured),
-            Ok(Err(failed)) => failed,
-            Err(_) => {
-                let handshake_s = terms.handshake_s;
+        let failed = match deadline.bound(handshake).await {
+            Some(Ok(secured)) => return Ok(secured),
+            Some(Err(failed)) => failed,
+            None => {
+                let handshake_s = deadline.limit_s();
                 HandshakeError::Timeout { handshake_s, hello_came }.into()
             }
         };
@@ -144,13 +153,15 @@ impl fmt::Debug for Tls {
 }
 
 impl Terms {
-    fn new(settings: TlsSettings) -> Result<Self, TlsError> {
+    fn new(settings: TlsSettings, sessions: &HashMap<Demand, Sessions>) -> Result<Self, TlsError> {
         settings.names.check()?;
         let provider = Arc::new(aws_lc_rs::default_provider());
         let identities = Arc::new(Identities::load(&settings.identities, &provider)?);
         let mut configs = HashMap::new();
-        for demand in [Demand::Required, Demand::Wanted, Demand::Nothing] {
-            let config = config(demand, &provider, &identities)?;
+        for demand in Demand::ALL {
+            let mut config = config(demand, &provider, &identities)?;
+            let resumed = sessions.get(&demand).filter(|_| settings.resumes);
+            Sessions::install(resumed, &mut config);
             for alpn in Alpn::ALL {
                 let mut config = config.clone();
                 config.alpn_protocols = vec![alpn.id().to_vec()];
@@ -158,7 +169,7 @@ impl Terms {
             }
             configs.insert((demand, None), Arc::new(config));
         }
-        Ok(Self { provider, names: settings.names, handshake_s: settings.handshake_s, configs })
+        Ok(Self { provider, names: settings.names, configs })
     }
 
     async fn shake_hands(
@@ -201,6 +212,8 @@ impl Terms {
 }
 
 impl Demand {
+    const ALL: [Self; 3] = [Self::Required, Self::Wanted, Self::Nothing];
+
     fn of(ask: ClientCertificate, alpn: Option<Alpn>) -> Self {
         match (ask, alpn) {
             (ClientCertificate::Required, _)
@@ -217,8 +230,7 @@ impl From<HandshakeError> for Failed {
     }
 }
 
-/// One configuration per demand, with sessions of its own: a session that began without a
-/// certificate must not be resumed where one is required.
+/// One configuration per demand.
 fn config(
     demand: Demand,
     provider: &Arc<CryptoProvider>,
@@ -232,9 +244,7 @@ fn config(
         Demand::Nothing => builder.with_no_client_auth(),
         _ => builder.with_client_cert_verifier(Arc::new(Possession { is_required })),
     };
-    let mut config = builder.with_cert_resolver(Arc::clone(identities) as _);
-    config.session_storage = ServerSessionMemoryCache::new(SESSIONS_MAX);
-    Ok(config)
+    Ok(builder.with_cert_resolver(Arc::clone(identities) as _))
 }
 
 /// Looks at the first bytes without taking them: are they TLS, and how old?

@@ -3,13 +3,15 @@
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
 mod few_files;
+mod handshakes;
+mod proxies;
 mod tls;
 mod workers;
 
 use std::net::SocketAddr;
 
 use env::{Env, TaskKind};
-use ferrite_doors::{Door, DoorError, DoorLimits, Listener, Peer};
+use ferrite_doors::{Arrival, Door, DoorError, DoorLimits, Listener, Peer};
 use metrics_exporter_prometheus::PrometheusBuilder;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
@@ -18,6 +20,7 @@ use types::Timestamp;
 
 /// Files that a process has open besides the connections under test.
 const OTHER_FILES: u64 = 200;
+const TEN_THOUSAND: usize = 10_000;
 /// Longer than closing connections ever takes.
 const PATIENCE: std::time::Duration = std::time::Duration::from_secs(60);
 
@@ -27,11 +30,13 @@ fn env() -> Env {
 
 fn door(connections_max: usize) -> Door {
     let address = SocketAddr::from(([127, 0, 0, 1], 0));
-    Door { name: "http", address, limits: DoorLimits { connections_max } }
+    let limits = DoorLimits { connections_max, handshakes_max: connections_max, handshake_s: 60 };
+    Door { name: "http", address, limits, proxies: Vec::new() }
 }
 
 /// Greets, then waits for the other end to close.
-async fn greet(mut stream: TcpStream, _peer: Peer) {
+async fn greet(arrival: Arrival) {
+    let (mut stream, _) = arrival.plain().await.unwrap();
     if stream.write_all(b"!").await.is_ok() {
         stream.read_u8().await.unwrap_err();
     }
@@ -72,7 +77,10 @@ fn a_full_door_refuses_counts_and_recovers() {
             assert!(knock(address).await.is_none());
             let text = render.render();
             assert!(text.contains("ferrite_door_connections{door=\"http\"} 2"), "{text}");
-            assert!(text.contains("ferrite_door_refused_total{door=\"http\"} 1"), "{text}");
+            assert!(
+                text.contains("ferrite_door_refused_total{door=\"http\",reason=\"DOOR_FULL\"} 1"),
+                "{text}"
+            );
             drop(first);
             let third = knock_until_admitted(address).await;
             drop((second, third));
@@ -105,13 +113,17 @@ async fn a_handler_learns_who_is_there() {
     let listener = ferrite_doors::open(door(10), &env).await.unwrap();
     let address = listener.local_addr();
     let (seen, mut peers) = mpsc::channel(1);
-    let serving = listener.serve(move |stream, peer| {
+    let serving = listener.serve(move |arrival| {
         let seen = seen.clone();
-        async move { seen.send((stream.nodelay().unwrap(), peer.address)).await.unwrap() }
+        async move {
+            let (stream, peer) = arrival.plain().await.unwrap();
+            seen.send((stream.nodelay().unwrap(), peer)).await.unwrap();
+        }
     });
     env.tasks.spawn("accept", TaskKind::Vital, serving);
     let stream = TcpStream::connect(address).await.unwrap();
-    assert_eq!(peers.recv().await, Some((true, stream.local_addr().unwrap())));
+    let peer = Peer { address: stream.local_addr().unwrap(), local: Some(address) };
+    assert_eq!(peers.recv().await, Some((true, peer)));
 }
 
 #[tokio::test]
@@ -140,8 +152,8 @@ async fn ten_thousand_idle_connections_fit() {
     let files = ferrite_doors::raise_file_descriptor_limit().now;
     // Both ends are in this process.
     let room = usize::try_from(files.saturating_sub(OTHER_FILES) / 2).unwrap_or(usize::MAX);
-    let count = room.min(ferrite_doors::CONNECTIONS_MAX_DEFAULT);
-    if count < ferrite_doors::CONNECTIONS_MAX_DEFAULT {
+    let count = room.min(TEN_THOUSAND);
+    if count < TEN_THOUSAND {
         println!("{count} connections, because this process may have only {files} files open");
     }
     let env = env();

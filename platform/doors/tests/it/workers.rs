@@ -3,6 +3,7 @@
 use std::thread::{self, ThreadId};
 
 use env::{TaskKind, Workers};
+use ferrite_doors::Arrival;
 use tokio::io::AsyncReadExt;
 use tokio::net::TcpStream;
 use tokio::sync::mpsc;
@@ -17,9 +18,10 @@ async fn connections_stay_on_the_worker_that_they_were_given_to() {
     let address = listener.local_addr();
     let (sender, mut seen) = mpsc::channel::<(ThreadId, ThreadId)>(4);
     let serving = async move {
-        let handle = move |mut stream: TcpStream, _peer| {
+        let handle = move |arrival: Arrival| {
             let sender = sender.clone();
             async move {
+                let (mut stream, _) = arrival.plain().await.unwrap();
                 let before = thread::current().id();
                 stream.read_u8().await.unwrap_err();
                 sender.send((before, thread::current().id())).await.unwrap();

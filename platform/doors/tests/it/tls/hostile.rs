@@ -2,14 +2,13 @@
 
 use std::net::SocketAddr;
 
-use ferrite_doors::{ClientCertificate, HandshakeError, PlainText, Tls, TlsSettings};
+use ferrite_doors::{ClientCertificate, HandshakeError, PlainText};
 use rustls::version::{TLS12, TLS13};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
-use super::material::Material;
 use super::rustls_client::{client_hello, config};
-use super::{meet, settings, tls};
+use super::{meet, meet_within, tls};
 
 /// How much an endless client sends at most: more than a server may keep.
 const ENDLESS_BYTES: usize = 64 * 1024 * 1024;
@@ -149,8 +148,7 @@ async fn an_endless_hello_is_cut_off() {
 
 #[tokio::test]
 async fn a_client_that_stalls_is_let_go() {
-    let material = Material::shared();
-    let tls = Tls::new(TlsSettings { handshake_s: 1, ..settings(&[&material.ec]) }).unwrap();
+    let tls = tls();
     let hello = client_hello(config(&TLS13, None));
     for (bytes, came) in [(&[][..], false), (&hello[..9], false), (&hello[..], true)] {
         let stall = async |address: SocketAddr| {
@@ -159,7 +157,7 @@ async fn a_client_that_stalls_is_let_go() {
             // Until the server has had enough.
             stream.read_to_end(&mut Vec::new()).await
         };
-        let (seen, _) = meet(&tls, ClientCertificate::Wanted, stall).await;
+        let (seen, _) = meet_within(1, &tls, ClientCertificate::Wanted, stall).await;
         let error = seen.unwrap_err();
         let HandshakeError::Timeout { handshake_s: 1, hello_came } = error else {
             panic!("{error:?}")

@@ -13,8 +13,8 @@ use std::future::Future;
 use std::net::SocketAddr;
 
 use ferrite_doors::{
-    ClientCertificate, HandshakeError, Protocol, Secured, ServerIdentity, ServerNames, Tls,
-    TlsSettings,
+    ClientCertificate, Deadline, HandshakeError, Protocol, Secured, ServerIdentity, ServerNames,
+    Tls, TlsSettings,
 };
 use rustls::HandshakeKind;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -41,7 +41,7 @@ pub(crate) fn settings(identities: &[&ServerIdentity]) -> TlsSettings {
     TlsSettings {
         identities: identities.iter().map(|identity| (*identity).clone()).collect(),
         names: ServerNames::new(["localhost", "*.iot.test"]),
-        handshake_s: HANDSHAKE_S,
+        resumes: true,
     }
 }
 
@@ -57,11 +57,21 @@ pub(crate) async fn meet<F: Future>(
     ask: ClientCertificate,
     client: impl FnOnce(SocketAddr) -> F,
 ) -> (Result<Seen, HandshakeError>, F::Output) {
+    meet_within(HANDSHAKE_S, tls, ask, client).await
+}
+
+/// As [`meet`], with a handshake that may take so long.
+pub(crate) async fn meet_within<F: Future>(
+    handshake_s: u64,
+    tls: &Tls,
+    ask: ClientCertificate,
+    client: impl FnOnce(SocketAddr) -> F,
+) -> (Result<Seen, HandshakeError>, F::Output) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     let server = async {
         let (stream, _) = listener.accept().await.unwrap();
-        match tls.accept(stream, ask).await {
+        match tls.accept(stream, ask, Deadline::within(handshake_s)).await {
             Ok(secured) => Ok(welcome(secured).await),
             Err(error) => Err(error),
         }

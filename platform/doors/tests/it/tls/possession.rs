@@ -1,6 +1,6 @@
 //! Clients that show a certificate without holding its key, and other tries.
 
-use ferrite_doors::{ClientCertificate, HandshakeError, ServerIdentity, Tls, TlsError};
+use ferrite_doors::{ClientCertificate, Deadline, HandshakeError, ServerIdentity, Tls, TlsError};
 use rustls::ClientConfig;
 use rustls::version::{TLS12, TLS13};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -9,7 +9,7 @@ use tokio::net::TcpListener;
 use super::material::Material;
 use super::openssl::{Openssl, P256, P384, RSA_2048};
 use super::rustls_client::{Shown, config, connect, hear};
-use super::{WELCOME, meet, settings, tls};
+use super::{HANDSHAKE_S, WELCOME, meet, settings, tls};
 
 async fn refused(config: ClientConfig) -> HandshakeError {
     let ask = ClientCertificate::Required;
@@ -82,7 +82,9 @@ async fn settings_are_replaced_under_open_connections() {
     let leaf_shown_to = async |tls: &Tls| {
         let server = async {
             let (stream, _) = listener.accept().await.unwrap();
-            tls.accept(stream, ClientCertificate::Wanted).await.unwrap()
+            tls.accept(stream, ClientCertificate::Wanted, Deadline::within(HANDSHAKE_S))
+                .await
+                .unwrap()
         };
         tokio::join!(server, async { connect(address, config(&TLS13, None)).await.unwrap() })
     };

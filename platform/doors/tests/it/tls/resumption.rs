@@ -1,9 +1,10 @@
 //! Resumed sessions: who the client is must not get lost, nor be got around.
 
-use ferrite_doors::ClientCertificate;
+use ferrite_doors::{ClientCertificate, TlsSettings};
 
+use super::material::Material;
 use super::openssl::{Openssl, P256, WITH_CERTIFICATE};
-use super::tls;
+use super::{settings, tls};
 
 const VERSIONS: [&str; 2] = ["-tls1_2", "-tls1_3"];
 
@@ -50,5 +51,50 @@ async fn a_session_of_another_server_begins_anew() {
         let (seen, _) = client.connect(&tls(), ClientCertificate::Required, &again).await;
         let seen = seen.unwrap();
         assert_eq!((seen.is_resumed, seen.certificate), (false, Some(client.certificate())));
+    }
+}
+
+#[tokio::test]
+async fn a_client_without_tickets_resumes_by_its_sessions_id() {
+    let client = Openssl::client_with(P256);
+    let tls = tls();
+    let first = format!("{WITH_CERTIFICATE} -tls1_2 -no_ticket -sess_out session.pem");
+    client.connect(&tls, ClientCertificate::Required, &first).await.0.unwrap();
+    let again = "-tls1_2 -no_ticket -sess_in session.pem";
+    let (seen, _) = client.connect(&tls, ClientCertificate::Required, again).await;
+    let seen = seen.unwrap();
+    assert_eq!((seen.is_resumed, seen.certificate), (true, Some(client.certificate())));
+}
+
+#[tokio::test]
+async fn sessions_outlive_the_servers_certificate() {
+    let material = Material::shared();
+    for version in VERSIONS {
+        let client = Openssl::client_with(P256);
+        let tls = tls();
+        let first = format!("{WITH_CERTIFICATE} {version} -sess_out session.pem");
+        client.connect(&tls, ClientCertificate::Required, &first).await.0.unwrap();
+        tls.replace(settings(&[&material.ec])).unwrap();
+        let again = format!("{version} -sess_in session.pem");
+        let (seen, _) = client.connect(&tls, ClientCertificate::Required, &again).await;
+        let seen = seen.unwrap();
+        assert_eq!((seen.is_resumed, seen.certificate), (true, Some(client.certificate())));
+    }
+}
+
+#[tokio::test]
+async fn nothing_is_resumed_where_that_is_turned_off() {
+    let material = Material::shared();
+    let off = TlsSettings { resumes: false, ..settings(&[&material.ec]) };
+    for version in VERSIONS {
+        let client = Openssl::client_with(P256);
+        let tls = tls();
+        let first = format!("{WITH_CERTIFICATE} {version} -sess_out session.pem");
+        client.connect(&tls, ClientCertificate::Required, &first).await.0.unwrap();
+        tls.replace(off.clone()).unwrap();
+        let again = format!("{WITH_CERTIFICATE} {version} -sess_in session.pem");
+        let (seen, said) = client.connect(&tls, ClientCertificate::Required, &again).await;
+        assert!(!seen.unwrap().is_resumed, "{version}");
+        assert!(!said.contains("TLS session ticket:"), "{version} {said:?}");
     }
 }
