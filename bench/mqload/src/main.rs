@@ -9,9 +9,11 @@ mod ledger;
 mod mqtt;
 mod net;
 mod options;
+mod pace;
 mod plan;
 mod procfs;
 mod report;
+mod request;
 mod template;
 mod tls;
 mod traffic;
@@ -22,6 +24,9 @@ use anyhow::Result;
 use clap::{Parser, Subcommand};
 
 use crate::options::Options;
+use crate::plan::Plan;
+use crate::request::RequestOptions;
+use crate::template::Payload;
 
 /// Offered by `latency` where no rate is given.
 const LATENCY_RATE: f64 = 5000.0;
@@ -45,6 +50,15 @@ enum Scenario {
         #[arg(long, default_value_t = 2.0)]
         hold: f64,
     },
+    #[command(flatten)]
+    Traffic(TrafficScenario),
+    /// Clients that publish to one topic and await the answer on another
+    Request(RequestOptions),
+}
+
+/// Publishers and subscribers.
+#[derive(Subcommand)]
+enum TrafficScenario {
     /// Many publishers to one (or a few) subscribers on a wildcard
     Fanin {
         #[arg(long, default_value_t = 50)]
@@ -87,35 +101,45 @@ enum Scenario {
     },
 }
 
-fn run(command_line: CommandLine) -> Result<bool> {
+impl TrafficScenario {
+    fn plan(&self, options: &Options, payload: &Payload) -> Result<Plan> {
+        Ok(match *self {
+            Self::Fanin { pubs, subs } => plan::fanin(options, payload, pubs, subs),
+            Self::Fanout { subs } => plan::fanout(options, payload, subs),
+            Self::Pairs { count } => plan::pairs(options, payload, "pairs", count),
+            Self::Latency { count } => plan::pairs(options, payload, "latency", count),
+            Self::Wild { filters, clients, pubs } => {
+                plan::wild(options, payload, filters, clients, pubs)?
+            }
+            Self::Offline { pubs, subs } => plan::offline(options, payload, pubs, subs)?,
+        })
+    }
+
+    /// Publishes per second; 0 for as many as the windows allow.
+    fn default_rate(&self) -> f64 {
+        if matches!(self, Self::Latency { .. }) { LATENCY_RATE } else { 0.0 }
+    }
+}
+
+fn run(command_line: &CommandLine) -> Result<bool> {
     let options = &command_line.options;
     procfs::raise_open_files();
     let target = options.target()?;
-    if let Scenario::Connect { count, hold } = command_line.scenario {
-        return connect::run(options, &target, count, hold);
+    match &command_line.scenario {
+        Scenario::Connect { count, hold } => connect::run(options, &target, *count, *hold),
+        Scenario::Request(asked) => request::run(options, &target, asked),
+        Scenario::Traffic(scenario) => {
+            let payload = options.payload()?;
+            let plan = scenario.plan(options, &payload)?;
+            let rate = options.rate.unwrap_or(scenario.default_rate());
+            traffic::run(options, &target, &payload, plan, rate)
+        }
     }
-    let payload = options.payload()?;
-    let mut rate = options.rate.unwrap_or(0.0);
-    let plan = match command_line.scenario {
-        Scenario::Connect { .. } => return Ok(true),
-        Scenario::Fanin { pubs, subs } => plan::fanin(options, &payload, pubs, subs),
-        Scenario::Fanout { subs } => plan::fanout(options, &payload, subs),
-        Scenario::Pairs { count } => plan::pairs(options, &payload, "pairs", count),
-        Scenario::Latency { count } => {
-            rate = options.rate.unwrap_or(LATENCY_RATE);
-            plan::pairs(options, &payload, "latency", count)
-        }
-        Scenario::Wild { filters, clients, pubs } => {
-            plan::wild(options, &payload, filters, clients, pubs)?
-        }
-        Scenario::Offline { pubs, subs } => plan::offline(options, &payload, pubs, subs)?,
-    };
-    traffic::run(options, &target, &payload, plan, rate)
 }
 
 #[allow(clippy::print_stderr, reason = "why the run could not start")]
 fn main() -> ExitCode {
-    match run(CommandLine::parse()) {
+    match run(&CommandLine::parse()) {
         Ok(true) => ExitCode::SUCCESS,
         Ok(false) => ExitCode::from(1),
         Err(error) => {

@@ -8,7 +8,7 @@
 mod absence;
 mod figures;
 mod outage;
-mod pace;
+
 mod publisher;
 mod sending;
 mod setup;

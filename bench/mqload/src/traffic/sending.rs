@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use anyhow::{Result, bail};
 
-use super::pace::Pace;
 use super::{Load, Stage, Traffic};
+use crate::pace::Pace;
 
 const POLL: Duration = Duration::from_millis(50);
 /// When a publisher without a connection is looked at again.

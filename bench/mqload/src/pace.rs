@@ -1,4 +1,4 @@
-//! A timer of nanoseconds, and who of the publishers is due next.
+//! A timer of nanoseconds, and who is due next.
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
@@ -10,24 +10,24 @@ use rustix::time::{
     timerfd_settime,
 };
 
-/// Publishers by the time at which each is due, and a timer for the first.
+/// Clients by the time at which each is due, and a timer for the first.
 pub(crate) struct Pace {
     timer: OwnedFd,
     armed: u64,
     queue: BinaryHeap<Reverse<(u64, usize)>>,
-    /// Nanoseconds between two messages of one publisher.
+    /// Nanoseconds between two messages of one client.
     pub(crate) interval: u64,
 }
 
 impl Pace {
-    /// So many messages a second, from so many publishers together.
-    pub(crate) fn new(rate: f64, publishers: usize) -> io::Result<Self> {
+    /// So many messages a second, from so many clients together.
+    pub(crate) fn new(rate: f64, clients: usize) -> io::Result<Self> {
         let flags = TimerfdFlags::NONBLOCK | TimerfdFlags::CLOEXEC;
         Ok(Self {
             timer: timerfd_create(TimerfdClockId::Monotonic, flags)?,
             armed: u64::MAX,
             queue: BinaryHeap::new(),
-            interval: (1e9 * publishers as f64 / rate) as u64,
+            interval: (1e9 * clients as f64 / rate) as u64,
         })
     }
 
@@ -36,12 +36,12 @@ impl Pace {
         self.timer.as_raw_fd()
     }
 
-    /// Has publisher `p` looked at when this time has come.
+    /// Has client `p` looked at when this time has come.
     pub(crate) fn push(&mut self, due: u64, p: usize) {
         self.queue.push(Reverse((due, p)));
     }
 
-    /// A publisher whose time has come.
+    /// A client whose time has come.
     pub(crate) fn pop(&mut self, now: u64) -> Option<usize> {
         let &Reverse((due, p)) = self.queue.peek()?;
         if due > now {
@@ -51,7 +51,7 @@ impl Pace {
         Some(p)
     }
 
-    /// Sets the timer to when the next publisher is due.
+    /// Sets the timer to when the next client is due.
     pub(crate) fn arm(&mut self, now: u64) -> io::Result<()> {
         let Some(&Reverse((due, _))) = self.queue.peek() else { return Ok(()) };
         if due == self.armed {
