@@ -71,7 +71,8 @@ def run(row, brokers, asked, target, scratch, say):
     """One load, borne by one broker after the other."""
     found = {}
     if any(bar.of == "fdatasync" for bar in row.bars):
-        found["fdatasync"] = {bar.figure: syncs_per_s(scratch) for bar in row.bars}
+        rate = syncs_per_s(scratch)
+        found["fdatasync"] = {bar.figure: rate for bar in row.bars if bar.of == "fdatasync"}
     for name in ("ferrite", *row.others):
         if name not in brokers or row.tls and not brokers[name].has_tls:
             continue
@@ -82,14 +83,17 @@ def run(row, brokers, asked, target, scratch, say):
 
 
 def load(row, broker, seconds, target):
-    with broker.running(row.tls) as running:
-        command = [str(target / "mqload"), *shlex.split(row.load), *running.options, "--json"]
-        command += ["--port", str(running.port), "--pid", str(running.pid)]
-        command += ["--duration", str(seconds), "--warmup", str(min(1, seconds / 2))]
-        done = subprocess.run(command, capture_output=True, text=True, timeout=LOAD_LIMIT_S)
-    if done.returncode != 0:
-        return {"failed": why(done)}
-    return json.loads(done.stdout)
+    """Every figure of one load, or why there is none."""
+    command = [str(target / "mqload"), *shlex.split(row.load), "--json"]
+    command += ["--duration", str(seconds), "--warmup", str(min(1, seconds / 2))]
+    try:
+        with broker.running(row.tls) as running:
+            command += ["--port", str(running.port), "--pid", str(running.pid), *running.options]
+            limit_s = LOAD_LIMIT_S + seconds
+            done = subprocess.run(command, capture_output=True, text=True, timeout=limit_s)
+    except (RuntimeError, subprocess.TimeoutExpired) as error:
+        return {"failed": f"failed: {error}"}
+    return {"failed": why(done)} if done.returncode != 0 else json.loads(done.stdout)
 
 
 def why(done):
@@ -97,9 +101,8 @@ def why(done):
     if not done.stdout:
         return "failed: " + done.stderr.strip().removeprefix("mqload: ")
     figures = json.loads(done.stdout)
-    said = {name: figures[name] for name in ("lost", "disconnects", "first_error", "failed")
-            if figures.get(name)}
-    return f"failed: {said}"
+    named = ("lost", "acknowledged_lost", "disconnects", "failed", "first_error")
+    return "failed: " + ", ".join(f"{name} {figures[name]}" for name in named if figures.get(name))
 
 
 def syncs_per_s(folder, seconds=1.0):
@@ -143,7 +146,7 @@ def line(row, bar, runs):
 def peers(row, bar, runs):
     """What the others reached: as shares of null where it was measured, or else as they are."""
     said = []
-    for name in (*row.others, "fdatasync"):
+    for name in dict.fromkeys([*row.others, bar.of]):
         value = median(runs, name, bar.figure)
         if value is None or name == "null":
             continue
@@ -160,11 +163,13 @@ def wanted(bar):
 
 
 def verdict(bar, reached, runs):
+    failures = [run["ferrite"]["failed"] for run in runs if "failed" in run["ferrite"]]
+    if failures:
+        return f"NO: {len(failures)} of {len(runs)} runs {failures[0]}"
     if bar.least is None and bar.most is None:
         return ""
     if reached is None:
-        failures = [run["ferrite"]["failed"] for run in runs if "failed" in run["ferrite"]]
-        return failures[0] if failures else "not measured"
+        return "not measured"
     is_met = reached >= bar.least if bar.least is not None else reached <= bar.most
     of = f" ({reached:.2f})" if bar.of else ""
     return ("yes" if is_met else "NO") + of
