@@ -305,6 +305,7 @@ mod tests {
         check("a/#", "a/b/c", true);
         check("a/#", "a", true);
         check("a/b", "a", false);
+        check("a/+", "a", false);
     }
 
     #[test]

@@ -195,7 +195,7 @@ mod tests {
         let payload = Payload::made_up(16).unwrap();
         let mut publisher = publisher(&payload);
         publisher.due = 10;
-        let due: Vec<_> = std::iter::from_fn(|| publisher.take_due(35, 10)).collect();
+        let due: Vec<_> = std::iter::from_fn(|| publisher.take_due(30, 10)).collect();
         assert_eq!(due, [10, 20, 30]);
     }
 }
