@@ -65,6 +65,7 @@ bench_api() {
 }
 
 bench_mqtt() {
+  [ -x "$VENV/bin/python" ] || .ci/deps.sh
   cargo build --release --quiet --package ferrite --package ferrite-mqload
   "$VENV/bin/python" bench/run.py "$TARGET/release" "${mqtt_options[@]}"
 }

@@ -232,7 +232,7 @@ def installed(target, scratch):
     missing = []
     for name, kind, how in (
         ("mosquitto", Mosquitto, "apt-get install mosquitto"),
-        ("rumqttd", Rumqttd, f"cargo install rumqttd --locked --root {CACHE}"),
+        ("rumqttd", Rumqttd, f"cargo install rumqttd --root {CACHE}"),
     ):
         path = shutil.which(name, path=peers)
         if path:

@@ -66,6 +66,7 @@ struct Run<'a> {
 struct Asking<'a> {
     options: &'a Options,
     clients: Vec<Client>,
+    payload_bytes: usize,
     subscribed: usize,
     epoch: Instant,
     now: u64,
@@ -113,6 +114,7 @@ impl<'a> Asking<'a> {
         Ok(Self {
             options,
             clients: (0..asked.count).map(client).collect(),
+            payload_bytes: content.len(),
             subscribed: 0,
             epoch: clock::now(),
             now: 0,
@@ -322,6 +324,7 @@ impl Run<'_> {
         let seconds = (to.at_s - from.at_s).max(1e-9);
         let answered = (to.answered - from.answered) as f64;
         let mut report = Report::new("request", self.options);
+        report.set("payload", self.asking.payload_bytes);
         report.set("clients", self.asked.count);
         report.set("sent", counts.sent);
         report.set("answered", counts.answered);
