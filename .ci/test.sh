@@ -53,7 +53,7 @@ features_on_every_store() {
 step_doc() { RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps --quiet; }
 
 step_acceptance() {
-  cargo build --package ferrite --quiet
+  cargo build --package ferrite --package ferrite-mqload --quiet
   # ARGS is several words.
   # shellcheck disable=SC2086
   FERRITE_BIN="$TARGET/debug/ferrite" "$VENV/bin/python" -m pytest acceptance ${ARGS:-}

@@ -6,7 +6,7 @@ use super::Problem;
 use crate::workspace::{self, DependencyKind, Member};
 
 /// The layer of each folder, from the bottom. A new crate is added here on purpose.
-const LAYERS: [(u8, &str, &[&str]); 9] = [
+const LAYERS: [(u8, &str, &[&str]); 10] = [
     (1, "base", &["types"]),
     (2, "base", &["mqtt", "policy", "sql", "sigv4", "lorawan"]),
     (
@@ -31,6 +31,7 @@ const LAYERS: [(u8, &str, &[&str]); 9] = [
     (5, "", &["broker", "console"]),
     (6, "", &["ferrite", "testing", "sim"]),
     (6, "acceptance", &["load"]),
+    (6, "bench", &["mqload"]),
 ];
 
 /// Every folder in `features/` is a sibling of the gateway and the broker.
