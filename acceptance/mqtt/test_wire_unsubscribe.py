@@ -82,11 +82,10 @@ def test_what_is_under_way_comes_again_after_unsubscribing(wire):
     client = wire.attend(name := wire.new_name())
     client.subscribe(wire.topic, qos=1)
     deliver(wire.join(), wire.topic, b"x", 1)
-    message = client.expect(PUBLISH, payload=b"x")
+    client.expect(PUBLISH, payload=b"x")
     client.say(unsubscribe, wire.topic).expect(UNSUBACK)
     client.drop()
-    again = wire.attend(name)
-    again.expect(PUBLISH, payload=b"x", packet_id=message.packet_id)
+    assert hear(wire.attend(name), 1) == [(wire.topic, b"x")]
 
 
 @clause(
