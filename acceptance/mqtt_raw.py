@@ -62,6 +62,7 @@ class Packet:
     topic: str = ""
     payload: bytes = b""
     properties: dict = field(default_factory=dict)
+    bytes: int = 0
 
     @property
     def qos(self):
@@ -335,7 +336,9 @@ class Client:
         body = self._exactly(length)
         if body is CLOSED:
             return CLOSED
-        return parse(head[0] >> 4, head[0] & 15, body, self.version)
+        found = parse(head[0] >> 4, head[0] & 15, body, self.version)
+        found.bytes = 1 + shift // 7 + length
+        return found
 
     def _exactly(self, count):
         while len(self.received) < count:

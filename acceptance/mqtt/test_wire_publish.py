@@ -4,7 +4,7 @@ import pytest
 
 from clauses import clause, in_dialect
 from device import allow, deny, document
-from mqtt_raw import CLOSED, PUBACK, PUBLISH, V5, V311, connect, packet, publish, subscribe
+from mqtt_raw import PUBACK, PUBLISH, V5, V311, connect, packet, publish, subscribe
 from wire import AWS, STANDARD, brief, deliver, hear
 
 
@@ -171,13 +171,3 @@ def test_aws_keeps_topics_with_a_dollar_to_itself(wire):
     client = wire.join()
     client.say(publish, f"${wire.topic}", b"x", 1)
     assert client.is_closed(0x90)
-
-
-@clause("5:MQTT-3.2.2-15")
-@in_dialect(AWS)
-def test_a_packet_over_what_the_server_takes_ends_the_connection(wire):
-    client = wire.join()
-    too_many = client.connack.properties["maximum_packet_size"] + 1
-    client.send(b"\x30\xff\xff\x7f" + b"\x00\x01a\x00" + bytes(too_many))
-    answer = client.read()
-    assert answer is CLOSED or answer.code == 0x95
