@@ -1,32 +1,13 @@
 """One server for each dialect, which all scripts share."""
 
-import os
-
 import pytest
 
-from wire import DIALECTS, STANDARD, Peer, Wire, start
+from wire import Peer, Wire, spoken_by, start
 
 
 def pytest_generate_tests(metafunc):
     if "wire" in metafunc.fixturenames:
-        script = metafunc.function
-        dialects = getattr(script, "dialects", DIALECTS)
-        spoken = [
-            pytest.param((dialect, version), id=f"{dialect}-{'5' if version == 5 else '3.1.1'}")
-            for dialect in dialects
-            if is_tried(dialect)
-            for version in script.versions
-        ]
-        metafunc.parametrize("spoken", spoken)
-
-
-def peer():
-    """The port of another broker that is to be tried instead, if any."""
-    return os.environ.get("FERRITE_WIRE_PEER")
-
-
-def is_tried(dialect):
-    return dialect == STANDARD or not peer()
+        metafunc.parametrize("spoken", spoken_by(metafunc.function), ids=str)
 
 
 @pytest.fixture(scope="session")
@@ -36,7 +17,7 @@ def server_of(tmp_path_factory):
 
     def server_of(dialect):
         if dialect not in servers:
-            servers[dialect] = Peer(peer()) if peer() else start(dialect, folder)
+            servers[dialect] = start(dialect, folder)
         return servers[dialect]
 
     yield server_of
@@ -46,7 +27,6 @@ def server_of(tmp_path_factory):
 
 @pytest.fixture
 def wire(server_of, spoken):
-    dialect, version = spoken
-    wire = Wire(server_of(dialect), dialect, version)
+    wire = Wire(server_of(spoken.dialect), *spoken)
     yield wire
     wire.end()

@@ -1,7 +1,10 @@
 """A server in one dialect, and what a script needs to talk to it in one version."""
 
+import os
 import uuid
+from typing import NamedTuple
 
+from clauses import VERSIONS
 from harness import Server
 from mqtt_raw import (
     CLOSED,
@@ -20,19 +23,44 @@ from mqtt_raw import (
 
 AWS, STANDARD = "aws", "standard"
 DIALECTS = (AWS, STANDARD)
+NAMES = {version: name for name, version in VERSIONS.items()}
+# The port of another broker, to try the scripts of the standard dialect on.
+PEER = os.environ.get("FERRITE_WIRE_PEER")
+
+
+class Spoken(NamedTuple):
+    """What a script speaks with the server in one of its runs."""
+
+    dialect: str
+    version: int
+
+    def __str__(self):
+        return f"{self.dialect}-{NAMES[self.version]}"
+
+
+def spoken_by(script):
+    """All runs of a script: the dialects it is true in, and the versions that it cites."""
+    tried = [STANDARD] if PEER else DIALECTS
+    return [
+        Spoken(dialect, version)
+        for dialect in getattr(script, "dialects", DIALECTS)
+        if dialect in tried
+        for version in script.versions
+    ]
+
+
+class Peer:
+    """Another broker."""
+
+    mqtt_port = int(PEER or 0)
 
 
 def start(dialect, folder):
     """A server whose plain door lets everybody in. AWS's dialect is what it speaks unasked."""
+    if PEER:
+        return Peer()
     settings = [] if dialect == AWS else ["--set", f"mqtt.dialect={dialect}"]
     return Server(folder / dialect, "--dev", *settings).start()
-
-
-class Peer:
-    """Another broker at `port`, to try the scripts of the standard dialect on."""
-
-    def __init__(self, port):
-        self.mqtt_port = int(port)
 
 
 class PeerClient(Client):
