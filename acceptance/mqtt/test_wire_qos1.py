@@ -67,7 +67,7 @@ def test_what_is_not_acknowledged_keeps_its_identifier_and_is_not_sent_again(wir
     subscriber.ping()
 
 
-@clause("3.1.1:MQTT-4.5.0-2", "5:MQTT-4.5.0-2")
+@clause("3.1.1:MQTT-4.3.2-1", "5:MQTT-4.3.2-3")
 def test_an_acknowledgement_of_nothing_is_ignored(wire):
     client = wire.join().send(ack(PUBACK, 4321))
     client.ping()

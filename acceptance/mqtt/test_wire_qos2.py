@@ -121,7 +121,7 @@ def test_a_session_goes_on_where_each_message_stood(wire):
     subscriber.drop()
     again = wire.attend(name)
     assert again.connack.session_present
-    resent = {(one.kind, one.packet_id, one.dup) for one in again.inbox()}
+    resent = {(one.kind, one.packet_id, one.dup) for one in (again.read(), again.read())}
     assert resent == {(PUBLISH, sent.packet_id, True), (PUBREL, recorded.packet_id, False)}
     again.send(ack(PUBREC, sent.packet_id)).expect(PUBREL, packet_id=sent.packet_id)
     again.send(ack(PUBCOMP, sent.packet_id), ack(PUBCOMP, recorded.packet_id))
@@ -178,6 +178,17 @@ def test_each_step_has_codes_of_its_own(wire, kind, code):
     assert client.is_closed(0x82)
 
 
+@clause("3.1.1:MQTT-4.5.0-1", "5:MQTT-4.5.0-1")
+@in_dialect(STANDARD)
+def test_a_publisher_hears_itself(wire):
+    client = wire.join()
+    client.subscribe(wire.topic, qos=2)
+    client.say(publish, wire.topic, b"echo", 2, packet_id=77)
+    heard = {one.kind: one for one in (client.read(), client.read())}
+    assert heard[PUBREC].packet_id == 77
+    assert brief([heard[PUBLISH]]) == [(wire.topic, b"echo", 2, False)]
+
+
 LOWER = [(2, 0), (2, 1), (1, 2), (0, 2), (2, 2)]
 
 
@@ -215,6 +226,16 @@ def test_retained_messages_and_wills_have_qos_2(wire):
     assert brief([receive(subscriber)]) == [(f"{wire.topic}/kept", b"kept", 2, True)]
     wire.join(will={"topic": f"{wire.topic}/will", "payload": b"gone", "qos": 2}).drop()
     assert brief([receive(subscriber)]) == [(f"{wire.topic}/will", b"gone", 2, False)]
+
+
+@clause("3.1.1:MQTT-3.3.1-11", "5:MQTT-3.3.1-7", "5:MQTT-3.3.1-6")
+@in_dialect(STANDARD)
+def test_an_empty_message_of_qos_2_clears_what_is_retained(wire):
+    publisher, subscriber = wire.join(), wire.join()
+    for payload in (b"kept", b""):
+        deliver(publisher, wire.topic, payload, 2, retain=True)
+    subscriber.subscribe(wire.topic, qos=2)
+    subscriber.ping()
 
 
 @clause("5:MQTT-3.2.2-11", "3.1.1:MQTT-3.3.4-1")

@@ -3,6 +3,7 @@
 import pytest
 
 from clauses import clause, in_dialect
+from mqtt_raw import PUBLISH, SUBACK, subscribe
 from wire import AWS, STANDARD, brief, deliver, receive
 
 AS_PUBLISHED = 0x08
@@ -126,8 +127,8 @@ def test_it_comes_to_new_subscriptions_only_if_asked(wire):
 def test_a_subscription_of_a_session_is_not_new(wire):
     keep(wire)
     subscriber = wire.attend(name := wire.new_name())
-    subscriber.subscribe(wire.topic, options=NEW_ONLY)
-    receive(subscriber)
+    subscriber.say(subscribe, wire.topic, options=NEW_ONLY)
+    assert {subscriber.read().kind, subscriber.read().kind} == {SUBACK, PUBLISH}
     wire.leave(subscriber)
     again = wire.attend(name)
     again.subscribe(wire.topic, options=NEW_ONLY)

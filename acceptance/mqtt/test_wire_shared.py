@@ -71,7 +71,7 @@ def test_the_filter_of_a_group_may_have_wildcards(wire):
     assert hear(client, 1) == [(f"{wire.topic}/a/b", b"/a/b")]
 
 
-@clause("5:MQTT-4.8.2-1", "3.1.1:MQTT-7.0.0-2")
+@clause("5:MQTT-4.8.2-1", "3.1.1:MQTT-4.5.0-1")
 def test_clients_of_both_versions_share(wire):
     members = [member(wire, version=version) for version in (V311, V5)]
     publisher = wire.join()

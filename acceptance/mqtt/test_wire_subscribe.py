@@ -3,6 +3,7 @@
 import pytest
 
 from clauses import clause, in_dialect
+from device import allow, deny, document
 from mqtt_raw import CLOSED, PUBLISH, SUBACK, SUBSCRIBE, V5, packet, subscribe
 from wire import AWS, STANDARD, brief, deliver, hear, receive
 
@@ -164,6 +165,20 @@ def test_a_message_comes_with_the_lower_qos(wire, published, subscribed):
     client.subscribe(wire.topic, qos=subscribed)
     deliver(wire.join(), wire.topic, b"x", published)
     assert client.expect(PUBLISH).qos == min(published, subscribed)
+
+
+@clause("3.1.1:MQTT-3.8.4-5", "3.1.1:MQTT-3.9.3-2", "5:MQTT-3.8.4-7", "5:MQTT-3.9.3-2")
+def test_a_filter_that_is_not_allowed_is_refused(wire):
+    if not hasattr(wire.server, "iot"):
+        pytest.skip("another broker has no policies")
+    statements = [allow("iot:*"), deny("iot:Subscribe", f"topicfilter/{wire.topic}/no")]
+    wire.server.iot.create_policy(policyName=wire.topic, policyDocument=document(*statements))
+    client = wire.join(user_name=f"policy/{wire.topic}")
+    client.say(subscribe, f"{wire.topic}/yes", f"{wire.topic}/no", f"{wire.topic}/yes/2")
+    if wire.is_aws and wire.version < V5:
+        assert client.is_closed()
+    else:
+        client.expect(SUBACK, codes=[0, 0x87 if wire.version == V5 else 0x80, 0])
 
 
 @clause("5:MQTT-3.2.2-10", "3.1.1:MQTT-3.8.4-5")

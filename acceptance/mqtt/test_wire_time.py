@@ -163,20 +163,23 @@ def a_delayed_will_comes_once(wire):
 @meanwhile
 @clause("5:MQTT-3.3.2-5", "5:MQTT-3.3.2-6")
 def a_message_that_waits_grows_old(wire):
+    qos = 1 if wire.is_aws else 2
     client = wire.attend(name := wire.new_name())
-    client.subscribe(wire.topic, qos=1)
+    client.subscribe(wire.topic, qos=qos)
     wire.leave(client)
     publisher = wire.join()
     for payload, expiry_s in [(b"short", 1), (b"long", 60), (b"for ever", None)]:
         props = {} if expiry_s is None else {"message_expiry": expiry_s}
         deliver(publisher, wire.topic, payload, 1, props=props)
+        deliver(publisher, wire.topic, payload, qos, props=props)
     time.sleep(3)
     again = wire.attend(name)
-    aged, ageless = receive(again), receive(again)
-    assert (aged.payload, ageless.payload) == (b"long", b"for ever")
-    assert 60 - 3 - GRACE_S <= aged.properties["message_expiry"] <= 57
-    assert "message_expiry" not in ageless.properties
+    heard = [again.expect(PUBLISH) for _ in range(4)]
     again.ping()
+    assert [one.payload for one in heard] == [b"long"] * 2 + [b"for ever"] * 2
+    for aged in heard[:2]:
+        assert 60 - 3 - GRACE_S <= aged.properties["message_expiry"] <= 57
+    assert not any("message_expiry" in one.properties for one in heard[2:])
 
 
 @meanwhile

@@ -77,14 +77,11 @@ def test_many_levels_may_be_none(wire, wanted):
 @clause("3.1.1:MQTT-4.7.2-1", "5:MQTT-4.7.2-1")
 @in_dialect(STANDARD)
 def test_a_wildcard_at_the_beginning_matches_no_dollar(wire):
-    blind, seeing = wire.join(), wire.join()
-    blind.subscribe("#", f"+/{wire.topic}", "+/#", qos=1)
-    seeing.subscribe(f"$w/{wire.topic}", "$w/+", "$w/#", qos=1)
-    publisher = wire.join()
-    publisher.say(publish, f"$w/{wire.topic}", b"x", 1)
-    publisher.expect(PUBACK)
-    assert f"$w/{wire.topic}" not in [one.topic for one in blind.inbox()]
-    assert f"$w/{wire.topic}" in [one.topic for one in seeing.inbox()]
+    subscriber, publisher = wire.join(), wire.join()
+    subscriber.subscribe("#", f"+/{wire.topic}", "+/#")
+    publisher.say(publish, f"$w/{wire.topic}", b"x", 1).expect(PUBACK)
+    deliver(publisher, wire.topic, b"marker", 1)
+    assert [one.topic for one in subscriber.inbox()] == [wire.topic]
 
 
 @clause("3.1.1:MQTT-4.7.3-1", "5:MQTT-4.7.3-1", "3.1.1:MQTT-4.8.0-1")
