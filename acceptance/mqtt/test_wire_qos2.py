@@ -143,6 +143,20 @@ def test_a_publisher_goes_on_where_it_stood(wire):
     assert hear(subscriber, 1) == [(wire.topic, b"once")]
 
 
+@clause("3.1.1:MQTT-4.4.0-1", "5:MQTT-4.4.0-1", "5:MQTT-4.3.3-3")
+@in_dialect(STANDARD)
+@pytest.mark.parametrize("is_released", [False, True])
+def test_what_a_client_published_to_itself_comes_again(wire, is_released):
+    client = wire.attend(name := wire.new_name())
+    client.subscribe(wire.topic, qos=2)
+    client.say(publish, wire.topic, b"x", 2, packet_id=9)
+    assert {client.read().kind, client.read().kind} == {PUBREC, PUBLISH}
+    if is_released:
+        client.send(ack(PUBREL, 9)).expect(PUBCOMP, packet_id=9)
+    client.drop()
+    wire.attend(name).expect(PUBLISH, payload=b"x", dup=True)
+
+
 @clause("5:MQTT-4.4.0-2", "5:MQTT-3.5.2-1", "5:MQTT-4.3.3-4")
 @in_dialect(STANDARD)
 def test_a_message_that_is_refused_is_done_with(wire):
@@ -231,11 +245,12 @@ def test_retained_messages_and_wills_have_qos_2(wire):
 @clause("3.1.1:MQTT-3.3.1-11", "5:MQTT-3.3.1-7", "5:MQTT-3.3.1-6")
 @in_dialect(STANDARD)
 def test_an_empty_message_of_qos_2_clears_what_is_retained(wire):
-    publisher, subscriber = wire.join(), wire.join()
-    for payload in (b"kept", b""):
+    publisher = wire.join()
+    for payload, kept in ((b"kept", 1), (b"", 0)):
         deliver(publisher, wire.topic, payload, 2, retain=True)
-    subscriber.subscribe(wire.topic, qos=2)
-    subscriber.ping()
+        subscriber = wire.join()
+        subscriber.subscribe(wire.topic, qos=2)
+        assert len(hear(subscriber, kept)) == kept
 
 
 @clause("5:MQTT-3.2.2-11", "3.1.1:MQTT-3.3.4-1")

@@ -138,6 +138,7 @@ def test_a_subscription_of_a_session_is_not_new(wire):
 @clause("5:MQTT-3.3.1-11")
 def test_it_does_not_come_to_who_does_not_want_it(wire):
     keep(wire)
+    assert len(found(wire)) == 1
     subscriber = wire.join()
     for _ in range(2):
         subscriber.subscribe(wire.topic, qos=1, options=NEVER)
@@ -188,4 +189,5 @@ def test_options_hold_for_a_wildcard_too(wire, options, first, second):
 @clause("5:MQTT-4.8.2-1")
 def test_it_does_not_come_to_a_shared_subscription(wire):
     keep(wire)
+    assert len(found(wire)) == 1
     assert found(wire, f"$share/{wire.topic}/{wire.topic}") == []

@@ -62,7 +62,9 @@ def test_messages_of_qos_2_wait_too(wire):
 def test_a_clean_start_drops_the_session_for_good(wire):
     name, publisher = subscriber_away(wire), wire.join()
     deliver(publisher, wire.topic, b"old", 1)
+    present = wire.attend(name).connack.session_present
     clean = wire.join(name)
+    assert (present, clean.connack.session_present) == (True, False)
     deliver(publisher, wire.topic, b"new", 1)
     clean.ping()
     wire.leave(clean)

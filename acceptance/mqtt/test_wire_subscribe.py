@@ -65,7 +65,8 @@ def test_no_local_goes_by_the_client_id(wire):
     wire.leave(client)
     again = wire.attend(name)
     deliver(again, wire.topic, b"own", 1)
-    again.ping()
+    deliver(wire.join(), wire.topic, b"another's", 1)
+    assert hear(again, 1) == [(wire.topic, b"another's")]
 
 
 @clause("5:MQTT-3.8.3-4")

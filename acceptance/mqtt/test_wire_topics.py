@@ -139,7 +139,7 @@ def test_aws_takes_256_bytes_and_seven_slashes(wire, topic):
         assert client.is_closed()
 
 
-ALIKE = ["a", "A", "/a", "a/", " a", "a ", "ä", "a\u0308", "\ufeffa", "A/", "a//", "🜁", "\U0001f702"]
+ALIKE = ["a", "A", "/a", "a/", " a", "a ", "ä", "a\u0308", "\ufeffa", "A/", "a//", "\U0001f702"]
 
 
 @clause("3.1.1:MQTT-4.7.3-4", "5:MQTT-4.7.3-4", "3.1.1:MQTT-1.5.3-3", "5:MQTT-1.5.4-3")
