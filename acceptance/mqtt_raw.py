@@ -14,6 +14,7 @@ CLOSED = None
 
 CONNECT, CONNACK, PUBLISH, PUBACK, PUBREC, PUBREL, PUBCOMP = range(1, 8)
 SUBSCRIBE, SUBACK, UNSUBSCRIBE, UNSUBACK, PINGREQ, PINGRESP, DISCONNECT, AUTH = range(8, 16)
+ACKS = (PUBACK, PUBREC, PUBREL, PUBCOMP)
 
 # MQTT 5, 2.2.2.2: the identifier and the form of each property.
 PROPERTIES = {
@@ -61,10 +62,19 @@ class Packet:
     topic: str = ""
     payload: bytes = b""
     properties: dict = field(default_factory=dict)
+    bytes: int = 0
 
     @property
     def qos(self):
         return self.flags >> 1 & 3
+
+    @property
+    def retain(self):
+        return bool(self.flags & 1)
+
+    @property
+    def dup(self):
+        return bool(self.flags & 8)
 
 
 def varint(number):
@@ -117,8 +127,14 @@ def connect(
     user_name=None,
     password=None,
     props=None,
+    protocol="MQTT",
+    level=None,
+    flipped=0,
 ):
-    """CONNECT. `will` is a dict of topic, payload, qos, retain, props."""
+    """CONNECT. `will` is a dict of topic, payload, qos, retain, props.
+
+    `protocol`, `level` and `flipped` (bits of the flags) make it a wrong one.
+    """
     flags = (2 if clean else 0) | (0x80 if user_name is not None else 0)
     flags |= 0x40 if password is not None else 0
     payload = data(client_id)
@@ -128,7 +144,8 @@ def connect(
         payload += data(will["topic"]) + data(will.get("payload", b""))
     for credential in (user_name, password):
         payload += b"" if credential is None else data(credential)
-    header = data("MQTT") + struct.pack("!BBH", version, flags, keep_alive)
+    level = version if level is None else level
+    header = data(protocol) + struct.pack("!BBH", level, flags ^ flipped, keep_alive)
     return packet(CONNECT, header + properties(version, props) + payload)
 
 
@@ -142,8 +159,11 @@ def publish(
 
 
 def subscribe(*filters, qos=0, packet_id=1, version=V311, props=None, options=0):
+    """SUBSCRIBE. A filter may be a pair with options of its own, the QoS among them."""
     body = struct.pack("!H", packet_id) + properties(version, props)
-    body += b"".join(data(one) + bytes([qos | options]) for one in filters)
+    for one in filters:
+        text, own = one if isinstance(one, tuple) else (one, qos | options)
+        body += data(text) + bytes([own])
     return packet(SUBSCRIBE, body, 2)
 
 
@@ -154,6 +174,19 @@ def unsubscribe(*filters, packet_id=1, version=V311, props=None):
 
 def puback(packet_id):
     return packet(PUBACK, struct.pack("!H", packet_id))
+
+
+def ack(kind, packet_id, code=None, version=V311, props=None):
+    """PUBACK, PUBREC, PUBREL or PUBCOMP; in MQTT 5 with a code if one is given."""
+    body = struct.pack("!H", packet_id)
+    if code is not None:
+        body += bytes([code]) + (properties(version, props) if props else b"")
+    return packet(kind, body, 2 if kind == PUBREL else 0)
+
+
+def auth(code=None, version=V5, props=None):
+    """AUTH, which MQTT 3.1.1 does not have."""
+    return packet(AUTH, b"" if code is None else bytes([code]) + properties(version, props))
 
 
 def disconnect(version=V311, code=0, props=None):
@@ -210,7 +243,7 @@ class Reader:
         while block.rest:
             name, form = BY_ID[block.byte()]
             value = getattr(block, form)()
-            if name == "user":
+            if name in ("user", "subscription_id"):
                 found.setdefault(name, []).append(value)
             else:
                 assert name not in found, f"the server sent {name} twice"
@@ -222,17 +255,20 @@ def parse(kind, flags, body, version):
     """A packet from its bytes; what is left over is an error of the server's."""
     reader, found = Reader(body), Packet(kind, flags)
     is_v5 = version >= V5
+    assert kind == PUBLISH or flags == (2 if kind == PUBREL else 0), f"flags of packet {kind}"
     if kind == CONNACK:
-        found.session_present, found.code = bool(reader.byte() & 1), reader.byte()
+        acknowledged, found.code = reader.byte(), reader.byte()
+        assert acknowledged < 2, "the reserved flags of CONNACK are 0"
+        found.session_present = bool(acknowledged)
     elif kind == PUBLISH:
         found.topic = reader.text()
         found.packet_id = reader.two() if found.qos else 0
-    elif kind in (PUBACK, SUBACK, UNSUBACK):
+    elif kind in (*ACKS, SUBACK, UNSUBACK):
         found.packet_id = reader.two()
-    if kind in (PUBACK, DISCONNECT) and reader.rest:
+    if kind in (*ACKS, DISCONNECT, AUTH) and reader.rest:
         assert is_v5, "MQTT 3.1.1 has no reason code here"
         found.code = reader.byte()
-    if is_v5 and kind in (CONNACK, PUBLISH, PUBACK, SUBACK, UNSUBACK, DISCONNECT):
+    if is_v5 and kind in (CONNACK, PUBLISH, *ACKS, SUBACK, UNSUBACK, DISCONNECT, AUTH):
         found.properties = reader.properties()
     if kind in (SUBACK, UNSUBACK):
         found.codes, reader.rest = list(reader.rest), b""
@@ -300,7 +336,9 @@ class Client:
         body = self._exactly(length)
         if body is CLOSED:
             return CLOSED
-        return parse(head[0] >> 4, head[0] & 15, body, self.version)
+        found = parse(head[0] >> 4, head[0] & 15, body, self.version)
+        found.bytes = 1 + shift // 7 + length
+        return found
 
     def _exactly(self, count):
         while len(self.received) < count:
@@ -320,19 +358,30 @@ class Client:
         """Sends, and reads the answer."""
         return self.send(*packets).read()
 
+    def say(self, build, *args, **more):
+        """Sends what `build` makes in this client's version."""
+        return self.send(build(*args, version=self.version, **more))
+
+    def ask(self, build, *args, **more):
+        """Says, and reads the answer."""
+        return self.say(build, *args, **more).read()
+
+    def expect(self, kind, **wanted):
+        """The next packet, which is of this kind, with what else is wanted of it."""
+        found = self.read()
+        assert found is not CLOSED, f"closed instead of packet {kind}"
+        assert found.kind == kind, found
+        assert {name: getattr(found, name) for name in wanted} == wanted, found
+        return found
+
     def connect(self, client_id, **more):
         """Connects, and is let in: the CONNACK."""
-        answer = self.exchange(connect(client_id, version=self.version, **more))
-        assert answer is not CLOSED, "closed instead of CONNACK"
-        assert (answer.kind, answer.code) == (CONNACK, 0), answer
-        return answer
+        return self.say(connect, client_id, **more).expect(CONNACK, code=0)
 
     def subscribe(self, *filters, qos=0, **more):
         """Subscribes, and is granted what it asked for."""
-        answer = self.exchange(subscribe(*filters, qos=qos, version=self.version, **more))
-        assert answer is not CLOSED, "closed instead of SUBACK"
-        assert (answer.kind, answer.codes) == (SUBACK, [qos] * len(filters)), answer
-        return answer
+        granted = [one[1] & 3 if isinstance(one, tuple) else qos for one in filters]
+        return self.say(subscribe, *filters, qos=qos, **more).expect(SUBACK, codes=granted)
 
     def publish(self, topic, payload=b"", qos=0, packet_id=1, **more):
         """Publishes; with QoS 1 the answer, which is read."""
@@ -348,6 +397,16 @@ class Client:
             answer = self.exchange(PING)
             assert answer is not CLOSED, "closed instead of PINGRESP"
             assert answer.kind == PINGRESP, answer
+
+    def inbox(self):
+        """All that comes before the server has dealt with what was sent; see `ping`."""
+        found = []
+        for _ in range(2):
+            self.send(PING)
+            while (answer := self.read()) is CLOSED or answer.kind != PINGRESP:
+                assert answer is not CLOSED, f"closed instead of PINGRESP, after {found}"
+                found.append(answer)
+        return found
 
     def message(self):
         """The next message, acknowledged: (topic, payload)."""
