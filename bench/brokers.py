@@ -46,7 +46,6 @@ require_certificate true
 RUMQTTD_CONF = """\
 id = 0
 [router]
-id = 0
 max_connections = 20000
 max_outgoing_packet_count = 200
 max_segment_size = 104857600
@@ -104,6 +103,7 @@ class Program:
 
 class Mosquitto(Program):
     has_tls = True
+    ending = "conf"
 
     @cached_property
     def identity(self):
@@ -119,7 +119,7 @@ class Mosquitto(Program):
         return [self.path, "-c", self.write(text)]
 
     def write(self, text):
-        path = self.scratch / f"{self.name}.conf"
+        path = self.scratch / f"{self.name}.{self.ending}"
         path.write_text(text)
         return str(path)
 
@@ -129,6 +129,7 @@ class Mosquitto(Program):
 
 class Rumqttd(Mosquitto):
     has_tls = False
+    ending = "toml"
 
     def command(self, port, tls):
         return [self.path, "-c", self.write(RUMQTTD_CONF.format(port=port))]
