@@ -81,7 +81,8 @@ def test_a_wildcard_at_the_beginning_matches_no_dollar(wire):
     subscriber.subscribe("#", f"+/{wire.topic}", "+/#")
     publisher.say(publish, f"$w/{wire.topic}", b"x", 1).expect(PUBACK)
     deliver(publisher, wire.topic, b"marker", 1)
-    assert [one.topic for one in subscriber.inbox()] == [wire.topic]
+    heard = {one.topic for one in subscriber.inbox() if not one.retain}
+    assert heard == {wire.topic}
 
 
 @clause("3.1.1:MQTT-4.7.3-1", "5:MQTT-4.7.3-1", "3.1.1:MQTT-4.8.0-1")
