@@ -82,23 +82,71 @@ impl Broker {
     where
         S: AsyncRead + AsyncWrite + Unpin,
     {
-        self.serve_client(stream, &Newcomer::Stranger(knock)).await;
+        self.serve_client(stream, Box::new(Newcomer::Stranger(knock))).await;
     }
 
-    async fn serve_client<S>(self: &Arc<Self>, mut stream: S, newcomer: &Newcomer)
+    /// Each step is in a box: while a client is connected, nothing is held but its connection.
+    async fn serve_client<S>(self: &Arc<Self>, stream: S, newcomer: Box<Newcomer>)
+    where
+        S: AsyncRead + AsyncWrite + Unpin,
+    {
+        let comes_by_websocket = matches!(*newcomer, Newcomer::Visitor(_));
+        let Some(mut connection) = Box::pin(self.let_in(stream, newcomer)).await else { return };
+        let client = Arc::clone(&connection.session().client);
+        let guard = Presence { broker: self, client };
+        let ending = if comes_by_websocket {
+            let longest = Duration::from_secs(self.app.limits.websocket_s);
+            let ended = Box::pin(tokio::time::timeout(longest, connection.run())).await;
+            ended.unwrap_or(Ending::Expired)
+        } else {
+            connection.run().await
+        };
+        Box::pin(self.part(connection, ending)).await;
+        drop(guard);
+    }
+
+    /// From the first byte of a client to its CONNACK; none if it does not come in.
+    async fn let_in<S>(
+        self: &Arc<Self>,
+        mut stream: S,
+        newcomer: Box<Newcomer>,
+    ) -> Option<Box<Connection<S>>>
     where
         S: AsyncRead + AsyncWrite + Unpin,
     {
         let mut decoder = Decoder::server(self.app.limits.mqtt_packet_bytes_max);
         let mut input = BytesMut::new();
-        // In a box, so that a connection does not hold the room that letting it in took.
-        match Box::pin(self.admit(newcomer, &mut stream, &mut decoder, &mut input)).await {
-            Ok(admitted) => {
-                let comes_by_websocket = matches!(newcomer, Newcomer::Visitor(_));
-                self.converse(admitted, (stream, decoder, input), comes_by_websocket).await;
+        let admitted = match self.admit(&newcomer, &mut stream, &mut decoder, &mut input).await {
+            Ok(admitted) => admitted,
+            Err(refused) => {
+                self.turn_away(newcomer.knock(), &mut stream, &refused).await;
+                return None;
             }
-            Err(refused) => self.turn_away(newcomer.knock(), &mut stream, &refused).await,
+        };
+        self.app.device_log.record(admitted.event());
+        let Admitted { mut session, connack, patience } = admitted;
+        let mut output = BytesMut::new();
+        Packet::Connack(Box::new(connack)).encode(session.client.version, &mut output);
+        session.say_unreleased(&mut output);
+        self.metrics.connections.increment(1);
+        self.tell(&session.space, &session.client, &Lifecycle::Connected);
+        let io = (stream, decoder, input);
+        let mut connection = Connection::new(Arc::clone(self), io, session, output, patience);
+        if matches!(*newcomer, Newcomer::Visitor(_)) {
+            connection.end_with_goodbye();
         }
+        Some(Box::new(connection))
+    }
+
+    /// From the end of a conversation to the end of its connection.
+    async fn part<S>(self: &Arc<Self>, mut connection: Box<Connection<S>>, ending: Ending)
+    where
+        S: AsyncRead + AsyncWrite + Unpin,
+    {
+        let leftover = connection.take_mail();
+        self.bury(connection.session(), &ending, leftover).await;
+        connection.let_others_go_on();
+        connection.close(&ending).await;
     }
 
     /// Ends every connection, those that come later too; clients are told that the server stops.
@@ -110,39 +158,6 @@ impl Broker {
             // Nobody waits for this one: shutdown waits for all tasks.
             drop(client.mailbox.close(Ending::ShuttingDown));
         }
-    }
-
-    async fn converse<S>(
-        self: &Arc<Self>,
-        admitted: Admitted,
-        io: (S, Decoder, BytesMut),
-        comes_by_websocket: bool,
-    ) where
-        S: AsyncRead + AsyncWrite + Unpin,
-    {
-        self.app.device_log.record(admitted.event());
-        let Admitted { mut session, connack, patience } = admitted;
-        let mut output = BytesMut::new();
-        Packet::Connack(Box::new(connack)).encode(session.client.version, &mut output);
-        session.say_unreleased(&mut output);
-        self.metrics.connections.increment(1);
-        let guard = Presence { broker: self, client: Arc::clone(&session.client) };
-        self.tell(&session.space, &session.client, &Lifecycle::Connected);
-        let mut connection = Connection::new(Arc::clone(self), io, session, output, patience);
-        let ending = if comes_by_websocket {
-            connection.end_with_goodbye();
-            let longest = Duration::from_secs(self.app.limits.websocket_s);
-            // In a box, for the room of the others' connections.
-            let ended = Box::pin(tokio::time::timeout(longest, connection.run())).await;
-            ended.unwrap_or(Ending::Expired)
-        } else {
-            connection.run().await
-        };
-        let leftover = connection.take_mail();
-        self.bury(connection.session(), &ending, leftover).await;
-        connection.let_others_go_on();
-        connection.close(&ending).await;
-        drop(guard);
     }
 
     /// What is left to do for a client whose connection has ended, with the mail that it did not
@@ -250,7 +265,8 @@ impl MqttDoor for Broker {
         stream: Box<dyn ByteStream>,
         visitor: Visitor,
     ) -> BoxFuture<'static, ()> {
-        Box::pin(async move { self.serve_client(stream, &Newcomer::Visitor(visitor)).await })
+        let newcomer = Box::new(Newcomer::Visitor(visitor));
+        Box::pin(async move { self.serve_client(stream, newcomer).await })
     }
 }
 

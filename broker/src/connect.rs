@@ -317,7 +317,8 @@ impl Broker {
             window: Window::new(asked.receive_maximum.unwrap_or(inflight_max).min(inflight_max)),
             received: Received::default(),
             receipts: Receipts::default(),
-            aliases: vec![None; aliases],
+            aliases: Vec::new(),
+            aliases_max: aliases,
             packet_bytes_max,
             tells_reasons: self.app.dialect.gives_reason_strings
                 && asked.request_problem_information.unwrap_or(true),

@@ -89,7 +89,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
             stream,
             decoder,
             session,
-            partial,
+            // What came with CONNECT alone is kept, not the buffer that it came in.
+            partial: if partial.is_empty() { BytesMut::new() } else { partial },
             unwritten,
             is_unflushed: false,
             mail: VecDeque::new(),

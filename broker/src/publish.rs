@@ -129,6 +129,9 @@ impl Session {
         let Some(alias) = publish.properties.as_mut().and_then(|p| p.topic_alias.take()) else {
             return Ok(topic);
         };
+        if self.aliases.is_empty() {
+            self.aliases.resize(self.aliases_max, None);
+        }
         let slot = usize::from(alias).checked_sub(1).and_then(|at| self.aliases.get_mut(at));
         let Some(slot) = slot else {
             let most = self.limits().mqtt_topic_alias_max;

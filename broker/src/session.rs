@@ -41,6 +41,7 @@ pub(crate) struct Session {
     pub(crate) receipts: Receipts,
     /// What the client's topic aliases stand for.
     pub(crate) aliases: Vec<Option<ByteString>>,
+    pub(crate) aliases_max: usize,
     /// The largest packet that the client takes.
     pub(crate) packet_bytes_max: usize,
     /// Whether refusals are explained to the client (MQTT 5, Request Problem Information).

@@ -122,7 +122,8 @@ impl Threshold {
 
     /// A device on the port of MQTT over TLS.
     async fn mqtts(self, arrival: Arrival) {
-        match arrival.secured(&self.inside.tls, ClientCertificate::Required).await {
+        let arrived = Box::pin(arrival.secured(&self.inside.tls, ClientCertificate::Required));
+        match arrived.await {
             Ok((secured, peer)) => {
                 let knock = Knock {
                     server_name: secured.server_name,
@@ -137,8 +138,8 @@ impl Threshold {
 
     /// Whoever comes to the port that HTTPS and MQTT share.
     async fn by_protocol(self, arrival: Arrival) {
-        let arrived = arrival.secured(&self.inside.tls, ClientCertificate::ByProtocol).await;
-        let (secured, peer) = match arrived {
+        let arrived = Box::pin(arrival.secured(&self.inside.tls, ClientCertificate::ByProtocol));
+        let (secured, peer) = match arrived.await {
             Ok(arrived) => arrived,
             Err(unready) => return self.log.failed(HTTPS, &unready),
         };
@@ -152,14 +153,15 @@ impl Threshold {
                 self.inside.broker.serve_connection(secured.stream, knock).await;
             }
             Some(Protocol::Http) | None => {
-                self.inside.gateway.serve_connection(secured.stream, knock).await;
+                Box::pin(self.inside.gateway.serve_connection(secured.stream, knock)).await;
             }
         }
     }
 
     /// A device on the plain port.
     async fn plain_mqtt(self, arrival: Arrival) {
-        match arrival.plain().await {
+        // In a box: while the client is connected, nothing is held but its connection.
+        match Box::pin(arrival.plain()).await {
             Ok((stream, peer)) => {
                 self.inside.broker.serve_connection(stream, knock(MQTT, peer)).await;
             }

@@ -72,8 +72,8 @@ pub enum ClientCertificate {
 /// A connection after its handshake.
 #[derive(Debug)]
 pub struct Secured {
-    /// What is said from here on.
-    pub stream: TlsStream<TcpStream>,
+    /// What is said from here on. In a box: it is large, and handed on several times.
+    pub stream: Box<TlsStream<TcpStream>>,
     /// The name that the client asked for, in lower case.
     pub server_name: Option<String>,
     /// The protocol that was asked for by ALPN, and echoed.
@@ -305,7 +305,7 @@ fn secured(
         server_name: hello.server_name,
         protocol: alpn.map(Alpn::protocol),
         certificate,
-        stream,
+        stream: Box::new(stream),
     })
 }
 
