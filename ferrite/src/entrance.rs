@@ -108,6 +108,7 @@ impl Doors {
     }
 }
 
+/// What comes after a handshake is boxed: a connection in the one holds no room for the other.
 impl Threshold {
     /// Whoever comes to the plain port of the APIs.
     async fn plain_http(self, arrival: Arrival) {
@@ -122,14 +123,14 @@ impl Threshold {
 
     /// A device on the port of MQTT over TLS.
     async fn mqtts(self, arrival: Arrival) {
-        match arrival.secured(&self.inside.tls, ClientCertificate::Required).await {
+        match Box::pin(arrival.secured(&self.inside.tls, ClientCertificate::Required)).await {
             Ok((secured, peer)) => {
                 let knock = Knock {
                     server_name: secured.server_name,
                     certificate: secured.certificate,
                     ..knock(MQTTS, peer)
                 };
-                self.inside.broker.serve_connection(secured.stream, knock).await;
+                Box::pin(self.inside.broker.serve_connection(secured.stream, knock)).await;
             }
             Err(unready) => self.log.failed(MQTTS, &unready),
         }
@@ -137,7 +138,8 @@ impl Threshold {
 
     /// Whoever comes to the port that HTTPS and MQTT share.
     async fn by_protocol(self, arrival: Arrival) {
-        let arrived = arrival.secured(&self.inside.tls, ClientCertificate::ByProtocol).await;
+        let arrived =
+            Box::pin(arrival.secured(&self.inside.tls, ClientCertificate::ByProtocol)).await;
         let (secured, peer) = match arrived {
             Ok(arrived) => arrived,
             Err(unready) => return self.log.failed(HTTPS, &unready),
@@ -149,10 +151,10 @@ impl Threshold {
         };
         match secured.protocol {
             Some(Protocol::Mqtt | Protocol::MqttCustomAuth) => {
-                self.inside.broker.serve_connection(secured.stream, knock).await;
+                Box::pin(self.inside.broker.serve_connection(secured.stream, knock)).await;
             }
             Some(Protocol::Http) | None => {
-                self.inside.gateway.serve_connection(secured.stream, knock).await;
+                Box::pin(self.inside.gateway.serve_connection(secured.stream, knock)).await;
             }
         }
     }
@@ -161,7 +163,7 @@ impl Threshold {
     async fn plain_mqtt(self, arrival: Arrival) {
         match arrival.plain().await {
             Ok((stream, peer)) => {
-                self.inside.broker.serve_connection(stream, knock(MQTT, peer)).await;
+                Box::pin(self.inside.broker.serve_connection(stream, knock(MQTT, peer))).await;
             }
             Err(unready) => self.log.failed(MQTT, &unready),
         }
