@@ -38,9 +38,6 @@ const GOODBYE: Duration = Duration::from_secs(2);
 /// How much a client may still send while it hears why.
 const UNREAD_BYTES_MAX: u64 = 1024 * 1024;
 
-/// Resolves when the client's certificate is no longer good.
-pub(crate) type Ended = Pin<Box<dyn Future<Output = ()> + Send>>;
-
 /// A client's stream and its session.
 pub(crate) struct Connection<S> {
     broker: Arc<Broker>,
@@ -57,7 +54,6 @@ pub(crate) struct Connection<S> {
     last_heard: Instant,
     patience: Duration,
     silence: Pin<Box<Sleep>>,
-    ended: Ended,
     /// That of the permissions, when they were last looked at.
     generation: Option<u64>,
     are_timers_set: bool,
@@ -77,13 +73,6 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
         patience: Duration,
     ) -> Self {
         let last_heard = Instant::now();
-        let mut permission = session.client.permissions.ended();
-        let ended = Box::pin(async move {
-            // An error means that nobody can end the permissions any more.
-            if permission.wait_for(Option::is_some).await.is_err() {
-                std::future::pending::<()>().await;
-            }
-        });
         Self {
             broker,
             stream,
@@ -97,7 +86,6 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
             last_heard,
             patience,
             silence: Box::pin(sleep_until(last_heard + patience)),
-            ended,
             generation: None,
             are_timers_set: false,
             ends_with_goodbye: false,
@@ -220,8 +208,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
         // A timer that was polled wakes this task, so it need not be polled again each time.
         if !self.are_timers_set {
             self.are_timers_set = true;
-            if self.ended.as_mut().poll(cx).is_ready() {
-                cx.waker().wake_by_ref();
+            if let Poll::Ready(refusal) = self.session.client.permissions.poll_ended(cx) {
+                return Err(Ending::Revoked(refusal));
             }
             if self.silence.as_mut().poll(cx).is_pending() {
                 return Ok(());

@@ -108,6 +108,7 @@ impl Doors {
     }
 }
 
+/// What comes after a handshake is boxed: a connection in the one holds no room for the other.
 impl Threshold {
     /// Whoever comes to the plain port of the APIs.
     async fn plain_http(self, arrival: Arrival) {
@@ -122,15 +123,14 @@ impl Threshold {
 
     /// A device on the port of MQTT over TLS.
     async fn mqtts(self, arrival: Arrival) {
-        let arrived = Box::pin(arrival.secured(&self.inside.tls, ClientCertificate::Required));
-        match arrived.await {
+        match Box::pin(arrival.secured(&self.inside.tls, ClientCertificate::Required)).await {
             Ok((secured, peer)) => {
                 let knock = Knock {
                     server_name: secured.server_name,
                     certificate: secured.certificate,
                     ..knock(MQTTS, peer)
                 };
-                self.inside.broker.serve_connection(secured.stream, knock).await;
+                Box::pin(self.inside.broker.serve_connection(secured.stream, knock)).await;
             }
             Err(unready) => self.log.failed(MQTTS, &unready),
         }
@@ -138,8 +138,9 @@ impl Threshold {
 
     /// Whoever comes to the port that HTTPS and MQTT share.
     async fn by_protocol(self, arrival: Arrival) {
-        let arrived = Box::pin(arrival.secured(&self.inside.tls, ClientCertificate::ByProtocol));
-        let (secured, peer) = match arrived.await {
+        let arrived =
+            Box::pin(arrival.secured(&self.inside.tls, ClientCertificate::ByProtocol)).await;
+        let (secured, peer) = match arrived {
             Ok(arrived) => arrived,
             Err(unready) => return self.log.failed(HTTPS, &unready),
         };
@@ -150,7 +151,7 @@ impl Threshold {
         };
         match secured.protocol {
             Some(Protocol::Mqtt | Protocol::MqttCustomAuth) => {
-                self.inside.broker.serve_connection(secured.stream, knock).await;
+                Box::pin(self.inside.broker.serve_connection(secured.stream, knock)).await;
             }
             Some(Protocol::Http) | None => {
                 Box::pin(self.inside.gateway.serve_connection(secured.stream, knock)).await;
@@ -160,10 +161,9 @@ impl Threshold {
 
     /// A device on the plain port.
     async fn plain_mqtt(self, arrival: Arrival) {
-        // In a box: while the client is connected, nothing is held but its connection.
-        match Box::pin(arrival.plain()).await {
+        match arrival.plain().await {
             Ok((stream, peer)) => {
-                self.inside.broker.serve_connection(stream, knock(MQTT, peer)).await;
+                Box::pin(self.inside.broker.serve_connection(stream, knock(MQTT, peer))).await;
             }
             Err(unready) => self.log.failed(MQTT, &unready),
         }

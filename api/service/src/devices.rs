@@ -6,11 +6,11 @@
 use std::borrow::Cow;
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::task::{Context, Poll, Waker};
 
 use bytes::Bytes;
 use policy::{Decision, Document};
-use tokio::sync::watch;
 use types::{Tenant, Timestamp};
 
 use crate::BoxFuture;
@@ -110,7 +110,15 @@ pub trait PolicySource: Send + Sync {
 pub struct Permissions {
     rights: RwLock<Arc<Rights>>,
     generation: AtomicU64,
-    ended: watch::Sender<Option<Refusal>>,
+    ended: Mutex<Ended>,
+}
+
+/// Whether permissions are at their end. Small: every connection has one.
+#[derive(Default)]
+struct Ended {
+    refusal: Option<Box<Refusal>>,
+    /// Who wants to know; one for each task that waits.
+    wakers: Vec<Waker>,
 }
 
 /// What a client may do at one time.
@@ -157,7 +165,7 @@ impl Permissions {
         Self {
             rights: RwLock::new(Arc::new(rights)),
             generation: AtomicU64::new(0),
-            ended: watch::Sender::new(None),
+            ended: Mutex::default(),
         }
     }
 
@@ -180,26 +188,33 @@ impl Permissions {
 
     /// Ends the client's connection: its certificate is no longer good.
     pub fn end(&self, refusal: Refusal) {
-        // Inside, so that whoever sees the new generation also sees why, and whoever is woken
-        // sees the new generation.
-        self.ended.send_if_modified(|ended| {
-            let is_first = ended.is_none();
-            if is_first {
-                *ended = Some(refusal);
-            }
-            self.generation.fetch_add(1, Ordering::AcqRel);
-            is_first
-        });
+        // Under the lock, so that whoever sees the new generation also sees why, and whoever is
+        // woken sees the new generation.
+        let mut ended = self.ended.lock().unwrap_or_else(PoisonError::into_inner);
+        ended.refusal.get_or_insert_with(|| Box::new(refusal));
+        self.generation.fetch_add(1, Ordering::AcqRel);
+        let wakers = std::mem::take(&mut ended.wakers);
+        drop(ended);
+        wakers.into_iter().for_each(Waker::wake);
     }
 
     /// Why the connection has to end, if it has to.
     pub fn ending(&self) -> Option<Refusal> {
-        self.ended.borrow().clone()
+        let ended = self.ended.lock().unwrap_or_else(PoisonError::into_inner);
+        ended.refusal.as_deref().cloned()
     }
 
-    /// Resolves when the connection has to end, with the reason.
-    pub fn ended(&self) -> watch::Receiver<Option<Refusal>> {
-        self.ended.subscribe()
+    /// Ready when the connection has to end, with the reason; until then the task of `cx` is woken
+    /// when it has to.
+    pub fn poll_ended(&self, cx: &mut Context<'_>) -> Poll<Refusal> {
+        let mut ended = self.ended.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(refusal) = &ended.refusal {
+            return Poll::Ready((**refusal).clone());
+        }
+        if !ended.wakers.iter().any(|known| known.will_wake(cx.waker())) {
+            ended.wakers.push(cx.waker().clone());
+        }
+        Poll::Pending
     }
 }
 

@@ -107,7 +107,11 @@ impl Listener {
             let leaving = stream.into_std();
             workers.spawn(self.door.name, TaskKind::Transient, move || async move {
                 match leaving.and_then(TcpStream::from_std) {
-                    Ok(stream) => handle(Arrival::new(stream, address, &door, handshake)).await,
+                    Ok(stream) => {
+                        // Boxed, since each future around it would hold it twice.
+                        let arrival = Arrival::new(stream, address, &door, handshake);
+                        Box::pin(handle(arrival)).await;
+                    }
                     Err(error) => tracing::warn!(%error, "connection lost on its way to a worker"),
                 }
                 drop(place);

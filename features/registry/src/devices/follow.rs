@@ -240,10 +240,10 @@ mod tests {
         let mut progress = Progress { read: None, current_at: Instant::now(), is_failing: false };
         tokio::time::advance(FEED_TRUST).await;
         devices.complain(&mut progress, &Failure::Late);
-        assert_eq!(*permissions.ended().borrow(), None);
+        assert_eq!(permissions.ending(), None);
         tokio::time::advance(Duration::from_millis(1)).await;
         devices.complain(&mut progress, &Failure::Late);
-        let refusal = permissions.ended().borrow().clone().unwrap();
+        let refusal = permissions.ending().unwrap();
         assert_eq!(refusal.reason, "SERVER_ERROR");
         assert!(refusal.detail.contains("5 minutes"), "{}", refusal.detail);
     }

@@ -24,9 +24,8 @@ async fn until(permissions: &Permissions, holds: impl Fn(&Permissions) -> bool) 
 
 /// Why the connection was ended. Waits until it is.
 async fn ending(permissions: &Permissions) -> Refusal {
-    let mut ended = permissions.ended();
-    let refusal = tokio::time::timeout(PATIENCE, ended.wait_for(Option::is_some)).await;
-    refusal.unwrap().unwrap().clone().unwrap()
+    let ended = std::future::poll_fn(|cx| permissions.poll_ended(cx));
+    tokio::time::timeout(PATIENCE, ended).await.unwrap()
 }
 
 fn value(rights: &Rights, key: &str) -> Option<String> {
