@@ -6,10 +6,14 @@ use std::sync::Arc;
 
 use foldhash::HashMap;
 
+use crate::queues::Queues;
 use crate::{JournalError, Mark, Pending, QueueId, Sequence};
 
 /// The longest body: MQTT's longest packet, and room for what the caller adds.
 pub(crate) const BODY_BYTES_MAX: usize = 300 << 20;
+
+/// What each queue of an entry counts for while it waits.
+const QUEUE_BYTES: usize = 16;
 
 /// Told what became of something.
 pub(crate) type Settled = Box<dyn FnOnce(Result<(), JournalError>) + Send>;
@@ -26,7 +30,7 @@ pub(crate) enum Work {
 /// An entry on its way to the disk.
 pub(crate) struct Entry {
     pub(crate) sequence: Sequence,
-    pub(crate) queues: Vec<(QueueId, Mark)>,
+    pub(crate) queues: Queues,
     what: Arc<dyn Pending>,
     /// What it counts for while it waits.
     pub(crate) bytes: u64,
@@ -42,7 +46,8 @@ impl Entry {
         queues: Vec<(QueueId, Mark)>,
         what: Arc<dyn Pending>,
     ) -> Self {
-        let bytes = what.bytes() as u64;
+        let bytes = (what.bytes() + QUEUE_BYTES * queues.len()) as u64;
+        let queues = queues.into_iter().collect();
         Self { sequence, queues, what, bytes, marked: Vec::new(), body: 0..0 }
     }
 
@@ -175,7 +180,7 @@ impl Backlog {
     fn release(&mut self, queue: QueueId, sequence: Sequence) -> bool {
         let Some(slot) = self.entry(sequence) else { return false };
         let Some(entry) = slot else { return false };
-        entry.queues.retain(|(other, _)| *other != queue);
+        entry.queues.release(queue);
         if entry.queues.is_empty()
             && let Some(entry) = slot.take()
         {
@@ -186,7 +191,7 @@ impl Backlog {
     }
 
     fn forget(&mut self, queue: QueueId) {
-        let of_queue = |entry: &&Entry| entry.queues.iter().any(|(other, _)| *other == queue);
+        let of_queue = |entry: &&Entry| entry.queues.mark_of(queue).is_some();
         let waiting = self.entries.iter().flatten().filter(of_queue);
         let sequences: Vec<_> = waiting.map(|entry| entry.sequence).collect();
         for sequence in sequences {
@@ -269,11 +274,7 @@ impl Backlog {
 impl Entry {
     /// Notes a mark before it is written.
     fn mark(&mut self, queue: QueueId, mark: Mark, settled: Settled) {
-        for (other, held) in &mut self.queues {
-            if *other == queue {
-                *held = mark;
-            }
-        }
+        self.queues.mark(queue, mark);
         self.marked.push(settled);
     }
 }

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use foldhash::{HashMap, HashMapExt as _};
 
+use crate::queues::Queues;
 use crate::{Mark, QueueId, Recovered, RecoveredEntry, Sequence};
 
 /// The index of an engine whose entries lie at places `P`.
@@ -16,7 +17,7 @@ pub(crate) struct Index<P> {
 #[derive(Clone, Debug)]
 struct Held<P> {
     /// Never empty.
-    queues: Vec<(QueueId, Mark)>,
+    queues: Queues,
     place: P,
 }
 
@@ -28,15 +29,10 @@ impl<P> Default for Index<P> {
 
 impl<P: Copy> Index<P> {
     /// Adds an entry; one with the same sequence is replaced, and its place returned.
-    pub(crate) fn insert(
-        &mut self,
-        sequence: Sequence,
-        queues: Vec<(QueueId, Mark)>,
-        place: P,
-    ) -> Option<P> {
+    pub(crate) fn insert(&mut self, sequence: Sequence, queues: Queues, place: P) -> Option<P> {
         let replaced = self.remove(sequence);
-        for (queue, _) in &queues {
-            self.queues.entry(*queue).or_default().insert(sequence);
+        for (queue, _) in queues.iter() {
+            self.queues.entry(queue).or_default().insert(sequence);
         }
         if !queues.is_empty() {
             self.entries.insert(sequence, Held { queues, place });
@@ -46,7 +42,7 @@ impl<P: Copy> Index<P> {
 
     fn remove(&mut self, sequence: Sequence) -> Option<P> {
         let held = self.entries.remove(&sequence)?;
-        for (queue, _) in held.queues {
+        for (queue, _) in held.queues.iter() {
             self.leave(queue, sequence);
         }
         Some(held.place)
@@ -69,7 +65,7 @@ impl<P: Copy> Index<P> {
 
     fn end_need(&mut self, queue: QueueId, sequence: Sequence) -> Option<P> {
         let held = self.entries.get_mut(&sequence)?;
-        held.queues.retain(|(other, _)| *other != queue);
+        held.queues.release(queue);
         match held.queues.is_empty() {
             true => self.entries.remove(&sequence).map(|held| held.place),
             false => None,
@@ -79,9 +75,7 @@ impl<P: Copy> Index<P> {
     /// Notes a mark; returns whether the queue has the entry.
     pub(crate) fn mark(&mut self, queue: QueueId, sequence: Sequence, mark: Mark) -> bool {
         let held = self.entries.get_mut(&sequence);
-        let mut queues = held.into_iter().flat_map(|held| &mut held.queues);
-        let found = queues.find(|(other, _)| *other == queue);
-        found.map(|(_, noted)| *noted = mark).is_some()
+        held.is_some_and(|held| held.queues.mark(queue, mark))
     }
 
     /// Drops a queue; returns the entries that nobody needs any more.
@@ -103,8 +97,8 @@ impl<P: Copy> Index<P> {
     }
 
     /// Who needs an entry.
-    pub(crate) fn queues_of(&self, sequence: Sequence) -> &[(QueueId, Mark)] {
-        self.entries.get(&sequence).map_or(&[], |held| &held.queues)
+    pub(crate) fn queues_of(&self, sequence: Sequence) -> Option<&Queues> {
+        self.entries.get(&sequence).map(|held| &held.queues)
     }
 
     /// What a queue needs.
@@ -124,8 +118,8 @@ impl<P: Copy> Index<P> {
     pub(crate) fn recovered(&self, bytes: impl Fn(P) -> u32) -> Recovered {
         let entry = |queue: QueueId, sequence: Sequence| {
             let held = self.entries.get(&sequence)?;
-            let (_, mark) = held.queues.iter().find(|(other, _)| *other == queue)?;
-            Some(RecoveredEntry { sequence, mark: *mark, bytes: bytes(held.place) })
+            let mark = held.queues.mark_of(queue)?;
+            Some(RecoveredEntry { sequence, mark, bytes: bytes(held.place) })
         };
         let queue = |(queue, sequences): (&QueueId, &BTreeSet<Sequence>)| {
             (*queue, sequences.iter().filter_map(|it| entry(*queue, *it)).collect())

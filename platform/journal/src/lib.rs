@@ -13,6 +13,7 @@ mod memory;
 mod metrics;
 mod options;
 mod postgres;
+mod queues;
 mod segments;
 mod writer;
 

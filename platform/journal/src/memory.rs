@@ -12,6 +12,7 @@ use foldhash::HashMap;
 use crate::group::Group;
 use crate::inbox::Inbox;
 use crate::index::Index;
+use crate::queues::Queues;
 use crate::writer::{Engine, RESERVED_AT_ONCE};
 use crate::{JournalError, Mark, QueueId, Recovered, Sequence, Size};
 
@@ -47,7 +48,7 @@ struct Contents {
 
 #[derive(Clone)]
 enum Change {
-    Append(Sequence, Vec<(QueueId, Mark)>, Bytes),
+    Append(Sequence, Queues, Bytes),
     Release(QueueId, Sequence),
     Mark(QueueId, Sequence, Mark),
     Forget(QueueId),

@@ -4,6 +4,7 @@ use foldhash::{HashMap, HashSet};
 
 use super::State;
 use crate::group::Group;
+use crate::queues::Queues;
 use crate::{Mark, QueueId, Sequence};
 
 /// A group as rows.
@@ -30,8 +31,9 @@ impl Effects {
         }
         let sequences: HashSet<Sequence> = ended.iter().map(|(_, sequence)| *sequence).collect();
         let is_gone = |sequence: &&Sequence| {
-            let mut queues = state.index.queues_of(**sequence).iter();
-            queues.all(|(queue, _)| ended.contains(&(*queue, **sequence)))
+            let queues = state.index.queues_of(**sequence);
+            let mut queues = queues.into_iter().flat_map(Queues::iter);
+            queues.all(|(queue, _)| ended.contains(&(queue, **sequence)))
         };
         effects.gone = sequences.iter().filter(is_gone).map(|it| it.0.cast_signed()).collect();
         let marks = group.marked.iter().map(|(queue, sequence, mark)| ((*queue, *sequence), *mark));

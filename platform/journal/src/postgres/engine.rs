@@ -157,10 +157,10 @@ impl<'g> Rows<'g> {
             let sequence = entry.sequence.0.cast_signed();
             rows.sequences.push(sequence);
             rows.bodies.push(group.body(entry));
-            for (queue, mark) in &entry.queues {
+            for (queue, mark) in entry.queues.iter() {
                 rows.queues.0.push(queue.0.cast_signed());
                 rows.queues.1.push(sequence);
-                rows.queues.2.push((*mark).into());
+                rows.queues.2.push(mark.into());
             }
         }
         rows

@@ -142,7 +142,7 @@ impl Loading {
             if !of_entry.is_empty() {
                 state.bytes += u64::from(bytes);
             }
-            state.index.insert(sequence, of_entry, bytes);
+            state.index.insert(sequence, of_entry.into_iter().collect(), bytes);
         }
     }
 }

@@ -131,8 +131,8 @@ impl Slice {
             let is_here = state.index.place(sequence).is_some_and(|place| {
                 place.segment == segment.number() && u64::from(place.offset) == offset
             });
-            if is_here {
-                let range = encoder.entry(sequence, state.index.queues_of(sequence), body);
+            if is_here && let Some(queues) = state.index.queues_of(sequence) {
+                let range = encoder.entry(sequence, queues, body);
                 copies.push((sequence, range, body.len()));
             }
         }

@@ -2,6 +2,7 @@
 //!
 //! All numbers are little-endian. Nothing here trusts a byte that it reads.
 
+use crate::queues::Queues;
 use crate::{Mark, QueueId, Sequence};
 
 pub(super) const HEADER_BYTES: usize = 40;
@@ -247,14 +248,14 @@ impl Encoder<'_> {
     pub(super) fn entry(
         &mut self,
         sequence: Sequence,
-        queues: &[(QueueId, Mark)],
+        queues: &Queues,
         body: &[u8],
     ) -> std::ops::Range<usize> {
         self.frame(ENTRY, |bytes| {
             bytes.extend(sequence.0.to_le_bytes());
             let count = u32::try_from(queues.len()).expect("there are fewer queues than 2^32");
             bytes.extend(count.to_le_bytes());
-            for (queue, mark) in queues {
+            for (queue, mark) in queues.iter() {
                 bytes.extend(queue.0.to_le_bytes());
                 bytes.extend(mark.to_le_bytes());
             }

@@ -6,7 +6,8 @@ use std::sync::Arc;
 use super::format::Record;
 use super::segment::Segment;
 use crate::index::Index;
-use crate::{Mark, QueueId, Sequence, Size};
+use crate::queues::Queues;
+use crate::{QueueId, Sequence, Size};
 
 /// Where an entry lies.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -88,12 +89,7 @@ impl State {
         }
     }
 
-    pub(super) fn insert(
-        &mut self,
-        sequence: Sequence,
-        queues: Vec<(QueueId, Mark)>,
-        place: Place,
-    ) {
+    pub(super) fn insert(&mut self, sequence: Sequence, queues: Queues, place: Place) {
         let is_needed = !queues.is_empty();
         if let Some(old) = self.index.insert(sequence, queues, place) {
             self.die(old);

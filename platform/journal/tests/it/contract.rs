@@ -1,6 +1,6 @@
 //! What every engine promises.
 
-use ferrite_journal::{JournalError, Options, QueueId, Recovered, Sequence};
+use ferrite_journal::{Full, JournalError, Options, QueueId, Recovered, Sequence};
 
 use crate::engines::{Place, on_every_engine};
 use crate::witness::{append, append_safely, mark_safely, release_safely, waiting};
@@ -199,10 +199,10 @@ async fn bodies_may_be_empty_or_long(place: Place) {
 async fn too_much_that_waits_is_refused(place: Place) {
     let options = Options { waiting_bytes_max: 1000, ..Options::default() };
     let (journal, _) = place.open_with(options).await;
-    assert!(append(&journal, &[(A, 0)], "x".repeat(1001)).is_err());
-    append_safely(&journal, &[(A, 0)], "x".repeat(1000)).await;
+    assert_eq!(append(&journal, &[(A, 0)], "x".repeat(985)).err(), Some(Full::Waiting));
+    append_safely(&journal, &[(A, 0)], "x".repeat(984)).await;
     // What was written waits no more.
-    append_safely(&journal, &[(A, 0)], "x".repeat(1000)).await;
+    append_safely(&journal, &[(A, 0)], "x".repeat(984)).await;
     assert_eq!(journal.size().waiting_bytes, 0);
 }
 
@@ -215,7 +215,7 @@ async fn a_full_journal_refuses_until_something_is_released(place: Place) {
         written.push(receipt.safe().await);
     }
     assert!((60..=80).contains(&written.len()), "{} entries", written.len());
-    assert!(append(&journal, &[(B, 0)], [7; 5000]).is_err());
+    assert_eq!(append(&journal, &[(B, 0)], [7; 5000]).err(), Some(Full::Disk));
     journal.release(written.iter().map(|sequence| (A, *sequence)));
     release_safely(&journal, B, Sequence(1)).await;
     while journal.size().bytes > 100_000 {

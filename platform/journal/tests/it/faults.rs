@@ -184,11 +184,11 @@ async fn what_waits_counts_against_its_bound_until_it_is_written() {
     let options = Options { waiting_bytes_max: 100, ..Options::default() };
     let url = JournalUrl::Memory(disk.clone());
     let (journal, _) = Journal::open(url, options, &env()).await.unwrap();
-    let first = append(&journal, &[(A, 0)], [7; 60]).unwrap();
-    assert_eq!(append(&journal, &[(A, 0)], [7; 60]).err(), Some(Full));
-    let second = append(&journal, &[(A, 0)], [7; 40]).unwrap();
+    let first = append(&journal, &[(A, 0)], [7; 44]).unwrap();
+    assert_eq!(append(&journal, &[(A, 0)], [7; 44]).err(), Some(Full::Waiting));
+    let second = append(&journal, &[(A, 0)], [7; 24]).unwrap();
     assert_eq!(journal.size().waiting_bytes, 100);
     first.safe().await;
     second.safe().await;
-    append_safely(&journal, &[(A, 0)], [7; 60]).await;
+    append_safely(&journal, &[(A, 0)], [7; 44]).await;
 }
