@@ -176,7 +176,7 @@ impl Broker {
         let is_delayed = delayed.is_some();
         // Before the client leaves: whoever waits for its id must not come in before its Will.
         if let Some(will) = will.filter(|_| !is_delayed) {
-            let message = Arc::new(Message::of_will(will, client.holder(), now));
+            let message = Arc::new(Message::of_will(*will, client.holder(), now));
             self.publish_will(&session.space, &message);
         }
         if let Some(kept) = &client.kept {

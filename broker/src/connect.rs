@@ -329,7 +329,7 @@ impl Broker {
             shares: Vec::new(),
             unreleased: Vec::new(),
             unsafe_messages: 0,
-            will: connect.will.clone().map(detached_will),
+            will: connect.will.clone().map(detached_will).map(Box::new),
         };
         session.resume();
         session

@@ -32,7 +32,7 @@ pub(crate) struct Session {
     pub(crate) space: Arc<Space>,
     pub(crate) client: Arc<Client>,
     pub(crate) verdicts: Verdicts,
-    pub(crate) will: Option<Will>,
+    pub(crate) will: Option<Box<Will>>,
     /// Messages of QoS 1 and 2 that the client has not acknowledged.
     pub(crate) window: Window,
     /// The client's own of QoS 2 that it has not released.

@@ -5,10 +5,13 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use broker::Broker;
-use doors::{Arrival, ClientCertificate, Door, DoorLimits, Listener, Peer, Protocol, Tls};
+use doors::{
+    Arrival, ClientCertificate, Conversation, Door, DoorLimits, Listener, Peer, Protocol, Tls,
+};
 use env::{TaskKind, Workers};
 use gateway::Gateway;
 use service::{App, Knock};
+use tokio::io::{AsyncRead, AsyncWrite};
 
 use crate::addresses::Addresses;
 use crate::config::Listen;
@@ -108,7 +111,7 @@ impl Doors {
     }
 }
 
-/// What comes after a handshake is boxed: a connection in the one holds no room for the other.
+/// Each lets somebody in, and returns what is said from then on.
 impl Threshold {
     /// Whoever comes to the plain port of the APIs.
     async fn plain_http(self, arrival: Arrival) {
@@ -122,51 +125,67 @@ impl Threshold {
     }
 
     /// A device on the port of MQTT over TLS.
-    async fn mqtts(self, arrival: Arrival) {
-        match Box::pin(arrival.secured(&self.inside.tls, ClientCertificate::Required)).await {
+    async fn mqtts(self, arrival: Arrival) -> Option<Conversation> {
+        match arrival.secured(&self.inside.tls, ClientCertificate::Required).await {
             Ok((secured, peer)) => {
                 let knock = Knock {
                     server_name: secured.server_name,
                     certificate: secured.certificate,
                     ..knock(MQTTS, peer)
                 };
-                Box::pin(self.inside.broker.serve_connection(secured.stream, knock)).await;
+                Some(self.with_device(secured.stream, knock))
             }
-            Err(unready) => self.log.failed(MQTTS, &unready),
+            Err(unready) => {
+                self.log.failed(MQTTS, &unready);
+                None
+            }
         }
     }
 
     /// Whoever comes to the port that HTTPS and MQTT share.
-    async fn by_protocol(self, arrival: Arrival) {
-        let arrived =
-            Box::pin(arrival.secured(&self.inside.tls, ClientCertificate::ByProtocol)).await;
+    async fn by_protocol(self, arrival: Arrival) -> Option<Conversation> {
+        let arrived = arrival.secured(&self.inside.tls, ClientCertificate::ByProtocol).await;
         let (secured, peer) = match arrived {
             Ok(arrived) => arrived,
-            Err(unready) => return self.log.failed(HTTPS, &unready),
+            Err(unready) => {
+                self.log.failed(HTTPS, &unready);
+                return None;
+            }
         };
         let knock = Knock {
             server_name: secured.server_name,
             certificate: secured.certificate,
             ..knock(HTTPS, peer)
         };
-        match secured.protocol {
+        Some(match secured.protocol {
             Some(Protocol::Mqtt | Protocol::MqttCustomAuth) => {
-                Box::pin(self.inside.broker.serve_connection(secured.stream, knock)).await;
+                self.with_device(secured.stream, knock)
             }
             Some(Protocol::Http) | None => {
-                Box::pin(self.inside.gateway.serve_connection(secured.stream, knock)).await;
+                let gateway = Arc::clone(&self.inside.gateway);
+                let stream = secured.stream;
+                Box::pin(async move { gateway.serve_connection(stream, knock).await })
+            }
+        })
+    }
+
+    /// A device on the plain port.
+    async fn plain_mqtt(self, arrival: Arrival) -> Option<Conversation> {
+        match arrival.plain().await {
+            Ok((stream, peer)) => Some(self.with_device(stream, knock(MQTT, peer))),
+            Err(unready) => {
+                self.log.failed(MQTT, &unready);
+                None
             }
         }
     }
 
-    /// A device on the plain port.
-    async fn plain_mqtt(self, arrival: Arrival) {
-        match arrival.plain().await {
-            Ok((stream, peer)) => {
-                Box::pin(self.inside.broker.serve_connection(stream, knock(MQTT, peer))).await;
-            }
-            Err(unready) => self.log.failed(MQTT, &unready),
-        }
+    fn with_device<S>(&self, stream: S, knock: Knock) -> Conversation
+    where
+        S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    {
+        let broker = Arc::clone(&self.inside.broker);
+        Box::pin(async move { broker.serve_connection(stream, knock).await })
     }
 }
 

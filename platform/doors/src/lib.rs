@@ -34,7 +34,7 @@ pub use handshake_error::HandshakeError;
 pub use hello::Protocol;
 pub use holder::Holder;
 pub use identity::ServerIdentity;
-pub use listener::{Door, DoorLimits, Listener, open};
+pub use listener::{Conversation, Door, DoorLimits, Listener, open};
 pub use networks::{Network, NoNetwork};
 pub use plain_text::PlainText;
 pub use proxy_header::{ProxyHeader, ProxyHeaderError, ProxyHeaderRead};

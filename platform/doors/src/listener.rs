@@ -3,6 +3,7 @@
 use std::future::Future;
 use std::io;
 use std::net::SocketAddr;
+use std::pin::Pin;
 use std::sync::Arc;
 
 use env::{Env, Shutdown, TaskKind, Workers};
@@ -66,6 +67,9 @@ pub async fn open(door: Door, env: &Env) -> Result<Listener, DoorError> {
     }
 }
 
+/// All that is said with somebody who was let in.
+pub type Conversation = Pin<Box<dyn Future<Output = ()> + Send>>;
+
 impl Listener {
     /// Where the door is, with the port that port 0 became.
     pub fn local_addr(&self) -> SocketAddr {
@@ -95,26 +99,34 @@ impl Listener {
         .await;
     }
 
-    /// As [`Listener::serve`], with each connection on one of `workers`, where it stays.
-    pub async fn serve_on<F, Fut>(self, workers: &Workers, handle: F)
+    /// As [`Listener::serve`], with each connection on one of `workers`, where it stays. What
+    /// `begin` needs to let somebody in is given back before the conversation that it returns.
+    pub async fn serve_on<F, Fut>(self, workers: &Workers, begin: F)
     where
         F: Fn(Arrival) -> Fut + Clone + Send + Sync + 'static,
-        Fut: Future<Output = ()> + Send + 'static,
+        Fut: Future<Output = Option<Conversation>> + Send + 'static,
     {
         self.let_in(|stream, address, (place, handshake)| {
-            let (handle, door) = (handle.clone(), Arc::clone(&self.door));
+            let (begin, door) = (begin.clone(), Arc::clone(&self.door));
             // Leaves the reactor of this thread for that of the worker.
             let leaving = stream.into_std();
-            workers.spawn(self.door.name, TaskKind::Transient, move || async move {
-                match leaving.and_then(TcpStream::from_std) {
-                    Ok(stream) => {
-                        // Boxed, since each future around it would hold it twice.
-                        let arrival = Arrival::new(stream, address, &door, handshake);
-                        Box::pin(handle(arrival)).await;
+            workers.spawn(self.door.name, TaskKind::Transient, move || {
+                // In a box: a task holds what it began with to its end.
+                let beginning = Box::pin(async move {
+                    match leaving.and_then(TcpStream::from_std) {
+                        Ok(stream) => begin(Arrival::new(stream, address, &door, handshake)).await,
+                        Err(error) => {
+                            tracing::warn!(%error, "connection lost on its way to a worker");
+                            None
+                        }
                     }
-                    Err(error) => tracing::warn!(%error, "connection lost on its way to a worker"),
+                });
+                async move {
+                    if let Some(conversation) = beginning.await {
+                        conversation.await;
+                    }
+                    drop(place);
                 }
-                drop(place);
             });
         })
         .await;

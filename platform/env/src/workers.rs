@@ -39,6 +39,8 @@ impl Workers {
     {
         let turn = self.0.next.fetch_add(1, Ordering::Relaxed) % self.0.handles.len();
         if let Some(handle) = self.0.handles.get(turn) {
+            // In a box: the task would hold what `make` holds to its end.
+            let make = Box::new(make);
             self.0.tasks.spawn_on(handle, name, kind, async move { make().await });
         }
     }

@@ -3,7 +3,7 @@
 use std::thread::{self, ThreadId};
 
 use env::{TaskKind, Workers};
-use ferrite_doors::Arrival;
+use ferrite_doors::{Arrival, Conversation};
 use tokio::io::AsyncReadExt;
 use tokio::net::TcpStream;
 use tokio::sync::mpsc;
@@ -23,8 +23,11 @@ async fn connections_stay_on_the_worker_that_they_were_given_to() {
             async move {
                 let (mut stream, _) = arrival.plain().await.unwrap();
                 let before = thread::current().id();
-                stream.read_u8().await.unwrap_err();
-                sender.send((before, thread::current().id())).await.unwrap();
+                let conversation: Conversation = Box::pin(async move {
+                    stream.read_u8().await.unwrap_err();
+                    sender.send((before, thread::current().id())).await.unwrap();
+                });
+                Some(conversation)
             }
         };
         listener.serve_on(&workers, handle).await;
@@ -47,7 +50,8 @@ async fn connections_on_workers_count_until_they_end() {
     let workers = Workers::start(2, &env.tasks).unwrap();
     let listener = ferrite_doors::open(door(2), &env).await.unwrap();
     let address = listener.local_addr();
-    let serving = async move { listener.serve_on(&workers, crate::greet).await };
+    let begin = |arrival| std::future::ready(Some(Box::pin(crate::greet(arrival)) as Conversation));
+    let serving = async move { listener.serve_on(&workers, begin).await };
     env.tasks.spawn("accept", TaskKind::Vital, serving);
     let inside = [knock(address).await.unwrap(), knock(address).await.unwrap()];
     assert!(knock(address).await.is_none());
