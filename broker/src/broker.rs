@@ -244,7 +244,7 @@ impl Broker {
         let space = spaces.entry(tenant.id).or_insert_with(|| {
             let is_standard = self.app.dialect.is_standard;
             let hash = if is_standard { HashMatch::ParentToo } else { HashMatch::ChildrenOnly };
-            Arc::new(Space::new(tenant.clone(), hash))
+            Arc::new(Space::new(tenant.clone(), hash, &self.app.limits))
         });
         Arc::clone(space)
     }

@@ -64,7 +64,11 @@ mod tests {
     use crate::space::Client;
 
     fn space(tenant: u32) -> Space {
-        Space::new(crate::fixture::tenant(TenantId(tenant)), HashMatch::ChildrenOnly)
+        Space::new(
+            crate::fixture::tenant(TenantId(tenant)),
+            HashMatch::ChildrenOnly,
+            &service::Limits::default(),
+        )
     }
 
     /// Subscribes `client` to `filter`, without taking note of it in any cache.

@@ -29,6 +29,9 @@ impl Session {
         let topic = self.resolve_alias(&mut publish)?;
         self.check_shape(&mut publish, &topic)?;
         self.check_receive_maximum(&publish)?;
+        if !self.keeps_pace(&publish, &topic, turn) {
+            return Ok(());
+        }
         if let Err(action) = self.may_publish(&publish, &topic, turn) {
             return self.refuse(action, &publish, &topic, turn);
         }
@@ -207,17 +210,30 @@ impl Session {
         turn.counts.refused += 1;
         let why = self.verdicts.explain(action, topic, &self.asker(turn));
         self.log_refusal("Publish-In", "AUTHORIZATION_FAILURE", why.clone(), Some(topic));
-        match publish.packet_id {
-            Some(packet_id) if self.client.version == Version::V5 => {
-                let properties = self.properties_telling(&why);
-                let ack = Ack { packet_id, code: reason::NOT_AUTHORIZED, properties };
-                let is_twice = publish.qos == QoS::ExactlyOnce;
-                let packet = if is_twice { Packet::Pubrec(ack) } else { Packet::Puback(ack) };
-                packet.encode(Version::V5, turn.output);
-                Ok(())
-            }
-            _ => Err(fault(reason::NOT_AUTHORIZED, "AUTHORIZATION_FAILURE", why)),
+        if self.say_refused(publish, reason::NOT_AUTHORIZED, &why, turn) {
+            return Ok(());
         }
+        Err(fault(reason::NOT_AUTHORIZED, "AUTHORIZATION_FAILURE", why))
+    }
+
+    /// Tells the client that a message is refused, if its version has a packet for that; whether
+    /// it has.
+    pub(crate) fn say_refused(
+        &self,
+        publish: &Publish,
+        code: u8,
+        why: &str,
+        turn: &mut Turn<'_>,
+    ) -> bool {
+        let Some(packet_id) = publish.packet_id.filter(|_| self.client.version == Version::V5)
+        else {
+            return false;
+        };
+        let ack = Ack { packet_id, code, properties: self.properties_telling(why) };
+        let is_twice = publish.qos == QoS::ExactlyOnce;
+        let packet = if is_twice { Packet::Pubrec(ack) } else { Packet::Puback(ack) };
+        packet.encode(Version::V5, turn.output);
+        true
     }
 
     /// Writes PUBACK, or PUBREC for what came with QoS 2.

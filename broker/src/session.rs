@@ -13,6 +13,7 @@ use crate::ending::{Ending, Fault};
 use crate::exactly_once::Received;
 use crate::groups::Group;
 use crate::message::Message;
+use crate::pace::Pace;
 use crate::persistent::DelayedWill;
 use crate::queue::{Queued, Stage};
 use crate::receipts::Receipts;
@@ -48,6 +49,8 @@ pub(crate) struct Session {
     pub(crate) tells_reasons: bool,
     /// How long the session outlives the connection, as granted or as DISCONNECT says.
     pub(crate) expiry_s: u32,
+    /// How fast it may be spoken to and speak; none if that is left open.
+    pub(crate) pace: Option<Box<Pace>>,
     pub(crate) log_budget: LogBudget,
     pub(crate) retained: Retained,
     pub(crate) sessions: Sessions,

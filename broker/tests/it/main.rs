@@ -16,6 +16,7 @@ mod https;
 mod lifecycle;
 mod permissions;
 mod publish;
+mod rates;
 mod retained;
 mod slow;
 mod stop;
