@@ -9,7 +9,7 @@ use mqtt::{
     Connack, ConnackProperties, Connect, Decoder, Malformed, Packet, QoS, Version, Will, reason,
 };
 use service::{
-    DeviceEvent, DeviceStatus, Knock, Limits, Login, Permissions, Principal, Visitor, Wish,
+    DeviceEvent, DeviceStatus, Knock, Limits, Login, Permissions, Principal, Sender, Visitor, Wish,
 };
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 use tokio::time::Instant;
@@ -223,7 +223,8 @@ impl Broker {
         let session = self.new_session(&connect, Arc::clone(&space), client);
         drop(door);
         if let Some(will) = will {
-            self.publish_will(&space, &will);
+            let client_id = Some(connect.client_id.to_string());
+            self.publish_will(&space, &will, Sender { client_id, ..Sender::default() });
         }
         let client = &session.client;
         if self.is_stopping() {
@@ -332,6 +333,7 @@ impl Broker {
                 && asked.request_problem_information.unwrap_or(true),
             expiry_s: self.sessions.asked_expiry_s(connect),
             pace: Pace::new(limits),
+            line: None,
             log_budget: service::LogBudget::default(),
             retained: self.retained.clone(),
             sessions: self.sessions.clone(),

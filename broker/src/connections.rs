@@ -8,7 +8,7 @@ use model::iot_data::{
     ListSubscriptionsResponse, SubscriptionSummary, op,
 };
 use model::spec::Operation;
-use service::{ApiError, Cx, Endpoint, PageRequest};
+use service::{ApiError, Cx, Endpoint, PageRequest, Sender};
 use store::Batch;
 
 use crate::Broker;
@@ -142,7 +142,8 @@ impl Broker {
         };
         drop(door);
         if let Some(will) = will {
-            self.publish_will(space, &will);
+            let client_id = Some(client_id.to_owned());
+            self.publish_will(space, &will, Sender { client_id, ..Sender::default() });
         }
     }
 }

@@ -36,6 +36,7 @@ mod quotas;
 mod rate;
 mod receipts;
 mod retained;
+mod routing;
 mod run;
 mod session;
 mod sessions;

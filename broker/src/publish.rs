@@ -12,6 +12,7 @@ use crate::keeping::Keeping;
 use crate::mailbox::{Delivery, Posted, Settled};
 use crate::message::Message;
 use crate::owed::Owed;
+use crate::routing::Route;
 use crate::session::Session;
 use crate::space::{Client, Recipient, Space, Subscriber};
 use crate::turn::Turn;
@@ -42,11 +43,16 @@ impl Session {
             return Ok(());
         }
         let message = Arc::new(Message::new(publish, topic, self.client.holder(), turn.now));
-        let mut keeping = deliver(&self.space, &message, turn);
+        let route = self.space.route(&message, || self.sender(), turn.now);
+        let mut keeping = match &route {
+            Some(route) if !route.is_heard => Keeping::default(),
+            _ => deliver(&self.space, &message, turn),
+        };
         if let Some(id) = packet_id.filter(|_| message.qos == QoS::ExactlyOnce) {
             self.receive(id, &mut keeping);
         }
-        let parts = u8::from(!keeping.is_empty()) + u8::from(message.retain);
+        let routed = route.as_ref().map_or(0, Route::parts);
+        let parts = u8::from(!keeping.is_empty()) + u8::from(message.retain) + routed;
         if parts == 0 {
             self.acknowledge(packet_id, reason::SUCCESS, turn);
             return Ok(());
@@ -55,6 +61,9 @@ impl Session {
         let shared = owed.as_ref().map(|(_, owed)| owed);
         let has_room = keeping.write(&message, shared.cloned());
         let has_room = has_room && self.keep_retained(&message, shared);
+        if let Some(route) = route.filter(|_| has_room) {
+            self.follow(route, shared);
+        }
         self.count_unsafe(has_room, owed, &message);
         Ok(())
     }
@@ -173,7 +182,8 @@ impl Session {
                 format!("the message on {topic} has {bytes} bytes of at most {most}"),
             ));
         }
-        bounds::check_topic(topic, limits).map_err(Ending::Fault)?;
+        let routing = &self.space.routing;
+        bounds::check_destination(topic, publish.retain, limits, routing).map_err(Ending::Fault)?;
         match publish.properties.as_deref_mut() {
             Some(properties) => bounds::check_properties(properties, limits).map_err(Ending::Fault),
             None => Ok(()),

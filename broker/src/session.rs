@@ -18,6 +18,7 @@ use crate::persistent::DelayedWill;
 use crate::queue::{Queued, Stage};
 use crate::receipts::Receipts;
 use crate::retained::Retained;
+use crate::routing::Line;
 use crate::sessions::{Leaving, Sessions};
 use crate::space::{Client, Space};
 use crate::turn::Turn;
@@ -51,6 +52,8 @@ pub(crate) struct Session {
     pub(crate) expiry_s: u32,
     /// How fast it may be spoken to and speak; none if that is left open.
     pub(crate) pace: Option<Box<Pace>>,
+    /// What it has asked services for; none before the first time.
+    pub(crate) line: Option<Arc<Line>>,
     pub(crate) log_budget: LogBudget,
     pub(crate) retained: Retained,
     pub(crate) sessions: Sessions,

@@ -18,6 +18,7 @@ use crate::mailbox::{Delivery, Mailbox};
 use crate::message::Message;
 use crate::persistent::Persistent;
 use crate::quotas::Quotas;
+use crate::routing::Routing;
 use crate::subscriptions::Subscriptions;
 use crate::trie::Trie;
 
@@ -111,6 +112,7 @@ pub(crate) struct Space {
     pub(crate) tenant: Tenant,
     pub(crate) groups: Groups,
     pub(crate) quotas: Quotas,
+    pub(crate) routing: Arc<Routing>,
     hash: HashMatch,
     doors: Box<[tokio::sync::Mutex<()>]>,
     hasher: RandomState,
@@ -121,12 +123,19 @@ pub(crate) struct Space {
 }
 
 impl Space {
-    /// An empty space, where `a/#` matches what `hash` says, with the rates of `limits`.
-    pub(crate) fn new(tenant: Tenant, hash: HashMatch, limits: &Limits) -> Self {
+    /// An empty space, where `a/#` matches what `hash` says, with the rates of `limits`, and
+    /// `routing` for what has more than subscribers.
+    pub(crate) fn new(
+        tenant: Tenant,
+        hash: HashMatch,
+        limits: &Limits,
+        routing: &Arc<Routing>,
+    ) -> Self {
         Self {
             tenant,
             groups: Groups::default(),
             quotas: Quotas::new(limits),
+            routing: Arc::clone(routing),
             hash,
             doors: std::iter::repeat_with(tokio::sync::Mutex::default).take(DOORS).collect(),
             hasher: RandomState::default(),

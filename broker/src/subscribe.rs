@@ -188,7 +188,7 @@ impl Session {
         };
         let filter = TopicFilter::parse(ByteString::from(&**text))
             .map_err(|error| invalid(format!("the topic filter {text} {error}")))?;
-        bounds::check_filter(&filter, self.limits()).map_err(invalid)?;
+        bounds::check_filter(&filter, self.limits(), &self.space.routing).map_err(invalid)?;
         Ok(filter)
     }
 
@@ -269,6 +269,8 @@ impl Session {
     }
 
     fn tell(&self, what: &Lifecycle<'_>, turn: &mut Turn<'_>) {
-        lifecycle::tell(&self.space, &self.client, what, turn);
+        if let Some(route) = lifecycle::tell(&self.space, &self.client, what, turn) {
+            route.start(&self.app);
+        }
     }
 }

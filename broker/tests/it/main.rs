@@ -17,6 +17,7 @@ mod lifecycle;
 mod permissions;
 mod publish;
 mod rates;
+mod reserved;
 mod retained;
 mod slow;
 mod stop;
