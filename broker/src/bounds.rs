@@ -4,44 +4,85 @@ use mqtt::{PublishProperties, TopicFilter, UserProperties, reason};
 use service::Limits;
 
 use crate::ending::Fault;
-use crate::lifecycle;
+use crate::routing::{RESERVED, Routing};
 
-/// Topics that begin so belong to AWS's services.
-const RESERVED: char = '$';
+/// What goes to one rule alone (Basic Ingest); the rule's name follows.
+const BASIC_INGEST: &str = "$aws/rules/";
+/// Topics of commands, which are one level deeper than others may be.
+const COMMANDS: &str = "$aws/commands/";
 
-/// Refuses a topic that nobody may publish to.
+/// Refuses a topic that no client's own message goes to: a Will, or a direct message.
 pub(crate) fn check_topic(topic: &str, limits: &Limits) -> Result<(), Fault> {
-    let refuse =
-        |why: String| Err(Fault::new(reason::TOPIC_NAME_INVALID, "TOPIC_NAME_INVALID", why));
-    if let Some(why) = too_long(topic, limits) {
-        return refuse(format!("the topic {topic} {why}"));
-    }
+    check_length(topic, limits)?;
     if topic.starts_with(RESERVED) {
-        return refuse(format!("the topic {topic} is reserved, and nothing serves it yet"));
+        return Err(invalid(format!("the topic {topic} is reserved")));
     }
     Ok(())
 }
 
+/// Refuses a topic that nobody may publish to.
+pub(crate) fn check_destination(
+    topic: &str,
+    retain: bool,
+    limits: &Limits,
+    routing: &Routing,
+) -> Result<(), Fault> {
+    check_length(topic, limits)?;
+    if !topic.starts_with(RESERVED) {
+        return Ok(());
+    }
+    if routing.server(topic).is_none() {
+        return Err(invalid(format!("the topic {topic} is reserved, and nothing serves it")));
+    }
+    if retain {
+        return Err(invalid(format!("the topic {topic} is reserved, where nothing is retained")));
+    }
+    Ok(())
+}
+
+fn check_length(topic: &str, limits: &Limits) -> Result<(), Fault> {
+    match too_long(topic, limits) {
+        Some(why) => Err(invalid(format!("the topic {topic} {why}"))),
+        None => Ok(()),
+    }
+}
+
+fn invalid(why: String) -> Fault {
+    Fault::new(reason::TOPIC_NAME_INVALID, "TOPIC_NAME_INVALID", why)
+}
+
 /// Why nobody may subscribe to `filter`, if so.
-pub(crate) fn check_filter(filter: &TopicFilter, limits: &Limits) -> Result<(), String> {
+pub(crate) fn check_filter(
+    filter: &TopicFilter,
+    limits: &Limits,
+    routing: &Routing,
+) -> Result<(), String> {
     let text = filter.as_str();
     if let Some(why) = too_long(filter.filter(), limits) {
         return Err(format!("the topic filter {text} {why}"));
     }
-    if filter.filter().starts_with(RESERVED) && !lifecycle::can_hear(filter) {
-        return Err(format!("the topic filter {text} is reserved, and nothing serves it yet"));
+    if filter.filter().starts_with(RESERVED) && !routing.can_hear(filter) {
+        return Err(format!("the topic filter {text} is reserved, and nothing serves it"));
     }
     Ok(())
 }
 
 fn too_long(topic: &str, limits: &Limits) -> Option<String> {
-    let (bytes, bytes_max) = (topic.len(), limits.mqtt_topic_bytes_max);
+    let counted = own_part(topic);
+    let (bytes, bytes_max) = (counted.len(), limits.mqtt_topic_bytes_max);
     if bytes > bytes_max {
         return Some(format!("has {bytes} bytes of at most {bytes_max}"));
     }
-    let slashes = topic.bytes().filter(|byte| *byte == b'/').count();
-    let slashes_max = limits.mqtt_topic_slashes_max;
+    let slashes = counted.bytes().filter(|byte| *byte == b'/').count();
+    let deeper = usize::from(topic.starts_with(COMMANDS));
+    let slashes_max = limits.mqtt_topic_slashes_max + deeper;
     (slashes > slashes_max).then(|| format!("has {slashes} slashes of at most {slashes_max}"))
+}
+
+/// What counts of a topic: of Basic Ingest, what follows the rule's name.
+fn own_part(topic: &str) -> &str {
+    let Some(rest) = topic.strip_prefix(BASIC_INGEST) else { return topic };
+    rest.split_once('/').map_or("", |(_, own)| own)
 }
 
 /// Holds the properties of a message to AWS's bounds; a time to live beyond them is cut.
@@ -104,7 +145,7 @@ mod tests {
     fn filters_have_bounds_beside_their_share() {
         let check = |text: &str| {
             let filter = TopicFilter::parse(text.into()).unwrap();
-            check_filter(&filter, &Limits::default()).is_ok()
+            check_filter(&filter, &Limits::default(), &Routing::default()).is_ok()
         };
         assert!(check(&"x".repeat(256)));
         assert!(!check(&"x".repeat(257)));

@@ -1,15 +1,15 @@
 //! The broker: every tenant's space, and the life of one connection from knock to goodbye.
 
 use std::collections::{HashMap, VecDeque};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::Duration;
 
 use bytes::BytesMut;
 use journal::Recovered;
 use mqtt::{Decoder, HashMatch, Packet};
 use service::{
-    ApiError, App, Authenticator, BoxFuture, ByteStream, DeviceEvent, DeviceStatus, Knock,
-    MqttDoor, PolicySource, Visitor,
+    ApiError, App, Authenticator, BoxFuture, ByteStream, DeviceEvent, DeviceStatus, Hooks, Knock,
+    MqttDoor, PolicySource, Sender, Visitor,
 };
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::watch;
@@ -24,6 +24,7 @@ use crate::message::Message;
 use crate::metrics::Metrics;
 use crate::publish::deliver;
 use crate::retained::Retained;
+use crate::routing::Routing;
 use crate::session::Session;
 use crate::sessions::Sessions;
 use crate::space::{Client, Space};
@@ -37,6 +38,7 @@ pub struct Broker {
     pub(crate) metrics: Metrics,
     pub(crate) retained: Retained,
     pub(crate) sessions: Sessions,
+    routing: Arc<Routing>,
     spaces: Mutex<HashMap<TenantId, Arc<Space>>>,
     is_stopping: watch::Sender<bool>,
 }
@@ -56,11 +58,24 @@ impl Broker {
             authenticator,
             policies,
             metrics,
+            routing: Arc::default(),
             spaces: Mutex::default(),
             is_stopping: watch::Sender::new(false),
         });
         broker.serve_timers();
+        let publisher: Weak<Self> = Arc::downgrade(&broker);
+        broker.app.publisher.set(publisher);
         broker
+    }
+
+    /// Has features take part in messages. To be called once, before the first client is let in.
+    pub fn hook(&self, hooks: impl IntoIterator<Item = Hooks>) {
+        let mut all = Hooks::default();
+        for Hooks { reserved, taps } in hooks {
+            all.reserved.extend(reserved);
+            all.taps.extend(taps);
+        }
+        self.routing.set(all);
     }
 
     /// Brings back the persistent sessions of an earlier run, with what the journal has of them.
@@ -177,12 +192,12 @@ impl Broker {
         // Before the client leaves: whoever waits for its id must not come in before its Will.
         if let Some(will) = will.filter(|_| !is_delayed) {
             let message = Arc::new(Message::of_will(*will, client.holder(), now));
-            self.publish_will(&session.space, &message);
+            self.publish_will(&session.space, &message, client.sender());
         }
         if let Some(kept) = &client.kept {
             let leaving = session.leaving(ending, delayed, now);
             if let Some(will) = self.sessions.leave(&session.space, kept, leaving).await {
-                self.publish_will(&session.space, &will);
+                self.publish_will(&session.space, &will, client.sender());
             }
         }
         let space = &session.space;
@@ -191,8 +206,11 @@ impl Broker {
     }
 
     /// Publishes what a client left to be published when it is lost.
-    pub(crate) fn publish_will(&self, space: &Space, message: &Arc<Message>) {
+    pub(crate) fn publish_will(&self, space: &Space, message: &Arc<Message>, sender: Sender) {
         let now = self.app.env.clock.now();
+        if let Some(route) = space.route(message, || sender, now) {
+            route.start(&self.app);
+        }
         let keeping =
             with_lent(&self.metrics, |lent| deliver(space, message, &mut lent.turn(now).1));
         let is_kept = keeping.write(message, None)
@@ -210,9 +228,12 @@ impl Broker {
     /// Tells whoever listens what happened to `client`. Not for within a turn.
     pub(crate) fn tell(&self, space: &Space, client: &Client, what: &Lifecycle<'_>) {
         let now = self.app.env.clock.now();
-        with_lent(&self.metrics, |lent| {
-            lifecycle::tell(space, client, what, &mut lent.turn(now).1);
+        let route = with_lent(&self.metrics, |lent| {
+            lifecycle::tell(space, client, what, &mut lent.turn(now).1)
         });
+        if let Some(route) = route {
+            route.start(&self.app);
+        }
     }
 
     fn log_ending(&self, session: &Session, ending: &Ending) {
@@ -244,7 +265,7 @@ impl Broker {
         let space = spaces.entry(tenant.id).or_insert_with(|| {
             let is_standard = self.app.dialect.is_standard;
             let hash = if is_standard { HashMatch::ParentToo } else { HashMatch::ChildrenOnly };
-            Arc::new(Space::new(tenant.clone(), hash))
+            Arc::new(Space::new(tenant.clone(), hash, &self.app.limits, &self.routing))
         });
         Arc::clone(space)
     }

@@ -9,9 +9,10 @@ use mqtt::{
     Connack, ConnackProperties, Connect, Decoder, Malformed, Packet, QoS, Version, Will, reason,
 };
 use service::{
-    DeviceEvent, DeviceStatus, Knock, Limits, Login, Permissions, Principal, Visitor, Wish,
+    DeviceEvent, DeviceStatus, Knock, Limits, Login, Permissions, Principal, Sender, Visitor, Wish,
 };
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
+use tokio::time::Instant;
 use uuid::Uuid;
 
 use crate::ending::{Ending, Fault};
@@ -19,6 +20,7 @@ use crate::exactly_once::Received;
 use crate::lifecycle::Lifecycle;
 use crate::mailbox::{Mailbox, MailboxLimits};
 use crate::message::detached_will;
+use crate::pace::Pace;
 use crate::receipts::Receipts;
 use crate::session::Session;
 use crate::sessions::{Opened, Unavailable};
@@ -183,6 +185,8 @@ impl Broker {
         newcomer: &Newcomer,
     ) -> Result<Admitted, Refused> {
         check_shape(&mut connect, &self.app.limits, self.app.dialect.qos_max)?;
+        let space = self.space(&principal.tenant);
+        check_crowd(&space, &connect, &self.app.limits)?;
         let is_assigned = connect.client_id.is_empty();
         if is_assigned {
             connect.client_id = self.new_client_id(connect.version).into();
@@ -195,11 +199,15 @@ impl Broker {
         };
         let permissions =
             permissions.map_err(|r| Refused::by(r).telling(&connect, reason::NOT_AUTHORIZED))?;
-        let space = self.space(&principal.tenant);
         let mut client = self.new_client(&connect, principal, &permissions);
         if let Err(refused) = self.authorize(&connect, principal, &permissions) {
             self.tell(&space, &client, &Lifecycle::ConnectFailed);
             return Err(refused);
+        }
+        // Not before: whoever may not connect with an id takes nothing from whoever may.
+        if !space.quotas.connects.take_of(&connect.client_id, Instant::now()) {
+            let why = format!("the client id {} connects too often", connect.client_id);
+            return Err(too_much("THROTTLED", why, &connect));
         }
         // One after the other: what one leaves of the session, the next finds.
         let door = space.door(&client.id).lock().await;
@@ -215,7 +223,8 @@ impl Broker {
         let session = self.new_session(&connect, Arc::clone(&space), client);
         drop(door);
         if let Some(will) = will {
-            self.publish_will(&space, &will);
+            let client_id = Some(connect.client_id.to_string());
+            self.publish_will(&space, &will, Sender { client_id, ..Sender::default() });
         }
         let client = &session.client;
         if self.is_stopping() {
@@ -323,6 +332,8 @@ impl Broker {
             tells_reasons: self.app.dialect.gives_reason_strings
                 && asked.request_problem_information.unwrap_or(true),
             expiry_s: self.sessions.asked_expiry_s(connect),
+            pace: Pace::new(limits),
+            line: None,
             log_budget: service::LogBudget::default(),
             retained: self.retained.clone(),
             sessions: self.sessions.clone(),
@@ -466,6 +477,25 @@ fn check_shape(connect: &mut Connect, limits: &Limits, qos_max: QoS) -> Result<(
     }
     let checked = connect.will.as_mut().map_or(Ok(()), |will| check_will(will, limits, qos_max));
     checked.map_err(|fault| Refused::new(fault.reason, fault.detail).telling(connect, fault.code))
+}
+
+/// Refuses whom an account may not have beside those that are there, or not so soon after others.
+fn check_crowd(space: &Space, connect: &Connect, limits: &Limits) -> Result<(), Refused> {
+    if !space.has_room_for(&connect.client_id, limits.mqtt_connections_per_account_max) {
+        let why = "the account has as many connections as it may".to_owned();
+        return Err(too_much("QUOTA_EXCEEDED", why, connect));
+    }
+    if !space.quotas.connects.take_of_all(Instant::now()) {
+        let most = limits.mqtt_connects_per_s;
+        let why = format!("more than {most} clients of the account connect in a second");
+        return Err(too_much("THROTTLED", why, connect));
+    }
+    Ok(())
+}
+
+fn too_much(reason: &'static str, why: String, connect: &Connect) -> Refused {
+    let v311 = reason::connack::SERVER_UNAVAILABLE;
+    Refused::new(reason, why).telling_both(connect, reason::QUOTA_EXCEEDED, v311)
 }
 
 /// Holds a Will to what a message may be.

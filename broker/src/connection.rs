@@ -238,6 +238,12 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
         if turn.output.len() >= OUTPUT_BYTES_MAX || self.session.has_enough() {
             return Ok(false);
         }
+        let pace = self.session.pace.as_mut();
+        if let Some(until) = pace.and_then(|pace| pace.rest_of_reading(cx)) {
+            // It is not the client that is silent.
+            self.last_heard = until;
+            return Ok(false);
+        }
         if self.partial.is_empty() {
             let read = self.read_into(lent, turn, cx);
             if !lent.is_empty() {
@@ -275,7 +281,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
                 return Err(Ending::Client { with_will: false });
             }
             Poll::Ready(Ok(0)) => return Err(Ending::Lost(None)),
-            Poll::Ready(Ok(_)) => {}
+            Poll::Ready(Ok(bytes)) => {
+                if let Some(pace) = &mut self.session.pace {
+                    pace.has_read(bytes);
+                }
+            }
             Poll::Ready(Err(error)) => return Err(Ending::lost(error)),
         }
         self.last_heard = Instant::now();
@@ -312,8 +322,15 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
         self.session.tell_settled(settled, turn);
         while turn.output.len() < OUTPUT_BYTES_HIGH {
             let Some(delivery) = self.mail.front() else { break };
+            if self.session.pace.as_mut().is_some_and(|pace| !pace.may_write(cx)) {
+                break;
+            }
+            let before = turn.output.len();
             if self.session.deliver(delivery, turn) == Delivered::Later {
                 break;
+            }
+            if let Some(pace) = &mut self.session.pace {
+                pace.has_written(turn.output.len() - before);
             }
             self.mail.pop_front();
             has_written = true;

@@ -8,13 +8,14 @@ use model::iot_data::{
     ListSubscriptionsResponse, SubscriptionSummary, op,
 };
 use model::spec::Operation;
-use service::{ApiError, Cx, Endpoint, PageRequest};
+use service::{ApiError, Cx, Endpoint, PageRequest, Sender};
 use store::Batch;
 
 use crate::Broker;
 use crate::departures::Facts;
 use crate::direct;
 use crate::ending::Ending;
+use crate::quotas::Call;
 use crate::space::{Client, Space};
 
 /// How long a caller waits for a connection to be gone.
@@ -60,6 +61,7 @@ async fn get_connection(
     let GetConnectionRequest { client_id: id, include_socket_information } = request;
     let shows_sockets = include_socket_information.unwrap_or_default();
     let space = broker.space(&cx.tenant);
+    space.quotas.check(Call::GetConnection, &id)?;
     if let Some(client) = space.client(&id) {
         return Ok(GetConnectionResponse {
             connected: Some(true),
@@ -106,6 +108,7 @@ async fn delete_connection(
     request: DeleteConnectionRequest,
 ) -> Result<(), ApiError> {
     let space = broker.space(&cx.tenant);
+    space.quotas.check(Call::DeleteConnection, &request.client_id)?;
     let (client, session) = (space.client(&request.client_id), space.session(&request.client_id));
     if client.is_none() && session.is_none() {
         let why =
@@ -139,7 +142,8 @@ impl Broker {
         };
         drop(door);
         if let Some(will) = will {
-            self.publish_will(space, &will);
+            let client_id = Some(client_id.to_owned());
+            self.publish_will(space, &will, Sender { client_id, ..Sender::default() });
         }
     }
 }
@@ -153,6 +157,7 @@ async fn list_subscriptions(
     let asked = PageRequest::forward(&request.next_token, request.max_results);
     let cursor = cx.cursor(&request.client_id, asked, SUBSCRIPTIONS_DEFAULT)?;
     let space = broker.space(&cx.tenant);
+    space.quotas.check(Call::ListSubscriptions, &request.client_id)?;
     let kept = space.session(&request.client_id).map(|kept| Arc::clone(&kept.subscriptions));
     let subscriptions = match kept {
         Some(kept) => kept,

@@ -15,6 +15,7 @@ use crate::connections::present;
 use crate::http_message::{correlation_data, refused, response_topic, topic_name, user_properties};
 use crate::mailbox::{Delivery, Posted};
 use crate::message::Message;
+use crate::quotas::Call;
 use crate::receipts::{Outcome, Receipt};
 use crate::space::Client;
 use crate::{Broker, bounds};
@@ -36,6 +37,7 @@ pub(crate) async fn send_direct_message(
     let timeout = timeout(request.timeout)?;
     let is_confirmed = request.confirmation.unwrap_or_default();
     let message = message(request, &cx.app.limits)?;
+    broker.space(&cx.tenant).quotas.check(Call::SendDirectMessage, &client_id)?;
     let client = present(&broker, &cx, &client_id)?;
     check_receiver(&cx, &client, &message.topic)?;
     if is_confirmed {

@@ -38,7 +38,7 @@ pub fn feature(broker: &Arc<Broker>) -> Feature {
     let mut endpoints = connections::endpoints(broker);
     endpoints.extend(https::endpoints(broker));
     endpoints.extend(retained::endpoints());
-    Feature { endpoints, raw_routes }
+    Feature { endpoints, raw_routes, ..Feature::default() }
 }
 
 async fn list_events(cx: Cx, request: RawRequest) -> Result<RawResponse, ApiError> {

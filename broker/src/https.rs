@@ -11,7 +11,8 @@ use model::iot_data::op;
 use model::iot_data::{PayloadFormatIndicator, PublishRequest};
 use mqtt::{Publish, PublishProperties, QoS, reason};
 use serde_json::json;
-use service::{ApiError, Cx, Endpoint, Limits};
+use service::{ApiError, BoxFuture, Cx, Endpoint, Limits, OutgoingMessage, Publisher, Sender};
+use types::Tenant;
 
 use crate::Broker;
 use crate::bounds;
@@ -20,6 +21,7 @@ use crate::keeping::Keeping;
 use crate::message::Message;
 use crate::owed::Owed;
 use crate::publish::deliver;
+use crate::routing::Routing;
 use crate::space::Space;
 use crate::turn::with_lent;
 
@@ -37,21 +39,63 @@ pub(crate) fn endpoints(broker: &Arc<Broker>) -> Vec<Endpoint> {
 /// Leaves a message in the mailbox of every subscriber of the caller's tenant. One that is to be
 /// retained is safe when this answers.
 async fn publish(broker: Arc<Broker>, cx: Cx, request: PublishRequest) -> Result<Bytes, ApiError> {
-    let publish = message(request, &cx.app.limits)?;
+    let space = broker.space(&cx.tenant);
+    let publish = message(request, &cx.app.limits, &space.routing)?;
     let (now, topic) = (cx.now(), publish.topic.clone());
     let message = Arc::new(Message::new(publish, topic, NO_CONNECTION, now));
-    let space = broker.space(&cx.tenant);
-    let keeping = with_lent(&broker.metrics, |lent| {
-        let (_, mut turn) = lent.turn(now);
-        turn.counts.received += 1;
-        deliver(&space, &message, &mut turn)
-    });
-    broker.make_safe(&space, &message, keeping).await?;
+    broker.publish_once(&space, &message, sender(&cx)).await?;
     let answer = json!({ "message": "OK", "traceId": cx.request_id.to_string() });
     Ok(Bytes::from(answer.to_string()))
 }
 
+/// Whoever calls, as services and taps know it.
+fn sender(cx: &Cx) -> Sender {
+    Sender {
+        principal_id: Some(cx.caller.user_id.clone()),
+        source_ip: Some(cx.caller.source_ip),
+        ..Sender::default()
+    }
+}
+
+impl Publisher for Broker {
+    fn publish<'a>(
+        &'a self,
+        tenant: &'a Tenant,
+        message: OutgoingMessage,
+    ) -> BoxFuture<'a, Result<(), ApiError>> {
+        Box::pin(async move {
+            topic_name("The topic", &message.topic)?;
+            let message = Arc::new(Message::of_feature(message));
+            self.publish_once(&self.space(tenant), &message, Sender::default()).await
+        })
+    }
+}
+
 impl Broker {
+    /// Brings `message` to whoever has it: the service of its topic, subscribers, taps. It is
+    /// safe wherever it has to be when this returns.
+    async fn publish_once(
+        &self,
+        space: &Space,
+        message: &Arc<Message>,
+        sender: Sender,
+    ) -> Result<(), ApiError> {
+        let now = self.app.env.clock.now();
+        let route = space.route(message, || sender, now);
+        if route.as_ref().is_none_or(|route| route.is_heard) {
+            let keeping = with_lent(&self.metrics, |lent| {
+                let (_, mut turn) = lent.turn(now);
+                turn.counts.received += 1;
+                deliver(space, message, &mut turn)
+            });
+            self.make_safe(space, message, keeping).await?;
+        }
+        match route {
+            Some(route) => route.follow().await,
+            None => Ok(()),
+        }
+    }
+
     /// Resolves once `message` is wherever it has to be kept.
     pub(crate) async fn make_safe(
         &self,
@@ -86,9 +130,14 @@ impl Broker {
 }
 
 /// The message that a request carries, if it is one that MQTT would take.
-fn message(request: PublishRequest, limits: &Limits) -> Result<Publish, ApiError> {
+fn message(
+    request: PublishRequest,
+    limits: &Limits,
+    routing: &Routing,
+) -> Result<Publish, ApiError> {
     let topic = topic_name("The topic", request.topic.as_str())?;
-    bounds::check_topic(&topic, limits).map_err(refused)?;
+    let retain = request.retain.unwrap_or(false);
+    bounds::check_destination(&topic, retain, limits, routing).map_err(refused)?;
     let payload = request.payload.map(|blob| blob.0).unwrap_or_default();
     let (bytes, bytes_max) = (payload.len(), limits.mqtt_payload_bytes_max);
     if bytes > bytes_max {
@@ -113,7 +162,6 @@ fn message(request: PublishRequest, limits: &Limits) -> Result<Publish, ApiError
     bounds::check_properties(&mut properties, limits).map_err(refused)?;
     let has_properties = properties != PublishProperties::default();
     let properties = has_properties.then(|| Box::new(properties));
-    let retain = request.retain.unwrap_or(false);
     Ok(Publish { dup: false, qos, retain, topic, packet_id: None, properties, payload })
 }
 

@@ -10,10 +10,12 @@ use std::net::IpAddr;
 
 use mqtt::TopicFilter;
 use serde::Serialize;
+use service::Sender;
 
 use crate::ending::Ending;
 use crate::message::Message;
 use crate::publish::post;
+use crate::routing::Route;
 use crate::space::{Client, Space};
 use crate::turn::Turn;
 
@@ -108,9 +110,17 @@ impl Lifecycle<'_> {
 }
 
 /// Tells whoever listens what happened to `client`.
-pub(crate) fn tell(space: &Space, client: &Client, what: &Lifecycle<'_>, turn: &mut Turn<'_>) {
+///
+/// What is returned is to be started once the turn is over.
+#[must_use]
+pub(crate) fn tell(
+    space: &Space,
+    client: &Client,
+    what: &Lifecycle<'_>,
+    turn: &mut Turn<'_>,
+) -> Option<Route> {
     if client.id.contains(WILDCARDS) {
-        return;
+        return None;
     }
     let topic = format!("{PREFIX}{}/{}/{}", what.family(), what.event_type(), client.id);
     let timestamp = turn.now.millis();
@@ -119,20 +129,26 @@ pub(crate) fn tell(space: &Space, client: &Client, what: &Lifecycle<'_>, turn: &
         let thing = rights.thing.as_ref().filter(|thing| thing.is_exclusive);
         let event = what.of(client, thing.map(|thing| thing.name.as_str()), timestamp);
         serde_json::to_vec(&event).expect("texts and numbers can be written")
-    });
+    })
 }
 
-/// Publishes what the server itself has to say, if somebody subscribes to it.
-fn announce(space: &Space, topic: String, turn: &mut Turn<'_>, payload: impl FnOnce() -> Vec<u8>) {
+/// Publishes what the server itself has to say, if somebody subscribes to it or hears it.
+fn announce(
+    space: &Space,
+    topic: String,
+    turn: &mut Turn<'_>,
+    payload: impl FnOnce() -> Vec<u8>,
+) -> Option<Route> {
     // Past the memory of matches: each client's events have topics of their own, and would drive
     // everybody else's out.
     let subscribers = space.subscribers(&topic);
-    if !subscribers.is_empty() {
-        let message = Message::of_server(topic.into(), payload().into());
-        let message = Arc::new(message);
-        // What cannot be written is dropped, as what finds no room in a queue is.
-        post(&subscribers, &message, turn).write(&message, None);
+    if subscribers.is_empty() && !space.routing.is_tapped(&space.tenant, &topic) {
+        return None;
     }
+    let message = Arc::new(Message::of_server(topic.into(), payload().into()));
+    // What cannot be written is dropped, as what finds no room in a queue is.
+    post(&subscribers, &message, turn).write(&message, None);
+    space.route(&message, Sender::default, turn.now)
 }
 
 /// Whether `filter` matches any event that there is.

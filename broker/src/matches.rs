@@ -58,13 +58,15 @@ impl Matches {
 #[cfg(test)]
 mod tests {
     use mqtt::{HashMatch, QoS, TopicFilter};
+    use service::Limits;
     use types::TenantId;
 
     use super::*;
     use crate::space::Client;
 
     fn space(tenant: u32) -> Space {
-        Space::new(crate::fixture::tenant(TenantId(tenant)), HashMatch::ChildrenOnly)
+        let tenant = crate::fixture::tenant(TenantId(tenant));
+        Space::new(tenant, HashMatch::ChildrenOnly, &Limits::default(), &Arc::default())
     }
 
     /// Subscribes `client` to `filter`, without taking note of it in any cache.

@@ -10,6 +10,7 @@ pub(crate) struct Metrics {
     delivered: Counter,
     dropped: Counter,
     refused: Counter,
+    throttled: Counter,
 }
 
 /// What a turn counted, added up at its end: threads would fight over the shared numbers.
@@ -23,6 +24,8 @@ pub(crate) struct Counts {
     pub(crate) dropped: u64,
     /// Messages that a policy kept from a subscriber, or a publisher from sending.
     pub(crate) refused: u64,
+    /// Messages of clients that publish faster than they may.
+    pub(crate) throttled: u64,
 }
 
 impl Metrics {
@@ -33,17 +36,19 @@ impl Metrics {
             delivered: counter!("ferrite_mqtt_messages_delivered_total"),
             dropped: counter!("ferrite_mqtt_messages_dropped_total"),
             refused: counter!("ferrite_mqtt_messages_refused_total"),
+            throttled: counter!("ferrite_mqtt_messages_throttled_total"),
         }
     }
 
     /// Adds what was counted, and starts again.
     pub(crate) fn add(&self, counts: &mut Counts) {
-        let Counts { received, delivered, dropped, refused } = std::mem::take(counts);
+        let Counts { received, delivered, dropped, refused, throttled } = std::mem::take(counts);
         let pairs = [
             (&self.received, received),
             (&self.delivered, delivered),
             (&self.dropped, dropped),
             (&self.refused, refused),
+            (&self.throttled, throttled),
         ];
         for (counter, number) in pairs {
             if number > 0 {

@@ -12,6 +12,7 @@ use crate::keeping::Keeping;
 use crate::mailbox::{Delivery, Posted, Settled};
 use crate::message::Message;
 use crate::owed::Owed;
+use crate::routing::Route;
 use crate::session::Session;
 use crate::space::{Client, Recipient, Space, Subscriber};
 use crate::turn::Turn;
@@ -29,6 +30,9 @@ impl Session {
         let topic = self.resolve_alias(&mut publish)?;
         self.check_shape(&mut publish, &topic)?;
         self.check_receive_maximum(&publish)?;
+        if !self.keeps_pace(&publish, &topic, turn) {
+            return Ok(());
+        }
         if let Err(action) = self.may_publish(&publish, &topic, turn) {
             return self.refuse(action, &publish, &topic, turn);
         }
@@ -39,11 +43,16 @@ impl Session {
             return Ok(());
         }
         let message = Arc::new(Message::new(publish, topic, self.client.holder(), turn.now));
-        let mut keeping = deliver(&self.space, &message, turn);
+        let route = self.space.route(&message, || self.sender(), turn.now);
+        let mut keeping = match &route {
+            Some(route) if !route.is_heard => Keeping::default(),
+            _ => deliver(&self.space, &message, turn),
+        };
         if let Some(id) = packet_id.filter(|_| message.qos == QoS::ExactlyOnce) {
             self.receive(id, &mut keeping);
         }
-        let parts = u8::from(!keeping.is_empty()) + u8::from(message.retain);
+        let routed = route.as_ref().map_or(0, Route::parts);
+        let parts = u8::from(!keeping.is_empty()) + u8::from(message.retain) + routed;
         if parts == 0 {
             self.acknowledge(packet_id, reason::SUCCESS, turn);
             return Ok(());
@@ -52,6 +61,9 @@ impl Session {
         let shared = owed.as_ref().map(|(_, owed)| owed);
         let has_room = keeping.write(&message, shared.cloned());
         let has_room = has_room && self.keep_retained(&message, shared);
+        if let Some(route) = route.filter(|_| has_room) {
+            self.follow(route, shared);
+        }
         self.count_unsafe(has_room, owed, &message);
         Ok(())
     }
@@ -170,7 +182,8 @@ impl Session {
                 format!("the message on {topic} has {bytes} bytes of at most {most}"),
             ));
         }
-        bounds::check_topic(topic, limits).map_err(Ending::Fault)?;
+        let routing = &self.space.routing;
+        bounds::check_destination(topic, publish.retain, limits, routing).map_err(Ending::Fault)?;
         match publish.properties.as_deref_mut() {
             Some(properties) => bounds::check_properties(properties, limits).map_err(Ending::Fault),
             None => Ok(()),
@@ -207,17 +220,30 @@ impl Session {
         turn.counts.refused += 1;
         let why = self.verdicts.explain(action, topic, &self.asker(turn));
         self.log_refusal("Publish-In", "AUTHORIZATION_FAILURE", why.clone(), Some(topic));
-        match publish.packet_id {
-            Some(packet_id) if self.client.version == Version::V5 => {
-                let properties = self.properties_telling(&why);
-                let ack = Ack { packet_id, code: reason::NOT_AUTHORIZED, properties };
-                let is_twice = publish.qos == QoS::ExactlyOnce;
-                let packet = if is_twice { Packet::Pubrec(ack) } else { Packet::Puback(ack) };
-                packet.encode(Version::V5, turn.output);
-                Ok(())
-            }
-            _ => Err(fault(reason::NOT_AUTHORIZED, "AUTHORIZATION_FAILURE", why)),
+        if self.say_refused(publish, reason::NOT_AUTHORIZED, &why, turn) {
+            return Ok(());
         }
+        Err(fault(reason::NOT_AUTHORIZED, "AUTHORIZATION_FAILURE", why))
+    }
+
+    /// Tells the client that a message is refused, if its version has a packet for that; whether
+    /// it has.
+    pub(crate) fn say_refused(
+        &self,
+        publish: &Publish,
+        code: u8,
+        why: &str,
+        turn: &mut Turn<'_>,
+    ) -> bool {
+        let Some(packet_id) = publish.packet_id.filter(|_| self.client.version == Version::V5)
+        else {
+            return false;
+        };
+        let ack = Ack { packet_id, code, properties: self.properties_telling(why) };
+        let is_twice = publish.qos == QoS::ExactlyOnce;
+        let packet = if is_twice { Packet::Pubrec(ack) } else { Packet::Puback(ack) };
+        packet.encode(Version::V5, turn.output);
+        true
     }
 
     /// Writes PUBACK, or PUBREC for what came with QoS 2.

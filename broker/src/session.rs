@@ -13,10 +13,12 @@ use crate::ending::{Ending, Fault};
 use crate::exactly_once::Received;
 use crate::groups::Group;
 use crate::message::Message;
+use crate::pace::Pace;
 use crate::persistent::DelayedWill;
 use crate::queue::{Queued, Stage};
 use crate::receipts::Receipts;
 use crate::retained::Retained;
+use crate::routing::Line;
 use crate::sessions::{Leaving, Sessions};
 use crate::space::{Client, Space};
 use crate::turn::Turn;
@@ -48,6 +50,10 @@ pub(crate) struct Session {
     pub(crate) tells_reasons: bool,
     /// How long the session outlives the connection, as granted or as DISCONNECT says.
     pub(crate) expiry_s: u32,
+    /// How fast it may be spoken to and speak; none if that is left open.
+    pub(crate) pace: Option<Box<Pace>>,
+    /// What it has asked services for; none before the first time.
+    pub(crate) line: Option<Arc<Line>>,
     pub(crate) log_budget: LogBudget,
     pub(crate) retained: Retained,
     pub(crate) sessions: Sessions,

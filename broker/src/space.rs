@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 use bytestring::ByteString;
 use foldhash::quality::RandomState;
 use mqtt::{HashMatch, SubscriptionOptions, TopicFilter, Version};
-use service::{Permissions, Principal};
+use service::{Limits, Permissions, Principal};
 use types::{Tenant, Timestamp};
 use uuid::Uuid;
 
@@ -17,6 +17,8 @@ use crate::groups::{Group, Groups};
 use crate::mailbox::{Delivery, Mailbox};
 use crate::message::Message;
 use crate::persistent::Persistent;
+use crate::quotas::Quotas;
+use crate::routing::Routing;
 use crate::subscriptions::Subscriptions;
 use crate::trie::Trie;
 
@@ -109,6 +111,8 @@ impl Subscriber {
 pub(crate) struct Space {
     pub(crate) tenant: Tenant,
     pub(crate) groups: Groups,
+    pub(crate) quotas: Quotas,
+    pub(crate) routing: Arc<Routing>,
     hash: HashMatch,
     doors: Box<[tokio::sync::Mutex<()>]>,
     hasher: RandomState,
@@ -119,11 +123,19 @@ pub(crate) struct Space {
 }
 
 impl Space {
-    /// An empty space, where `a/#` matches what `hash` says.
-    pub(crate) fn new(tenant: Tenant, hash: HashMatch) -> Self {
+    /// An empty space, where `a/#` matches what `hash` says, with the rates of `limits`, and
+    /// `routing` for what has more than subscribers.
+    pub(crate) fn new(
+        tenant: Tenant,
+        hash: HashMatch,
+        limits: &Limits,
+        routing: &Arc<Routing>,
+    ) -> Self {
         Self {
             tenant,
             groups: Groups::default(),
+            quotas: Quotas::new(limits),
+            routing: Arc::clone(routing),
             hash,
             doors: std::iter::repeat_with(tokio::sync::Mutex::default).take(DOORS).collect(),
             hasher: RandomState::default(),
@@ -141,6 +153,12 @@ impl Space {
     pub(crate) fn door(&self, id: &str) -> &tokio::sync::Mutex<()> {
         let hash = usize::try_from(self.hasher.hash_one(id) >> 1).unwrap_or_default();
         &self.doors[hash % DOORS]
+    }
+
+    /// Whether somebody with this id may come in where `most` may be.
+    pub(crate) fn has_room_for(&self, id: &str, most: usize) -> bool {
+        let clients = self.clients();
+        clients.present.len() < most || clients.present.contains_key(id)
     }
 
     /// Registers `client` under its id.

@@ -9,6 +9,7 @@ use mqtt::{
 };
 
 use service::RefusalV311;
+use tokio::time::Instant;
 
 use crate::bounds;
 use crate::ending::{Ending, Fault};
@@ -110,6 +111,7 @@ impl Session {
         id: Option<u32>,
         turn: &Turn<'_>,
     ) -> Result<Held, Refused> {
+        self.check_rate()?;
         let filter = self.readable(&subscription.filter)?;
         self.check_room(&filter)?;
         let qos_max = self.app.dialect.qos_max;
@@ -186,8 +188,17 @@ impl Session {
         };
         let filter = TopicFilter::parse(ByteString::from(&**text))
             .map_err(|error| invalid(format!("the topic filter {text} {error}")))?;
-        bounds::check_filter(&filter, self.limits()).map_err(invalid)?;
+        bounds::check_filter(&filter, self.limits(), &self.space.routing).map_err(invalid)?;
         Ok(filter)
+    }
+
+    fn check_rate(&self) -> Result<(), Refused> {
+        if self.space.quotas.subscriptions.take_of_all(Instant::now()) {
+            return Ok(());
+        }
+        let most = self.limits().mqtt_subscriptions_per_s;
+        let detail = format!("the account's clients subscribe more than {most} times a second");
+        Err(Refused { code: reason::QUOTA_EXCEEDED, reason: "THROTTLED", detail })
     }
 
     fn check_room(&self, filter: &TopicFilter) -> Result<(), Refused> {
@@ -258,6 +269,8 @@ impl Session {
     }
 
     fn tell(&self, what: &Lifecycle<'_>, turn: &mut Turn<'_>) {
-        lifecycle::tell(&self.space, &self.client, what, turn);
+        if let Some(route) = lifecycle::tell(&self.space, &self.client, what, turn) {
+            route.start(&self.app);
+        }
     }
 }

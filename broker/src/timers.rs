@@ -3,7 +3,7 @@
 
 use std::sync::{Arc, Weak};
 
-use service::{ApiError, BoxFuture, OnDue, Timer, TimerKind};
+use service::{ApiError, BoxFuture, OnDue, Sender, Timer, TimerKind};
 
 use crate::Broker;
 
@@ -36,7 +36,8 @@ impl Broker {
         };
         drop(door);
         if let Some(will) = will {
-            self.publish_will(&space, &will);
+            let client_id = Some(timer.id.clone());
+            self.publish_will(&space, &will, Sender { client_id, ..Sender::default() });
         }
     }
 }

@@ -24,7 +24,7 @@ pub(crate) fn feature(app: &Arc<App>, identity: &Arc<Identity>, key_file: PathBu
     if app.settings.is_dev {
         raw_routes.push(reset_route(Arc::clone(identity)));
     }
-    Feature { endpoints: Vec::new(), raw_routes }
+    Feature { raw_routes, ..Feature::default() }
 }
 
 fn backup_route(key_file: PathBuf) -> RawRoute {

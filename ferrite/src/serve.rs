@@ -17,7 +17,7 @@ use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
 use pki::{Authority, KEY_POOL_DEFAULT, KeyPool};
 use registry::Devices;
 use secrets::Keyring;
-use service::{AccessKey, App, Audit, DeviceLog, Schedule, Settings, Tenants};
+use service::{AccessKey, App, Audit, DeviceLog, PublisherSlot, Schedule, Settings, Tenants};
 use store::{Options, Store, StoreUrl};
 use tokio::signal::unix::{SignalKind, signal};
 
@@ -175,6 +175,7 @@ fn assemble(
         authority,
         limits,
         dialect: config.mqtt.dialect(),
+        publisher: PublisherSlot::default(),
     }
 }
 
@@ -224,6 +225,7 @@ fn build_gateway(
     let mut features = features::modelled(broker);
     features.push(identity::feature(identity));
     features.push(admin::feature(app, identity, config.key_file()));
+    broker.hook(features.iter().map(|feature| feature.hooks.clone()));
     let neighbours = Neighbours {
         keys: Arc::clone(identity) as Arc<dyn service::AccessKeys>,
         authenticator: Arc::clone(devices) as Arc<dyn service::Authenticator>,

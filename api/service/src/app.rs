@@ -8,7 +8,7 @@ use secrets::Keyring;
 use store::Store;
 use types::{AccountId, Region};
 
-use crate::{Audit, DeviceLog, Dialect, Limits, Schedule, Tenants};
+use crate::{Audit, DeviceLog, Dialect, Limits, PublisherSlot, Schedule, Tenants};
 
 /// The parts of a running server that features share.
 pub struct App {
@@ -38,6 +38,8 @@ pub struct App {
     pub device_log: DeviceLog,
     /// What is to be done later.
     pub schedule: Schedule,
+    /// Brings messages to devices.
+    pub publisher: PublisherSlot,
 }
 
 /// What the operator chose.

@@ -7,7 +7,7 @@ use store::{Batch, CommitError, Key, Kind, Sequence, Store};
 use types::{AccountId, Tenant, Timestamp};
 use uuid::Uuid;
 
-use crate::{App, AuditRecord};
+use crate::{ApiError, App, AuditRecord, OutgoingMessage};
 
 /// Who sends a request.
 #[derive(Clone, Debug)]
@@ -67,6 +67,12 @@ impl Cx {
     /// `arn:aws:iot:<region>:<account>:<resource>`.
     pub fn arn(&self, resource: &str) -> String {
         self.tenant.arn("iot", resource)
+    }
+
+    /// Publishes a message to the devices of this tenant. It is safe wherever it has to be when
+    /// this returns.
+    pub async fn publish(&self, message: OutgoingMessage) -> Result<(), ApiError> {
+        self.app.publisher.publish(&self.tenant, message).await
     }
 
     /// Commits `batch` with a record of who did it in the audit trail, all or nothing.

@@ -4,7 +4,7 @@ use bytes::Bytes;
 use model::spec::{Kind, Location, Operation, OperationSpec};
 use serde_json::Value;
 
-use crate::{ApiError, BoxFuture, Cx, RawRoute};
+use crate::{ApiError, BoxFuture, Cx, Hooks, RawRoute};
 
 /// What a feature brings to the server.
 #[derive(Default)]
@@ -13,6 +13,8 @@ pub struct Feature {
     pub endpoints: Vec<Endpoint>,
     /// Whatever else it serves over HTTP.
     pub raw_routes: Vec<RawRoute>,
+    /// Its part in messages.
+    pub hooks: Hooks,
 }
 
 /// What an operation answered, before it becomes an HTTP response.

@@ -12,6 +12,7 @@ mod devices;
 mod dialect;
 mod endpoint;
 mod error;
+mod hooks;
 pub mod kinds;
 mod limits;
 mod mqtt_door;
@@ -33,6 +34,10 @@ pub use devices::{
 pub use dialect::{Dialect, RefusalV311};
 pub use endpoint::{Endpoint, Feature, Output};
 pub use error::ApiError;
+pub use hooks::{
+    Answer, Audience, HeardMessage, Hooks, OutgoingMessage, Publisher, PublisherSlot,
+    ReservedMessage, ReservedTopic, Sender, Tap,
+};
 pub use limits::{LimitError, Limits, Profile};
 pub use mqtt_door::{ByteStream, MqttDoor, Visitor};
 pub use paging::{Cursor, Listing, PageRequest};

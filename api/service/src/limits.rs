@@ -78,16 +78,16 @@ limits! {
     mqtt_keep_alive_s_min: u16 = 30, relaxed 1;
     mqtt_keep_alive_s_max: u16 = 1200, relaxed u16::MAX;
     mqtt_connections_max: usize = 500_000;
-    /// Of one account.
+    /// Of one account in one region.
     mqtt_connections_per_account_max: usize = 500_000;
-    /// Of one account.
+    /// Of one account in one region.
     mqtt_connects_per_s: u32 = 0, aws 3000, within 0..=u32::MAX;
     mqtt_connects_per_client_per_s: u32 = 0, aws 1, within 0..=u32::MAX;
     /// Of one connection, each way.
     mqtt_publishes_per_s: u32 = 0, aws 100, within 0..=u32::MAX;
     /// Of one connection, each way.
     mqtt_bytes_per_s: u32 = 0, aws 512 * 1024, within 0..=u32::MAX;
-    /// Of one account.
+    /// Of one account in one region.
     mqtt_subscriptions_per_s: u32 = 0, aws 3000, within 0..=u32::MAX;
     /// Of one account.
     mqtt_shared_groups_max: usize = 10_000, aws 100;
@@ -118,6 +118,12 @@ limits! {
     websocket_s: u64 = 86_400, within 1..=YEAR_S;
     /// Of one message of a WebSocket, which may hold several packets.
     websocket_message_bytes_max: usize = 256 * KIB, relaxed 2 * MQTT_PACKET_BYTES;
+    /// Calls of each operation on connections, of one account in one region.
+    connection_calls_per_s: u32 = 0, aws 100, within 0..=u32::MAX;
+    /// Calls of each operation on connections that are about one client.
+    connection_calls_per_client_per_s: u32 = 0, aws 1, within 0..=u32::MAX;
+    /// Of one account in one region.
+    direct_messages_per_s: u32 = 0, aws 20_000, within 0..=u32::MAX;
     /// Entries of a list's page where the request names no number.
     page_default: u32 = 25;
     page_max: u32 = 250;

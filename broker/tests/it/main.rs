@@ -16,6 +16,8 @@ mod https;
 mod lifecycle;
 mod permissions;
 mod publish;
+mod rates;
+mod reserved;
 mod retained;
 mod slow;
 mod stop;

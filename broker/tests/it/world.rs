@@ -11,10 +11,10 @@ use mqtt::{Connack, Connect, Packet, Version};
 use policy::{Dialect, Document};
 use serde_json::json;
 use service::{
-    Authenticator, BoundThing, BoxFuture, DeviceEvent, Knock, Login, Permissions, PolicySource,
-    Principal, PrincipalKind, Refusal, Rights,
+    Authenticator, BoundThing, BoxFuture, DeviceEvent, Knock, Limits, Login, Permissions,
+    PolicySource, Principal, PrincipalKind, Refusal, Rights,
 };
-use testing::Server;
+use testing::{Choices, Server};
 use types::{AccountId, Tenant};
 
 use crate::client::{Client, connect};
@@ -51,11 +51,27 @@ impl World {
         world
     }
 
+    /// As [`World::new`], with limits that `change` changes.
+    pub(crate) async fn within(change: impl FnOnce(&mut Limits)) -> Self {
+        Self::chosen(|choices| change(&mut choices.limits)).await
+    }
+
+    /// As [`World::new`], with choices that `change` changes.
+    pub(crate) async fn chosen(change: impl FnOnce(&mut Choices)) -> Self {
+        let world = Self::make(change).await;
+        tokio::time::pause();
+        world
+    }
+
     /// As [`World::new`], on the machine's clock.
     pub(crate) async fn in_real_time() -> Self {
+        Self::make(|_| {}).await
+    }
+
+    async fn make(change: impl FnOnce(&mut Choices)) -> Self {
         let registry = Arc::new(Registry::default());
         let mut made = None;
-        let server = Server::build(|app| {
+        let server = Server::build_with(change, |app| {
             let broker = Broker::new(Arc::clone(app), registry.clone(), registry.clone());
             let feature = ferrite_broker::feature(&broker);
             made = Some(broker);

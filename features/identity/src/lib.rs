@@ -29,5 +29,5 @@ pub fn feature(identity: &Arc<Identity>) -> Feature {
     let mut raw_routes = vec![sts::route(), audit::route()];
     raw_routes.extend(accounts::routes(identity));
     raw_routes.extend(access_keys::routes(identity));
-    Feature { endpoints: Vec::new(), raw_routes }
+    Feature { raw_routes, ..Feature::default() }
 }

@@ -1,0 +1,185 @@
+//! How features take part in messages: topics that they serve, messages that they hear, and
+//! messages that they send.
+//!
+//! The broker carries them and never learns who a feature is; a feature never names the broker.
+
+use std::net::IpAddr;
+use std::sync::{Arc, OnceLock, Weak};
+
+use bytes::Bytes;
+use mqtt::{PublishProperties, QoS, TopicFilter};
+use types::{Tenant, Timestamp};
+
+use crate::{ApiError, BoxFuture, Permissions, Principal};
+
+/// What a feature wants of the broker.
+#[derive(Clone, Default)]
+pub struct Hooks {
+    /// Topics that it serves; the first of all features that takes a topic has it.
+    pub reserved: Vec<Arc<dyn ReservedTopic>>,
+    /// Who hears messages.
+    pub taps: Vec<Arc<dyn Tap>>,
+}
+
+/// Whoever serves topics that begin with `$`.
+pub trait ReservedTopic: Send + Sync {
+    /// Whether messages may be published to `topic`, and who has them then.
+    fn takes(&self, topic: &str) -> Option<Audience>;
+
+    /// Whether clients may subscribe to `filter`: something that it matches may come.
+    fn can_hear(&self, filter: &TopicFilter) -> bool;
+
+    /// Does what a message asks for, and says what its sender is answered. The message is
+    /// acknowledged after it. Messages of one connection come one after the other, in order. An
+    /// error, one of those that `Publish` has, is told to whoever came over HTTP; over MQTT it is a reason code, and in MQTT 3.1.1
+    /// there is no acknowledgement.
+    fn handle(&self, message: ReservedMessage) -> BoxFuture<'_, Result<Answer, ApiError>>;
+}
+
+/// Who has a message to a reserved topic.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Audience {
+    /// The service alone: neither subscribers nor taps.
+    Service,
+    /// Subscribers and taps as well.
+    Everybody,
+}
+
+/// A message to a reserved topic, which its sender may publish.
+#[derive(Clone, Debug)]
+pub struct ReservedMessage {
+    /// Whose topic it is.
+    pub tenant: Tenant,
+    /// As published.
+    pub topic: String,
+    /// As published.
+    pub payload: Bytes,
+    /// As published.
+    pub qos: QoS,
+    /// Those of MQTT 5.
+    pub properties: Option<Box<PublishProperties>>,
+    /// Who published it.
+    pub sender: Sender,
+    /// When it came.
+    pub at: Timestamp,
+}
+
+/// Who published a message, as far as that is known.
+#[derive(Clone, Default)]
+pub struct Sender {
+    /// None over HTTP, and for what the server itself has to say.
+    pub client_id: Option<String>,
+    /// What events and rules call whoever it is.
+    pub principal_id: Option<String>,
+    /// Whoever it is, over MQTT.
+    pub principal: Option<Arc<Principal>>,
+    /// What it may do, over MQTT.
+    pub permissions: Option<Arc<Permissions>>,
+    /// Where it is.
+    pub source_ip: Option<IpAddr>,
+}
+
+/// What the sender of a message is answered.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Answer {
+    /// Messages to its connection alone, whether it subscribes to them or not; nobody else has
+    /// them. Over HTTP there is none to take them.
+    pub to_sender: Vec<OutgoingMessage>,
+}
+
+/// A message of a feature.
+#[derive(Clone, Debug, PartialEq)]
+pub struct OutgoingMessage {
+    /// Where.
+    pub topic: String,
+    /// What.
+    pub payload: Bytes,
+    /// The highest that subscribers get it with.
+    pub qos: QoS,
+    /// Whether it is kept for later subscribers; not on reserved topics.
+    pub retain: bool,
+    /// Those of MQTT 5.
+    pub properties: Option<Box<PublishProperties>>,
+}
+
+/// Whoever hears messages beside subscribers, such as rules.
+pub trait Tap: Send + Sync {
+    /// Whether it wants messages of `topic`. Asked for each message: it must be quick.
+    fn wants(&self, tenant: &Tenant, topic: &str) -> bool;
+
+    /// Hears a message that it wants, before anybody is told that it was taken. What has to be
+    /// done before it is acknowledged is returned; an error of that is the publisher's.
+    fn hear(&self, message: &HeardMessage<'_>) -> Option<BoxFuture<'static, Result<(), ApiError>>>;
+}
+
+/// A message as a tap hears it.
+pub struct HeardMessage<'a> {
+    /// Whose topic it is.
+    pub tenant: &'a Tenant,
+    /// As published.
+    pub topic: &'a str,
+    /// As published; a clone shares it.
+    pub payload: &'a Bytes,
+    /// As published.
+    pub qos: QoS,
+    /// Those of MQTT 5.
+    pub properties: Option<&'a PublishProperties>,
+    /// Who published it.
+    pub sender: &'a Sender,
+    /// When it came.
+    pub at: Timestamp,
+}
+
+/// Brings messages of features to devices.
+pub trait Publisher: Send + Sync {
+    /// Publishes a message in the space of `tenant`, as if a client had that may. It is safe
+    /// wherever it has to be when this returns.
+    fn publish<'a>(
+        &'a self,
+        tenant: &'a Tenant,
+        message: OutgoingMessage,
+    ) -> BoxFuture<'a, Result<(), ApiError>>;
+}
+
+/// Where the publisher of a server is found, once there is one.
+#[derive(Default)]
+pub struct PublisherSlot(OnceLock<Weak<dyn Publisher>>);
+
+impl PublisherSlot {
+    /// Has messages published by `publisher`; the first one stays.
+    pub fn set(&self, publisher: Weak<dyn Publisher>) {
+        self.0.get_or_init(|| publisher);
+    }
+
+    /// Publishes a message, as [`Publisher::publish`] does.
+    pub async fn publish(&self, tenant: &Tenant, message: OutgoingMessage) -> Result<(), ApiError> {
+        let publisher = self.0.get().and_then(Weak::upgrade);
+        let publisher =
+            publisher.ok_or_else(|| ApiError::unavailable("The message broker is not there."))?;
+        publisher.publish(tenant, message).await
+    }
+}
+
+impl OutgoingMessage {
+    /// A message of QoS 1 that is not kept.
+    pub fn new(topic: impl Into<String>, payload: impl Into<Bytes>) -> Self {
+        Self {
+            topic: topic.into(),
+            payload: payload.into(),
+            qos: QoS::AtLeastOnce,
+            retain: false,
+            properties: None,
+        }
+    }
+}
+
+impl std::fmt::Debug for Sender {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Self { client_id, principal_id, source_ip, .. } = self;
+        f.debug_struct("Sender")
+            .field("client_id", client_id)
+            .field("principal_id", principal_id)
+            .field("source_ip", source_ip)
+            .finish_non_exhaustive()
+    }
+}
