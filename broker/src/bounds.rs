@@ -28,7 +28,7 @@ pub(crate) fn check_destination(
     routing: &Routing,
 ) -> Result<(), Fault> {
     check_length(topic, limits)?;
-    if !topic.starts_with(RESERVED) {
+    if !routing.is_reserved(topic) {
         return Ok(());
     }
     if routing.server(topic).is_none() {
@@ -61,7 +61,7 @@ pub(crate) fn check_filter(
     if let Some(why) = too_long(filter.filter(), limits) {
         return Err(format!("the topic filter {text} {why}"));
     }
-    if filter.filter().starts_with(RESERVED) && !routing.can_hear(filter) {
+    if routing.is_reserved(filter.filter()) && !routing.can_hear(filter) {
         return Err(format!("the topic filter {text} is reserved, and nothing serves it"));
     }
     Ok(())

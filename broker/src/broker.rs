@@ -51,6 +51,7 @@ impl Broker {
         policies: Arc<dyn PolicySource>,
     ) -> Arc<Self> {
         let metrics = Metrics::new();
+        let routing = Arc::new(Routing::new(app.dialect.is_standard));
         let broker = Arc::new(Self {
             retained: Retained::start(&app, metrics.clone()),
             sessions: Sessions::start(&app),
@@ -58,7 +59,7 @@ impl Broker {
             authenticator,
             policies,
             metrics,
-            routing: Arc::default(),
+            routing,
             spaces: Mutex::default(),
             is_stopping: watch::Sender::new(false),
         });

@@ -29,6 +29,8 @@ use crate::verdicts::Verdicts;
 use crate::window::Window;
 use crate::{Broker, bounds};
 
+/// What a CONNACK that refuses has beside its reason string, at most.
+const CONNACK_BESIDE_REASON_BYTES: usize = 16;
 /// How much of a CONNECT is read at once.
 const READ_BYTES: usize = 4096;
 /// How long a connection that is replaced may take to end.
@@ -47,6 +49,8 @@ pub(crate) enum Newcomer {
 pub(crate) struct Refused {
     /// What it is told, if anything.
     pub(crate) answer: Option<(Version, u8)>,
+    /// The largest packet that it takes.
+    pub(crate) packet_bytes_max: usize,
     /// A word for it in the device log.
     pub(crate) reason: &'static str,
     /// What happened and what to do, in a sentence.
@@ -77,7 +81,14 @@ impl Newcomer {
 impl Refused {
     fn new(reason: &'static str, detail: impl Into<String>) -> Self {
         let detail = detail.into();
-        Self { answer: None, reason, detail, client_id: None, principal: None }
+        Self {
+            answer: None,
+            packet_bytes_max: usize::MAX,
+            reason,
+            detail,
+            client_id: None,
+            principal: None,
+        }
     }
 
     fn by(refusal: service::Refusal) -> Self {
@@ -87,13 +98,17 @@ impl Refused {
     /// For what MQTT 5 has a code; a client of MQTT 3.1.1 finds its connection closed, as on AWS.
     fn telling(self, connect: &Connect, code: u8) -> Self {
         let answer = (connect.version == Version::V5).then_some((Version::V5, code));
-        Self { answer, ..self }
+        Self { answer, packet_bytes_max: packet_bytes_max(connect), ..self }
     }
 
     /// For what both versions have a code.
     fn telling_both(self, connect: &Connect, v5: u8, v311: u8) -> Self {
         let code = if connect.version == Version::V5 { v5 } else { v311 };
-        Self { answer: Some((connect.version, code)), ..self }
+        Self {
+            answer: Some((connect.version, code)),
+            packet_bytes_max: packet_bytes_max(connect),
+            ..self
+        }
     }
 
     fn event(&self, knock: &Knock) -> DeviceEvent {
@@ -317,7 +332,7 @@ impl Broker {
         let asked = &connect.properties;
         let is_v5 = connect.version == Version::V5;
         let aliases = if is_v5 { usize::from(limits.mqtt_topic_alias_max) } else { 0 };
-        let packet_bytes_max = asked.maximum_packet_size.map_or(usize::MAX, |most| most as usize);
+        let packet_bytes_max = packet_bytes_max(connect);
         let mut session = Session {
             app: Arc::clone(&self.app),
             space,
@@ -396,8 +411,11 @@ impl Broker {
         let mut output = BytesMut::new();
         if let Some((version, code)) = refused.answer {
             let mut connack = Connack { code, ..Connack::default() };
-            connack.properties.reason_string =
-                (version == Version::V5).then(|| refused.detail.as_str().into());
+            // What the client cannot take is left out (MQTT-3.2.2-19).
+            let fits =
+                refused.detail.len() + CONNACK_BESIDE_REASON_BYTES <= refused.packet_bytes_max;
+            let is_told = version == Version::V5 && fits && self.app.dialect.gives_reason_strings;
+            connack.properties.reason_string = is_told.then(|| refused.detail.as_str().into());
             Packet::Connack(Box::new(connack)).encode(version, &mut output);
         }
         let goodbye = async {
@@ -523,6 +541,11 @@ fn check_client_id(connect: &Connect, limits: &Limits) -> Result<(), Refused> {
     let refused = Refused::new("CLIENT_IDENTIFIER_NOT_VALID", why);
     let v311 = reason::connack::IDENTIFIER_REJECTED;
     Err(refused.telling_both(connect, reason::CLIENT_IDENTIFIER_NOT_VALID, v311))
+}
+
+/// The largest packet that the client takes.
+fn packet_bytes_max(connect: &Connect) -> usize {
+    connect.properties.maximum_packet_size.map_or(usize::MAX, |most| most as usize)
 }
 
 /// Whether the client wants a session that outlives its connection.

@@ -19,12 +19,17 @@ use crate::owed::Owed;
 use crate::session::Session;
 use crate::space::{Client, Space};
 
-/// Topics that begin so belong to services.
+/// Topics that begin so belong to services; on AWS. In the standard's dialect those that begin with
+/// `$aws/` do.
 pub(crate) const RESERVED: char = '$';
+const RESERVED_BY_STANDARD: &str = "$aws/";
 
 /// The features' part in messages, as far as it is known by now.
 #[derive(Default)]
-pub(crate) struct Routing(OnceLock<Hooks>);
+pub(crate) struct Routing {
+    hooks: OnceLock<Hooks>,
+    is_standard: bool,
+}
 
 /// What is to be done with a message before it is acknowledged.
 pub(crate) struct Route {
@@ -43,31 +48,45 @@ enum Work {
 }
 
 impl Routing {
+    /// Without features yet.
+    pub(crate) fn new(is_standard: bool) -> Self {
+        Self { hooks: OnceLock::new(), is_standard }
+    }
+
+    /// Whether `topic`, or a filter, is for services alone.
+    pub(crate) fn is_reserved(&self, topic: &str) -> bool {
+        topic.starts_with(RESERVED)
+            && (!self.is_standard || topic.starts_with(RESERVED_BY_STANDARD))
+    }
+
     /// Has features take part; only the first call counts.
     pub(crate) fn set(&self, hooks: Hooks) {
-        self.0.get_or_init(|| hooks);
+        self.hooks.get_or_init(|| hooks);
     }
 
     /// Who serves `topic`, and who else has it.
     pub(crate) fn server(&self, topic: &str) -> Option<(&Arc<dyn ReservedTopic>, Audience)> {
-        let hooks = self.0.get()?;
+        let hooks = self.hooks.get()?;
         hooks.reserved.iter().find_map(|server| Some((server, server.takes(topic)?)))
     }
 
     /// Whether anything ever comes that `filter`, which begins with `$`, matches.
     pub(crate) fn can_hear(&self, filter: &TopicFilter) -> bool {
         lifecycle::can_hear(filter)
-            || self.0.get().is_some_and(|hooks| hooks.reserved.iter().any(|s| s.can_hear(filter)))
+            || self
+                .hooks
+                .get()
+                .is_some_and(|hooks| hooks.reserved.iter().any(|s| s.can_hear(filter)))
     }
 
     /// Whether a tap wants messages of `topic`.
     pub(crate) fn is_tapped(&self, tenant: &Tenant, topic: &str) -> bool {
-        self.0.get().is_some_and(|hooks| hooks.taps.iter().any(|tap| tap.wants(tenant, topic)))
+        self.hooks.get().is_some_and(|hooks| hooks.taps.iter().any(|tap| tap.wants(tenant, topic)))
     }
 
     /// Lets taps hear a message, and says what they have to do before it is acknowledged.
     fn tap(&self, message: &HeardMessage<'_>) -> impl Iterator<Item = Work> {
-        let taps = self.0.get().map_or(&[][..], |hooks| &hooks.taps);
+        let taps = self.hooks.get().map_or(&[][..], |hooks| &hooks.taps);
         taps.iter().filter_map(|tap| {
             if !tap.wants(message.tenant, message.topic) {
                 return None;

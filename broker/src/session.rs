@@ -154,10 +154,10 @@ impl Session {
         Ending::Client { with_will: disconnect.code != reason::NORMAL_DISCONNECTION }
     }
 
-    /// When the Will is to be published, if not now (MQTT 5, 3.1.3.2.2); AWS does not wait.
+    /// When the Will is to be published, if not now (MQTT 5, 3.1.3.2.2).
     pub(crate) fn will_delay(&self, will: &Will, now: Timestamp) -> Option<DelayedWill> {
         let delay_s = will.delay_s.unwrap_or(0).min(self.expiry_s);
-        if !self.app.dialect.is_standard || delay_s == 0 || self.client.kept.is_none() {
+        if delay_s == 0 || self.client.kept.is_none() {
             return None;
         }
         let due = Timestamp::from_millis(now.millis() + i64::from(delay_s) * 1000);

@@ -247,7 +247,12 @@ impl Session {
                 ended.push(text);
                 changed.push((filter, None));
                 codes.push(reason::SUCCESS);
-            } else if TopicFilter::parse(text.clone()).is_err() {
+            } else if let Err(error) = TopicFilter::parse(text.clone()) {
+                if self.client.version == Version::V311 {
+                    // It has no other answer (MQTT-4.7.3-1, MQTT-4.8.0-1).
+                    let why = format!("the topic filter {text} {error}");
+                    return Err(Ending::Fault(Fault::protocol(why)));
+                }
                 codes.push(reason::TOPIC_FILTER_INVALID);
             } else if self.app.dialect.is_standard {
                 codes.push(reason::NO_SUBSCRIPTION_EXISTED);

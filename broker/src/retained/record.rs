@@ -136,7 +136,7 @@ impl Record {
         Some(Message {
             topic: self.topic.into(),
             payload,
-            qos: if self.qos == 0 { QoS::AtMostOnce } else { QoS::AtLeastOnce },
+            qos: QoS::from_bits(self.qos).unwrap_or(QoS::AtLeastOnce),
             retain: true,
             properties: has_properties.then(|| Box::new(properties)),
             expires: self.expires,
