@@ -1,7 +1,7 @@
 //! What AWS allows of a topic, a filter and the properties of a message, beyond the standards.
 
 use mqtt::{PublishProperties, TopicFilter, UserProperties, reason};
-use service::Limits;
+use service::{Dialect, Limits};
 
 use crate::ending::Fault;
 use crate::routing::{RESERVED, Routing};
@@ -83,6 +83,20 @@ fn too_long(topic: &str, limits: &Limits) -> Option<String> {
 fn own_part(topic: &str) -> &str {
     let Some(rest) = topic.strip_prefix(BASIC_INGEST) else { return topic };
     rest.split_once('/').map_or("", |(_, own)| own)
+}
+
+/// Refuses a payload that is said to be UTF-8 and is not, where that is looked at.
+pub(crate) fn check_format(
+    payload: &[u8],
+    properties: Option<&PublishProperties>,
+    dialect: &Dialect,
+) -> Result<(), Fault> {
+    let is_text = properties.is_some_and(|properties| properties.payload_is_utf8 == Some(true));
+    if !is_text || !dialect.checks_payload_format || std::str::from_utf8(payload).is_ok() {
+        return Ok(());
+    }
+    let why = "the payload is said to be UTF-8 and is not";
+    Err(Fault::new(reason::PAYLOAD_FORMAT_INVALID, "PAYLOAD_FORMAT_INVALID", why))
 }
 
 /// Holds the properties of a message to AWS's bounds; a time to live beyond them is cut.

@@ -9,7 +9,8 @@ use mqtt::{
     Connack, ConnackProperties, Connect, Decoder, Malformed, Packet, QoS, Version, Will, reason,
 };
 use service::{
-    DeviceEvent, DeviceStatus, Knock, Limits, Login, Permissions, Principal, Sender, Visitor, Wish,
+    DeviceEvent, DeviceStatus, Dialect, Knock, Limits, Login, Permissions, Principal, RefusalV311,
+    Sender, Visitor, Wish,
 };
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 use tokio::time::Instant;
@@ -25,6 +26,7 @@ use crate::receipts::Receipts;
 use crate::session::Session;
 use crate::sessions::{Opened, Unavailable};
 use crate::space::{Client, Space};
+use crate::told::Told;
 use crate::verdicts::Verdicts;
 use crate::window::Window;
 use crate::{Broker, bounds};
@@ -59,6 +61,8 @@ pub(crate) struct Refused {
     pub(crate) client_id: Option<String>,
     /// The certificate's id, if it was recognized.
     pub(crate) principal: Option<Arc<Principal>>,
+    /// Whether a client of MQTT 5 hears the reason in words.
+    pub(crate) tells_reason: bool,
 }
 
 /// A client that is in, and what it is told.
@@ -88,6 +92,7 @@ impl Refused {
             detail,
             client_id: None,
             principal: None,
+            tells_reason: true,
         }
     }
 
@@ -138,7 +143,11 @@ impl Broker {
         let read = self.first_packet(stream, decoder, input).await;
         let connect = read.map_err(|refused| refused_as(refused, early.as_ref(), None))?;
         let client_id = connect.client_id.to_string();
-        let refused = |refused, principal| refused_as(refused, principal, Some(client_id.clone()));
+        let tells_reason = connect.properties.request_problem_information.unwrap_or(true);
+        let refused = |refused, principal| Refused {
+            tells_reason,
+            ..refused_as(refused, principal, Some(client_id.clone()))
+        };
         let principal = match early {
             Some(principal) => principal,
             None => self.log_in(knock, &connect).await.map_err(|r| refused(r, None))?,
@@ -189,7 +198,7 @@ impl Broker {
             password: connect.password.clone(),
         };
         let found = self.authenticator.authenticate(knock, Some(&login)).await;
-        found.map_err(|refusal| Refused::by(refusal).telling(connect, reason::NOT_AUTHORIZED))
+        found.map_err(|refusal| self.not_authorized(Refused::by(refusal), connect))
     }
 
     /// What is true of every CONNECT, whoever sends it.
@@ -199,7 +208,7 @@ impl Broker {
         principal: &Arc<Principal>,
         newcomer: &Newcomer,
     ) -> Result<Admitted, Refused> {
-        check_shape(&mut connect, &self.app.limits, self.app.dialect.qos_max)?;
+        check_shape(&mut connect, &self.app.limits, &self.app.dialect)?;
         let space = self.space(&principal.tenant);
         check_crowd(&space, &connect, &self.app.limits)?;
         let is_assigned = connect.client_id.is_empty();
@@ -212,8 +221,7 @@ impl Broker {
                 self.policies.permissions(principal, Some(&connect.client_id)).await
             }
         };
-        let permissions =
-            permissions.map_err(|r| Refused::by(r).telling(&connect, reason::NOT_AUTHORIZED))?;
+        let permissions = permissions.map_err(|r| self.not_authorized(Refused::by(r), &connect))?;
         let mut client = self.new_client(&connect, principal, &permissions);
         if let Err(refused) = self.authorize(&connect, principal, &permissions) {
             self.tell(&space, &client, &Lifecycle::ConnectFailed);
@@ -291,10 +299,21 @@ impl Broker {
             if !decision.is_allowed() {
                 let why = format!("{action} on {resource}: {decision}");
                 let refused = Refused::new("AUTHORIZATION_FAILURE", why);
-                return Err(refused.telling(connect, reason::NOT_AUTHORIZED));
+                return Err(self.not_authorized(refused, connect));
             }
         }
         Ok(())
+    }
+
+    /// For want of a policy or a login. AWS closes the connection of MQTT 3.1.1.
+    fn not_authorized(&self, refused: Refused, connect: &Connect) -> Refused {
+        match self.app.dialect.refusal_v311 {
+            RefusalV311::Close => refused.telling(connect, reason::NOT_AUTHORIZED),
+            RefusalV311::Answer => {
+                let v311 = reason::connack::NOT_AUTHORIZED;
+                refused.telling_both(connect, reason::NOT_AUTHORIZED, v311)
+            }
+        }
     }
 
     fn new_client(
@@ -342,6 +361,7 @@ impl Broker {
             received: Received::default(),
             receipts: Receipts::default(),
             aliases: Vec::new(),
+            told: Told::new(asked.topic_alias_maximum, limits.mqtt_topic_alias_max),
             aliases_max: aliases,
             packet_bytes_max,
             tells_reasons: self.app.dialect.gives_reason_strings
@@ -414,7 +434,8 @@ impl Broker {
             // What the client cannot take is left out (MQTT-3.2.2-19).
             let fits =
                 refused.detail.len() + CONNACK_BESIDE_REASON_BYTES <= refused.packet_bytes_max;
-            let is_told = version == Version::V5 && fits && self.app.dialect.gives_reason_strings;
+            let is_wanted = refused.tells_reason && self.app.dialect.gives_reason_strings;
+            let is_told = version == Version::V5 && fits && is_wanted;
             connack.properties.reason_string = is_told.then(|| refused.detail.as_str().into());
             Packet::Connack(Box::new(connack)).encode(version, &mut output);
         }
@@ -478,7 +499,7 @@ fn unreadable(malformed: &Malformed) -> Refused {
 }
 
 /// Refuses what AWS does not take, and what is not built.
-fn check_shape(connect: &mut Connect, limits: &Limits, qos_max: QoS) -> Result<(), Refused> {
+fn check_shape(connect: &mut Connect, limits: &Limits, dialect: &Dialect) -> Result<(), Refused> {
     check_client_id(connect, limits)?;
     let refuse = |code, word, why: String| Err(Refused::new(word, why).telling(connect, code));
     if connect.properties.authentication_method.is_some() {
@@ -493,7 +514,7 @@ fn check_shape(connect: &mut Connect, limits: &Limits, qos_max: QoS) -> Result<(
     if let Err(fault) = bounds::check_user_properties(&connect.properties.user_properties, limits) {
         return refuse(fault.code, fault.reason, fault.detail);
     }
-    let checked = connect.will.as_mut().map_or(Ok(()), |will| check_will(will, limits, qos_max));
+    let checked = connect.will.as_mut().map_or(Ok(()), |will| check_will(will, limits, dialect));
     checked.map_err(|fault| Refused::new(fault.reason, fault.detail).telling(connect, fault.code))
 }
 
@@ -517,12 +538,13 @@ fn too_much(reason: &'static str, why: String, connect: &Connect) -> Refused {
 }
 
 /// Holds a Will to what a message may be.
-fn check_will(will: &mut Will, limits: &Limits, qos_max: QoS) -> Result<(), Fault> {
-    if will.qos > qos_max {
+fn check_will(will: &mut Will, limits: &Limits, dialect: &Dialect) -> Result<(), Fault> {
+    if will.qos > dialect.qos_max {
         let why = format!("the Will has QoS {}, which is not offered", will.qos as u8);
         return Err(Fault::new(reason::QOS_NOT_SUPPORTED, "QOS_NOT_SUPPORTED", why));
     }
     bounds::check_topic(&will.topic, limits)?;
+    bounds::check_format(&will.payload, will.properties.as_deref(), dialect)?;
     match will.properties.as_deref_mut() {
         Some(properties) => bounds::check_properties(properties, limits),
         None => Ok(()),

@@ -49,6 +49,11 @@ impl Session {
             message_expiry_s,
             topic_alias: None,
         };
+        let alias = self.told.as_ref().and_then(|told| told.alias(&message.topic));
+        if let Some(alias) = alias {
+            head.topic_alias = Some(alias.number);
+            head.topic = if alias.is_known { "" } else { head.topic };
+        }
         if *qos != QoS::AtMostOnce {
             head.packet_id = Some(mqtt::PacketId::MAX);
         }
@@ -67,6 +72,9 @@ impl Session {
             if let Some(receipt) = &message.receipt {
                 self.receipts.add(packet_id, receipt);
             }
+        }
+        if let (Some(told), Some(alias)) = (&mut self.told, alias) {
+            told.tell(&message.topic, alias);
         }
         mqtt::encode_publish(version, &head, &message.payload, turn.output);
         turn.counts.delivered += 1;

@@ -46,6 +46,7 @@ mod stored;
 mod subscribe;
 mod subscriptions;
 mod timers;
+mod told;
 mod trie;
 mod turn;
 mod verdicts;

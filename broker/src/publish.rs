@@ -30,7 +30,7 @@ impl Session {
         let topic = self.resolve_alias(&mut publish)?;
         self.check_shape(&mut publish, &topic)?;
         self.check_receive_maximum(&publish)?;
-        if !self.keeps_pace(&publish, &topic, turn) {
+        if !self.is_as_said(&publish, turn)? || !self.keeps_pace(&publish, &topic, turn) {
             return Ok(());
         }
         if let Err(action) = self.may_publish(&publish, &topic, turn) {
@@ -187,6 +187,16 @@ impl Session {
         match publish.properties.as_deref_mut() {
             Some(properties) => bounds::check_properties(properties, limits).map_err(Ending::Fault),
             None => Ok(()),
+        }
+    }
+
+    /// Whether a payload is what it is said to be, where that is looked at.
+    fn is_as_said(&self, publish: &Publish, turn: &mut Turn<'_>) -> Result<bool, Ending> {
+        let properties = publish.properties.as_deref();
+        match bounds::check_format(&publish.payload, properties, &self.app.dialect) {
+            Ok(()) => Ok(true),
+            Err(fault) if self.say_refused(publish, fault.code, &fault.detail, turn) => Ok(false),
+            Err(fault) => Err(Ending::Fault(fault)),
         }
     }
 

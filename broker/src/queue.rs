@@ -16,6 +16,7 @@ use std::task::Waker;
 use journal::{Journal, QueueId, RecoveredEntry, Sequence};
 use mqtt::{PacketId, QoS};
 use service::Limits;
+use types::Timestamp;
 
 pub(crate) use self::load::load;
 pub(crate) use self::note::{Note, Stage};
@@ -73,6 +74,8 @@ struct Entry {
     state: State,
     /// Whether it may have been sent to a connection that is gone.
     is_sent: bool,
+    /// When the first such connection ended, in seconds; 0 where that is not known.
+    sent_s: u32,
 }
 
 /// Where a message is.
@@ -144,7 +147,14 @@ impl Queue {
         for RecoveredEntry { sequence, mark, bytes } in recovered {
             let note = Note::from_mark(mark);
             let state = if note.stage == Stage::ToSend { State::Waiting } else { State::Handed };
-            inner.add(Entry { sequence, note, bytes, state, is_sent: note.packet_id.is_some() });
+            inner.add(Entry {
+                sequence,
+                note,
+                bytes,
+                state,
+                is_sent: note.packet_id.is_some(),
+                sent_s: 0,
+            });
         }
         let waiting = inner.count_waiting();
         Self { id, journal, limits, waiting: AtomicUsize::new(waiting), inner: Mutex::new(inner) }
@@ -171,7 +181,7 @@ impl Queue {
             QoS::ExactlyOnce => (State::Unsafe, None),
             _ => self.hand_over(&inner, sequence, delivery),
         };
-        inner.add(Entry { sequence, note, bytes, state, is_sent: false });
+        inner.add(Entry { sequence, note, bytes, state, is_sent: false, sent_s: 0 });
         if state != State::Handed {
             self.waiting.fetch_add(1, Ordering::AcqRel);
         }
@@ -259,8 +269,28 @@ impl Queue {
         sent.map(Entry::unsent).collect()
     }
 
+    /// Drops messages of QoS 1 that were sent for longer than `retry_s` without an answer; how
+    /// many there were.
+    pub(crate) fn give_up(&self, retry_s: u32, now: Timestamp) -> usize {
+        let mut inner = self.lock();
+        let is_over = |entry: &&Entry| {
+            let is_once = entry.note.qos == QoS::AtLeastOnce;
+            is_once && entry.sent_s > 0 && entry.sent_s.saturating_add(retry_s) < seconds(now)
+        };
+        let over: Vec<_> = inner.entries.iter().filter(is_over).map(|e| e.sequence).collect();
+        for sequence in &over {
+            inner.remove(*sequence);
+        }
+        inner.dropped += over.len() as u64;
+        self.recount(&inner);
+        drop(inner);
+        let count = over.len();
+        self.journal.release(over.into_iter().map(|sequence| (self.id, sequence)));
+        count
+    }
+
     /// The reader `number` is gone; these were in flight to it.
-    pub(crate) fn detach(&self, number: u64, in_flight: &[(Sequence, PacketId)]) {
+    pub(crate) fn detach(&self, number: u64, in_flight: &[(Sequence, PacketId)], now: Timestamp) {
         let mut inner = self.lock();
         if inner.reader.as_ref().is_none_or(|reader| reader.number != number) {
             return;
@@ -270,6 +300,9 @@ impl Queue {
             if let Some(entry) = inner.find(*sequence) {
                 entry.note.packet_id = Some(*packet_id);
                 entry.is_sent = true;
+                if entry.sent_s == 0 {
+                    entry.sent_s = seconds(now);
+                }
             }
         }
         for entry in &mut inner.entries {
@@ -303,6 +336,11 @@ impl Queue {
     fn lock(&self) -> MutexGuard<'_, Inner> {
         self.inner.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// Whole seconds, which are enough to count a day or a week by.
+fn seconds(time: Timestamp) -> u32 {
+    u32::try_from(time.millis() / 1000).unwrap_or_default()
 }
 
 impl Entry {

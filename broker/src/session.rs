@@ -14,13 +14,14 @@ use crate::exactly_once::Received;
 use crate::groups::Group;
 use crate::message::Message;
 use crate::pace::Pace;
-use crate::persistent::DelayedWill;
+use crate::persistent::{DelayedWill, Persistent};
 use crate::queue::{Queued, Stage};
 use crate::receipts::Receipts;
 use crate::retained::Retained;
 use crate::routing::Line;
 use crate::sessions::{Leaving, Sessions};
 use crate::space::{Client, Space};
+use crate::told::Told;
 use crate::turn::Turn;
 use crate::verdicts::{Asker, Verdicts};
 use crate::window::{Awaits, Window};
@@ -43,6 +44,8 @@ pub(crate) struct Session {
     pub(crate) receipts: Receipts,
     /// What the client's topic aliases stand for.
     pub(crate) aliases: Vec<Option<ByteString>>,
+    /// What the client was told that aliases stand for; none if it takes no aliases.
+    pub(crate) told: Option<Box<Told>>,
     pub(crate) aliases_max: usize,
     /// The largest packet that the client takes.
     pub(crate) packet_bytes_max: usize,
@@ -71,6 +74,7 @@ impl Session {
     pub(crate) fn resume(&mut self) {
         let Some(kept) = self.client.kept.clone() else { return };
         self.received = kept.come(self.expiry_s);
+        self.give_up(&kept);
         for unsent in kept.queue.attach(&self.client) {
             let Some(packet_id) = unsent.note.packet_id else { continue };
             if unsent.note.stage == Stage::Released {
@@ -85,6 +89,25 @@ impl Session {
         }
         let groups = kept.subscriptions.shared();
         self.shares = groups.iter().filter_map(|text| self.space.groups.find(text)).collect();
+    }
+
+    /// Drops what was sent for as long as a message is sent again, and says so.
+    fn give_up(&mut self, kept: &Persistent) {
+        let limits = self.limits();
+        let retry_s = match kept.version {
+            Version::V311 => limits.mqtt_retry_s_v311,
+            Version::V5 => limits.mqtt_retry_s_v5,
+        };
+        if retry_s == 0 {
+            return;
+        }
+        let given_up = kept.queue.give_up(retry_s, self.app.env.clock.now());
+        if given_up > 0 {
+            let why = format!(
+                "{given_up} messages were dropped: the client did not acknowledge them for {retry_s} s"
+            );
+            self.log_refusal("Publish-Out", "RETRY_EXPIRED", why, None);
+        }
     }
 
     /// Writes what the client is told of its session after CONNACK.
@@ -178,7 +201,7 @@ impl Session {
                 let queued = sent.queued.as_ref().filter(|queued| queued.queue.id == kept.queue.id);
                 queued.map(|queued| (queued.sequence, sent.id))
             });
-            kept.queue.detach(client.number, &queued.collect::<Vec<_>>());
+            kept.queue.detach(client.number, &queued.collect::<Vec<_>>(), now);
         }
         let expiry_s =
             if let Ending::Deleted { ends_session: true, .. } = ending { 0 } else { self.expiry_s };

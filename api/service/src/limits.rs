@@ -105,9 +105,10 @@ limits! {
     mqtt_queue_age_s_max: u32 = 604_800, relaxed u32::MAX;
     /// Messages that waited, to one session that is back.
     mqtt_queue_drain_per_s: u32 = 0, aws 10, within 0..=u32::MAX;
-    /// How long a message is sent again while its subscriber does not acknowledge it.
-    mqtt_retry_s_v311: u32 = 3600;
-    mqtt_retry_s_v5: u32 = 960;
+    /// How long a message that was sent to a persistent session is sent again; then it is dropped.
+    /// 0 is until it is acknowledged or the session ends.
+    mqtt_retry_s_v311: u32 = 0, aws 3600, within 0..=u32::MAX;
+    mqtt_retry_s_v5: u32 = 0, aws 960, within 0..=u32::MAX;
     /// Retained messages of a tenant; more are refused, and those that are there can be replaced.
     mqtt_retained_messages_max: u64 = 500_000;
     /// Messages that wait for a slow subscriber; more are dropped, the newest first.

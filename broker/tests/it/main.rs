@@ -9,6 +9,7 @@ mod client;
 mod connect;
 mod connections;
 mod delivery;
+mod dialect;
 mod direct;
 mod explain;
 mod hostile;
