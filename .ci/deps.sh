@@ -24,6 +24,7 @@ python3 python3 the acceptance suite
 mosquitto_pub mosquitto-clients the device story with mosquitto's clients
 node nodejs the device story with the npm SDK
 npm npm the device story with the npm SDK
+chromium chromium MQTT over WebSocket in a browser
 LIST
 }
 

@@ -76,6 +76,53 @@ def test_a_client_is_described_while_it_is_there_and_after(data, make, session, 
     }
 
 
+# GetThingConnectivityData
+
+
+def of_thing(server, name, **more):
+    answer = server.client("iot").get_thing_connectivity_data(thingName=name, **more)
+    del answer["ResponseMetadata"]
+    return answer
+
+
+def test_it_is_told_whether_a_thing_is_connected(server, make, session):
+    device = make(*everything_on("*"))
+    absent = {"thingName": device.name, "connected": False, "disconnectReason": "UNKNOWN"}
+    assert of_thing(server, device.name) == absent
+    client = session(device, keep_alive=45)
+    address, port = client.socket.getsockname()
+    present = of_thing(server, device.name, includeSocketInformation=True)
+    assert is_recent(present.pop("timestamp").timestamp() * 1000)
+    description = {
+        "thingName": device.name,
+        "clientId": device.name,
+        "cleanSession": True,
+        "keepAliveDuration": 45,
+        "sessionExpiry": 0,
+    }
+    assert present == description | {
+        "connected": True,
+        "disconnectReason": "NONE",
+        "sourceIp": address,
+        "sourcePort": port,
+        "targetIp": "127.0.0.1",
+        "targetPort": server.mqtts_port,
+    }
+    client.drop()
+    logged(device.server, eventType="Disconnect", clientId=device.name)
+    absent = of_thing(server, device.name)
+    assert is_recent(absent.pop("timestamp").timestamp() * 1000)
+    assert absent == description | {"connected": False, "disconnectReason": "CONNECTION_LOST"}
+
+
+def test_what_is_no_thing_has_no_connection(server, name):
+    with refused("ResourceNotFoundException"):
+        of_thing(server, name)
+
+
+# Sockets
+
+
 def test_a_socket_is_told_of_when_asked_for(data, server, make, session):
     device = make(*everything_on("*"))
     client = session(device)

@@ -64,8 +64,9 @@ impl Broker {
             is_stopping: watch::Sender::new(false),
         });
         broker.serve_timers();
-        let publisher: Weak<Self> = Arc::downgrade(&broker);
-        broker.app.publisher.set(publisher);
+        let itself: Weak<Self> = Arc::downgrade(&broker);
+        broker.app.publisher.set(itself.clone());
+        broker.app.sessions.set(itself);
         broker
     }
 

@@ -8,8 +8,9 @@ use model::iot_data::{
     ListSubscriptionsResponse, SubscriptionSummary, op,
 };
 use model::spec::Operation;
-use service::{ApiError, Cx, Endpoint, PageRequest, Sender};
+use service::{ApiError, ClientState, Cx, Endpoint, PageRequest, Sender, Sessions};
 use store::Batch;
+use types::{Tenant, Timestamp};
 
 use crate::Broker;
 use crate::departures::Facts;
@@ -62,43 +63,68 @@ async fn get_connection(
     let shows_sockets = include_socket_information.unwrap_or_default();
     let space = broker.space(&cx.tenant);
     space.quotas.check(Call::GetConnection, &id)?;
-    if let Some(client) = space.client(&id) {
-        return Ok(GetConnectionResponse {
-            connected: Some(true),
-            connected_since: Some(client.connected_at.millis()),
-            session_expiry: Some(client.kept.as_ref().map_or(0, |kept| i64::from(kept.expiry_s()))),
-            ..description(id, client.facts(), shows_sockets)
-        });
-    }
-    let session = space.session(&id);
-    let kept = session.as_ref().and_then(|session| session.left());
-    let departure = kept.or_else(|| space.departure(&id, cx.now())).ok_or_else(|| {
+    let state = describe(&space, &id, cx.now()).ok_or_else(|| {
         ApiError::not_found(format!("The client {id} is not connected, nor was it lately."))
     })?;
-    Ok(GetConnectionResponse {
-        connected: Some(false),
-        disconnected_since: Some(departure.at.millis()),
-        disconnect_reason: Some(departure.reason.into_owned()),
-        session_expiry: Some(session.map_or(0, |session| i64::from(session.expiry_s()))),
-        ..description(id, departure.facts, shows_sockets)
-    })
-}
-
-fn description(id: String, facts: Facts, shows_sockets: bool) -> GetConnectionResponse {
+    let (is_connected, since) = (state.disconnect_reason.is_none(), state.since.millis());
     let mut told = GetConnectionResponse {
         client_id: Some(id),
-        thing_name: facts.thing,
-        clean_session: Some(facts.is_clean),
-        keep_alive_duration: Some(i32::from(facts.keep_alive_s)),
+        connected: Some(is_connected),
+        connected_since: is_connected.then_some(since),
+        disconnected_since: (!is_connected).then_some(since),
+        disconnect_reason: state.disconnect_reason,
+        thing_name: state.thing,
+        clean_session: Some(state.is_clean),
+        keep_alive_duration: Some(i32::from(state.keep_alive_s)),
+        session_expiry: Some(i64::from(state.session_expiry_s)),
         ..GetConnectionResponse::default()
     };
     if shows_sockets {
-        told.source_ip = Some(facts.source.ip().to_canonical().to_string());
-        told.source_port = Some(i32::from(facts.source.port()));
-        told.target_ip = facts.target.map(|target| target.ip().to_canonical().to_string());
-        told.target_port = facts.target.map(|target| i32::from(target.port()));
+        told.source_ip = Some(state.source.ip().to_canonical().to_string());
+        told.source_port = Some(i32::from(state.source.port()));
+        told.target_ip = state.target.map(|target| target.ip().to_canonical().to_string());
+        told.target_port = state.target.map(|target| i32::from(target.port()));
     }
-    told
+    Ok(told)
+}
+
+/// What is known of a client that is connected, has a session, or left not long ago.
+fn describe(space: &Space, id: &str, now: Timestamp) -> Option<ClientState> {
+    if let Some(client) = space.client(id) {
+        let expiry_s = client.kept.as_ref().map_or(0, |kept| kept.expiry_s());
+        return Some(state(client.facts(), client.connected_at, None, expiry_s));
+    }
+    let session = space.session(id);
+    let kept = session.as_ref().and_then(|session| session.left());
+    let departure = kept.or_else(|| space.departure(id, now))?;
+    let reason = Some(departure.reason.into_owned());
+    let expiry_s = session.map_or(0, |session| session.expiry_s());
+    Some(state(departure.facts, departure.at, reason, expiry_s))
+}
+
+fn state(
+    facts: Facts,
+    since: Timestamp,
+    disconnect_reason: Option<String>,
+    session_expiry_s: u32,
+) -> ClientState {
+    let Facts { thing, is_clean, keep_alive_s, source, target } = facts;
+    ClientState {
+        disconnect_reason,
+        since,
+        thing,
+        is_clean,
+        keep_alive_s,
+        session_expiry_s,
+        source,
+        target,
+    }
+}
+
+impl Sessions for Broker {
+    fn describe(&self, tenant: &Tenant, client_id: &str) -> Option<ClientState> {
+        describe(&*self.known_space(tenant.id)?, client_id, self.app.env.clock.now())
+    }
 }
 
 /// Cuts a client off. It may come back at once.

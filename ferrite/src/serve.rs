@@ -17,7 +17,7 @@ use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
 use pki::{Authority, KEY_POOL_DEFAULT, KeyPool};
 use registry::Devices;
 use secrets::Keyring;
-use service::{AccessKey, App, Audit, DeviceLog, PublisherSlot, Schedule, Settings, Tenants};
+use service::{AccessKey, App, Audit, DeviceLog, Schedule, Settings, Slot, Tenants};
 use store::{Options, Store, StoreUrl};
 use tokio::signal::unix::{SignalKind, signal};
 
@@ -175,7 +175,8 @@ fn assemble(
         authority,
         limits,
         dialect: config.mqtt.dialect(),
-        publisher: PublisherSlot::default(),
+        publisher: Slot::default(),
+        sessions: Slot::default(),
     }
 }
 

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex};
 use env::{Clock, Env};
 use journal::{Journal, JournalUrl, MemoryDisk, Recovered};
 use secrets::Keyring;
-use service::{App, Audit, DeviceLog, Dialect, Limits, PublisherSlot, Schedule, Settings, Tenants};
+use service::{App, Audit, DeviceLog, Dialect, Limits, Schedule, Settings, Slot, Tenants};
 use store::{Options, Store, StoreUrl};
 use tempfile::TempDir;
 use types::{AccountId, Region, Timestamp};
@@ -72,7 +72,8 @@ impl Parts {
             audit: Audit::start(store.clone(), &env, limits.audit_records_max),
             device_log: DeviceLog::new(&env, limits.device_log_entries_max),
             schedule: Schedule::start(&store, &env),
-            publisher: PublisherSlot::default(),
+            publisher: Slot::default(),
+            sessions: Slot::default(),
             limits,
             dialect,
             store,

@@ -8,7 +8,7 @@ use secrets::Keyring;
 use store::Store;
 use types::{AccountId, Region};
 
-use crate::{Audit, DeviceLog, Dialect, Limits, PublisherSlot, Schedule, Tenants};
+use crate::{Audit, DeviceLog, Dialect, Limits, Publisher, Schedule, Sessions, Slot, Tenants};
 
 /// The parts of a running server that features share.
 pub struct App {
@@ -39,7 +39,9 @@ pub struct App {
     /// What is to be done later.
     pub schedule: Schedule,
     /// Brings messages to devices.
-    pub publisher: PublisherSlot,
+    pub publisher: Slot<dyn Publisher>,
+    /// Knows who is connected.
+    pub sessions: Slot<dyn Sessions>,
 }
 
 /// What the operator chose.

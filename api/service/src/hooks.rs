@@ -3,7 +3,7 @@
 //!
 //! The broker carries them and never learns who a feature is; a feature never names the broker.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::{Arc, OnceLock, Weak};
 
 use bytes::Bytes;
@@ -141,19 +141,58 @@ pub trait Publisher: Send + Sync {
     ) -> BoxFuture<'a, Result<(), ApiError>>;
 }
 
-/// Where the publisher of a server is found, once there is one.
-#[derive(Default)]
-pub struct PublisherSlot(OnceLock<Weak<dyn Publisher>>);
+/// Tells of clients that are connected, or were lately.
+pub trait Sessions: Send + Sync {
+    /// What is known of the client `client_id` of `tenant`, if anything is.
+    fn describe(&self, tenant: &Tenant, client_id: &str) -> Option<ClientState>;
+}
 
-impl PublisherSlot {
-    /// Has messages published by `publisher`; the first one stays.
-    pub fn set(&self, publisher: Weak<dyn Publisher>) {
-        self.0.get_or_init(|| publisher);
+/// What is known of a client.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ClientState {
+    /// Why it left; none while it is connected.
+    pub disconnect_reason: Option<String>,
+    /// When it came or left.
+    pub since: Timestamp,
+    /// The thing that its connection is, or was, bound to.
+    pub thing: Option<String>,
+    /// Whether it asked for a session without what was kept before.
+    pub is_clean: bool,
+    /// As granted.
+    pub keep_alive_s: u16,
+    /// How long its session is kept without it.
+    pub session_expiry_s: u32,
+    /// Where it is.
+    pub source: SocketAddr,
+    /// Where it came to, if that is known.
+    pub target: Option<SocketAddr>,
+}
+
+/// Where a part of the server is found that is made after those which use it.
+pub struct Slot<T: ?Sized>(OnceLock<Weak<T>>);
+
+impl<T: ?Sized> Slot<T> {
+    /// Has `part` found here; the first one stays.
+    pub fn set(&self, part: Weak<T>) {
+        self.0.get_or_init(|| part);
     }
 
+    /// The part, if it is there.
+    pub fn get(&self) -> Option<Arc<T>> {
+        self.0.get().and_then(Weak::upgrade)
+    }
+}
+
+impl<T: ?Sized> Default for Slot<T> {
+    fn default() -> Self {
+        Self(OnceLock::new())
+    }
+}
+
+impl Slot<dyn Publisher> {
     /// Publishes a message, as [`Publisher::publish`] does.
     pub async fn publish(&self, tenant: &Tenant, message: OutgoingMessage) -> Result<(), ApiError> {
-        let publisher = self.0.get().and_then(Weak::upgrade);
+        let publisher = self.get();
         let publisher =
             publisher.ok_or_else(|| ApiError::unavailable("The message broker is not there."))?;
         publisher.publish(tenant, message).await

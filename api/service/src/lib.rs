@@ -35,8 +35,8 @@ pub use dialect::{Dialect, RefusalV311};
 pub use endpoint::{Endpoint, Feature, Output};
 pub use error::ApiError;
 pub use hooks::{
-    Answer, Audience, HeardMessage, Hooks, OutgoingMessage, Publisher, PublisherSlot,
-    ReservedMessage, ReservedTopic, Sender, Tap,
+    Answer, Audience, ClientState, HeardMessage, Hooks, OutgoingMessage, Publisher,
+    ReservedMessage, ReservedTopic, Sender, Sessions, Slot, Tap,
 };
 pub use limits::{LimitError, Limits, Profile};
 pub use mqtt_door::{ByteStream, MqttDoor, Visitor};

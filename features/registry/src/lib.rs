@@ -5,6 +5,7 @@
 
 mod attributes;
 mod certificates;
+mod connectivity;
 mod devices;
 mod endpoints;
 mod policies;
@@ -26,6 +27,7 @@ use service::Feature;
 pub fn feature() -> Feature {
     let endpoints = [
         things::endpoints(),
+        connectivity::endpoints(),
         thing_types::endpoints(),
         thing_principals::endpoints(),
         certificates::endpoints(),

@@ -4,6 +4,7 @@
 
 mod attachments;
 mod certificates;
+mod connectivity;
 mod devices;
 mod endpoints;
 mod policies;
