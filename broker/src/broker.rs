@@ -23,12 +23,14 @@ use crate::mailbox::Delivery;
 use crate::message::Message;
 use crate::metrics::Metrics;
 use crate::publish::deliver;
+use crate::queue::Queued;
 use crate::retained::Retained;
 use crate::routing::Routing;
 use crate::session::Session;
-use crate::sessions::Sessions;
+use crate::sessions::{Sessions, Stay};
 use crate::space::{Client, Space};
 use crate::turn::with_lent;
+use crate::window::Awaits;
 
 /// The device gateway and message broker of one server.
 pub struct Broker {
@@ -63,7 +65,6 @@ impl Broker {
             spaces: Mutex::default(),
             is_stopping: watch::Sender::new(false),
         });
-        broker.serve_timers();
         let itself: Weak<Self> = Arc::downgrade(&broker);
         broker.app.publisher.set(itself.clone());
         broker.app.sessions.set(itself);
@@ -82,7 +83,10 @@ impl Broker {
 
     /// Brings back the persistent sessions of an earlier run, with what the journal has of them.
     /// To be called before the first client is let in.
-    pub async fn bring_back_sessions(&self, mut recovered: Recovered) -> Result<(), ApiError> {
+    pub async fn bring_back_sessions(
+        self: &Arc<Self>,
+        mut recovered: Recovered,
+    ) -> Result<(), ApiError> {
         for tenant in self.app.tenants.all().await? {
             let space = self.space(&tenant);
             self.sessions.load(&space, &mut recovered).await?;
@@ -91,6 +95,8 @@ impl Broker {
         for queue in recovered.queues.into_keys() {
             self.app.journal.forget(queue);
         }
+        // Not before: whose session is not there yet would be taken for gone.
+        self.serve_timers();
         Ok(())
     }
 
@@ -110,7 +116,7 @@ impl Broker {
         let comes_by_websocket = matches!(*newcomer, Newcomer::Visitor(_));
         let Some(mut connection) = Box::pin(self.let_in(stream, newcomer)).await else { return };
         let client = Arc::clone(&connection.session().client);
-        let guard = Presence { broker: self, client };
+        let guard = Presence { broker: self, client, _stay: self.sessions.stay() };
         let ending = if comes_by_websocket {
             let longest = Duration::from_secs(self.app.limits.websocket_s);
             let ended = Box::pin(tokio::time::timeout(longest, connection.run())).await;
@@ -141,10 +147,9 @@ impl Broker {
             }
         };
         self.app.device_log.record(admitted.event());
-        let Admitted { mut session, connack, patience } = admitted;
+        let Admitted { session, connack, patience } = admitted;
         let mut output = BytesMut::new();
         Packet::Connack(Box::new(connack)).encode(session.client.version, &mut output);
-        session.say_unreleased(&mut output);
         self.metrics.connections.increment(1);
         self.tell(&session.space, &session.client, &Lifecycle::Connected);
         let io = (stream, decoder, input);
@@ -179,7 +184,12 @@ impl Broker {
 
     /// What is left to do for a client whose connection has ended, with the mail that it did not
     /// get.
-    async fn bury(&self, session: &mut Session, ending: &Ending, mail: VecDeque<Delivery>) {
+    async fn bury(
+        self: &Arc<Self>,
+        session: &mut Session,
+        ending: &Ending,
+        mail: VecDeque<Delivery>,
+    ) {
         let client = Arc::clone(&session.client);
         if client.kept.is_none() {
             self.sessions.unsubscribe(&session.space, &client.subscriptions.take(), client.number);
@@ -187,6 +197,7 @@ impl Broker {
         self.log_ending(session, ending);
         let rest = client.mailbox.leave();
         give_back(session, mail.into_iter().chain(rest));
+        session.shares.iter().for_each(|group| self.drain(group));
         let now = self.app.env.clock.now();
         let will = session.will.take().filter(|_| ending.publishes_will());
         let delayed = will.as_ref().and_then(|will| session.will_delay(will, now));
@@ -197,8 +208,11 @@ impl Broker {
             self.publish_will(&session.space, &message, client.sender());
         }
         if let Some(kept) = &client.kept {
-            let leaving = session.leaving(ending, delayed, now);
-            if let Some(will) = self.sessions.leave(&session.space, kept, leaving).await {
+            let will = match session.leaving(ending, delayed, now) {
+                Some(leaving) => self.sessions.leave(&session.space, kept, leaving).await,
+                None => None,
+            };
+            if let Some(will) = will {
                 self.publish_will(&session.space, &will, client.sender());
             }
         }
@@ -297,12 +311,16 @@ impl MqttDoor for Broker {
 struct Presence<'b> {
     broker: &'b Broker,
     client: Arc<Client>,
+    _stay: Stay,
 }
 
 impl Drop for Presence<'_> {
     fn drop(&mut self) {
         self.broker.metrics.connections.decrement(1);
         drop(self.client.mailbox.leave());
+        if let Some(kept) = &self.client.kept {
+            kept.queue.detach(self.client.number, &[], self.broker.app.env.clock.now());
+        }
         self.broker.space(&self.client.principal.tenant).leave(&self.client);
     }
 }
@@ -310,12 +328,17 @@ impl Drop for Presence<'_> {
 /// Returns what a client has not acknowledged to the groups that it had it from. What its own
 /// session keeps stays there.
 fn give_back(session: &Session, mail: impl Iterator<Item = Delivery>) {
-    let in_flight = session.window.in_flight().filter_map(|sent| sent.queued.clone());
-    for queued in in_flight.chain(mail.filter_map(|delivery| delivery.queued)) {
-        let is_own =
-            session.client.kept.as_ref().is_some_and(|kept| kept.queue.id == queued.queue.id);
-        if !is_own {
-            queued.queue.give_back(queued.sequence);
+    let own = session.client.kept.as_ref().map(|kept| kept.queue.id);
+    let is_own = |queued: &Queued| own == Some(queued.queue.id);
+    for sent in session.window.in_flight() {
+        let Some(queued) = sent.queued.as_ref().filter(|queued| !is_own(queued)) else { continue };
+        match sent.awaits {
+            Awaits::Puback => queued.queue.give_back(queued.sequence),
+            // Nobody else may have it (MQTT-4.8.2-5).
+            Awaits::Pubrec | Awaits::Pubcomp => queued.queue.acknowledge(queued.sequence),
         }
+    }
+    for queued in mail.filter_map(|delivery| delivery.queued).filter(|queued| !is_own(queued)) {
+        queued.queue.give_back(queued.sequence);
     }
 }

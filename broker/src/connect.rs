@@ -373,8 +373,8 @@ impl Broker {
             retained: self.retained.clone(),
             sessions: self.sessions.clone(),
             shares: Vec::new(),
-            unreleased: Vec::new(),
             unsafe_messages: 0,
+            unsafe_answers: 0,
             will: connect.will.clone().map(detached_will).map(Box::new),
         };
         session.resume();

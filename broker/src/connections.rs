@@ -17,6 +17,7 @@ use crate::departures::Facts;
 use crate::direct;
 use crate::ending::Ending;
 use crate::quotas::Call;
+use crate::sessions::Unavailable;
 use crate::space::{Client, Space};
 
 /// How long a caller waits for a connection to be gone.
@@ -151,26 +152,35 @@ async fn delete_connection(
         drop(tokio::time::timeout(GONE_WITHIN, ended).await);
     }
     if ends_session {
-        broker.end_session(&space, &request.client_id).await;
+        let with_will = !request.prevent_will_message.unwrap_or_default();
+        let ended = broker.end_session(&space, &request.client_id, with_will).await;
+        ended.map_err(|_| ApiError::unavailable("The session could not be removed. Try again."))?;
     }
     Ok(())
 }
 
 impl Broker {
-    /// Ends the session of a client that is away.
-    async fn end_session(&self, space: &Space, client_id: &str) {
+    /// Ends the session of a client that is away; it has ended for good when this returns.
+    async fn end_session(
+        &self,
+        space: &Space,
+        client_id: &str,
+        with_will: bool,
+    ) -> Result<(), Unavailable> {
         // Nobody comes back meanwhile.
         let door = space.door(client_id).lock().await;
         let session = space.session(client_id).filter(|session| !session.is_online());
         let will = match session {
-            Some(session) => self.sessions.end(space, &session).await,
+            Some(session) => self.sessions.end(space, &session).await?,
             None => None,
         };
         drop(door);
-        if let Some(will) = will {
+        if let Some(will) = will.filter(|_| with_will) {
             let client_id = Some(client_id.to_owned());
             self.publish_will(space, &will, Sender { client_id, ..Sender::default() });
         }
+        // It may have ended with its connection.
+        self.sessions.flush().await
     }
 }
 

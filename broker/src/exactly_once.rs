@@ -11,7 +11,7 @@ use mqtt::{Ack, Packet, PacketId, reason};
 
 use crate::keeping::Keeping;
 use crate::mailbox::Settled;
-use crate::queue::Note;
+use crate::queue::{Note, Queued};
 use crate::session::Session;
 use crate::turn::Turn;
 use crate::window::Awaits;
@@ -47,9 +47,12 @@ impl Received {
         self.0.remove(&id).is_some()
     }
 
-    /// The message is safe: whoever sends it again is told.
-    pub(crate) fn settle(&mut self, id: PacketId) {
-        if let Some(taken) = self.0.get_mut(&id) {
+    /// The message is safe: whoever sends it again is told. Or it could not be made so, and is
+    /// taken when it comes again.
+    pub(crate) fn note(&mut self, id: PacketId, code: u8) {
+        if code != reason::SUCCESS {
+            self.0.remove(&id);
+        } else if let Some(taken) = self.0.get_mut(&id) {
             taken.is_safe = true;
         }
     }
@@ -90,7 +93,8 @@ impl Session {
                 client.mailbox.settle(Settled::Released(id));
             }
         });
-        session.queue.journal().release_safely(session.queue.id, sequence, settled);
+        let queue = session.queue.id_of_received();
+        session.queue.journal().release_safely(queue, sequence, settled);
     }
 
     /// Ends a message of the client.
@@ -114,16 +118,32 @@ impl Session {
             let ack = Ack { packet_id: id, code, properties: None };
             return Packet::Pubrel(ack).encode(self.client.version, turn.output);
         };
-        let Some(queued) = &received.queued else { return self.release(id, turn) };
-        let Some(note) = queued.queue.receive(queued.sequence) else { return };
+        let queued = received.queued.clone();
+        if !queued.is_some_and(|queued| self.note_received(id, &queued)) {
+            self.release(id, turn);
+        }
+    }
+
+    /// Has it noted that the client has received a message, which is released after that. Not if
+    /// there is nothing to be noted.
+    pub(crate) fn note_received(&self, id: PacketId, queued: &Queued) -> bool {
         let client = Arc::clone(&self.client);
         let settled = Box::new(move |result: Result<(), journal::JournalError>| {
             if result.is_ok() {
                 client.mailbox.settle(Settled::Noted(id));
             }
         });
-        let (queue, mark) = (&queued.queue, note.to_mark());
-        queue.journal().mark_safely(queue.id, queued.sequence, mark, settled);
+        let Queued { queue, sequence, .. } = queued;
+        let is_own = self.client.kept.as_ref().is_some_and(|kept| kept.queue.id == queue.id);
+        if !is_own {
+            // Nobody else of the group may have it any more.
+            queue.acknowledge_safely(*sequence, settled);
+            return true;
+        }
+        // What is not there any more could not be written.
+        let Some(note) = queue.receive(*sequence) else { return false };
+        queue.journal().mark_safely(queue.id, *sequence, note.to_mark(), settled);
+        true
     }
 
     /// Releases a message that the client has received.

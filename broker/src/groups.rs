@@ -128,12 +128,17 @@ impl Group {
         let queue = members.queue.clone();
         drop(members);
         match (chosen, queue) {
-            (Some((to, delivery)), _) => bring(&to, delivery, keeping, turn),
+            (Some((to, delivery)), queue) => bring(&to, queue.as_ref(), delivery, keeping, turn),
             (None, Some(queue)) if delivery.qos > QoS::AtMostOnce => {
-                keeping.put(&queue, delivery, turn);
+                keeping.put_shared(&queue, delivery, turn);
             }
             (None, _) => turn.counts.dropped += 1,
         }
+    }
+
+    /// How many of its members could have a message now.
+    pub(crate) fn online_count(&self) -> usize {
+        self.lock().all.iter().filter(|member| member.is_online()).count()
     }
 
     /// The member whose turn it is to have `delivery`, and it as that member gets it; none if
@@ -174,10 +179,27 @@ impl Member {
     }
 }
 
-fn bring(to: &Recipient, delivery: Delivery, keeping: &mut Keeping, turn: &mut Turn<'_>) {
-    match to {
-        Recipient::Client(client) => leave(client, delivery, turn),
-        Recipient::Session(session) => session.take(delivery, keeping, turn),
-        Recipient::Group(_) => {}
+/// Brings a message to one member. What a session does not keep is kept in `queue`, if there is
+/// one, until the member has acknowledged it.
+fn bring(
+    to: &Recipient,
+    queue: Option<&Arc<Queue>>,
+    delivery: Delivery,
+    keeping: &mut Keeping,
+    turn: &mut Turn<'_>,
+) {
+    match (to, queue) {
+        // Nobody else may have what is of QoS 2 once it is sent (MQTT-4.8.2-5).
+        (Recipient::Client(client), Some(queue)) if delivery.qos == QoS::AtLeastOnce => {
+            if !keeping.lend(queue, client, delivery.clone(), turn) {
+                leave(client, delivery, turn);
+            }
+        }
+        (Recipient::Client(client), _) => leave(client, delivery, turn),
+        (Recipient::Session(session), _) if delivery.qos > QoS::AtMostOnce => {
+            session.take_shared(delivery, keeping, turn);
+        }
+        (Recipient::Session(session), _) => session.take(delivery, keeping, turn),
+        (Recipient::Group(_), _) => {}
     }
 }

@@ -104,7 +104,7 @@ impl Broker {
         keeping: Keeping,
     ) -> Result<(), ApiError> {
         let busy = || ApiError::new("ThrottlingException", "Too many messages wait to be written.");
-        let parts = u8::from(!keeping.is_empty()) + u8::from(message.retain);
+        let parts = keeping.parts() + usize::from(message.retain);
         if parts == 0 {
             return Ok(());
         }

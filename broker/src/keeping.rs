@@ -3,20 +3,32 @@
 
 use std::sync::Arc;
 
-use journal::{Full, JournalError, Pending, Sequence};
+use journal::{Full, JournalError, Pending, QueueId, Sequence};
 use mqtt::{QoS, reason};
 
 use crate::mailbox::Delivery;
 use crate::message::Message;
 use crate::owed::Owed;
 use crate::queue::{Note, Offered, Queue};
+use crate::space::Client;
 use crate::turn::Turn;
 
 /// The queues that have taken a message.
 #[derive(Default)]
 pub(crate) struct Keeping {
+    own: Part,
+    /// For whoever has it from a group: a session that is in several groups, or subscribes beside
+    /// them, takes it more than once, and a queue has no sequence twice.
+    shared: Vec<Part>,
+}
+
+/// One entry of the journal.
+#[derive(Default)]
+struct Part {
     sequence: Option<Sequence>,
     queues: Vec<(Arc<Queue>, Note)>,
+    /// Where it is noted that the packet id of whoever sent it is taken.
+    received: Option<(Arc<Queue>, Note)>,
 }
 
 /// A message on its way to the disk.
@@ -28,20 +40,90 @@ struct Stored {
 }
 
 impl Keeping {
-    /// Whether nothing has to be written.
-    pub(crate) fn is_empty(&self) -> bool {
-        self.queues.is_empty()
+    /// How many writes are needed.
+    pub(crate) fn parts(&self) -> usize {
+        usize::from(!self.own.is_empty()) + self.shared.len()
     }
 
-    /// Puts a message of QoS 1 or 2 into `queue`; whether there was room.
+    /// Puts a message of QoS 1 or 2 into `queue`, which takes no other copy of it but from groups;
+    /// whether there was room.
     pub(crate) fn put(
         &mut self,
         queue: &Arc<Queue>,
         delivery: Delivery,
         turn: &mut Turn<'_>,
     ) -> bool {
-        let sequence = self.sequence(queue);
-        match queue.offer(sequence, delivery) {
+        self.own.put(queue, turn, |sequence| queue.offer(sequence, delivery))
+    }
+
+    /// As [`Keeping::put`], for a message that a group has handed on, or keeps itself.
+    pub(crate) fn put_shared(
+        &mut self,
+        queue: &Arc<Queue>,
+        delivery: Delivery,
+        turn: &mut Turn<'_>,
+    ) -> bool {
+        self.put_apart(queue, turn, |sequence| queue.offer(sequence, delivery))
+    }
+
+    /// Leaves a message of QoS 1 with `client`, and in `queue` until it is acknowledged; whether
+    /// there was room in the queue.
+    pub(crate) fn lend(
+        &mut self,
+        queue: &Arc<Queue>,
+        client: &Arc<Client>,
+        delivery: Delivery,
+        turn: &mut Turn<'_>,
+    ) -> bool {
+        self.put_apart(queue, turn, |sequence| queue.lend(sequence, delivery, client))
+    }
+
+    /// Notes with the message that its packet id is taken, for whoever sent it.
+    pub(crate) fn note(&mut self, queue: &Arc<Queue>, note: Note) -> Sequence {
+        self.own.received = Some((Arc::clone(queue), note));
+        self.own.sequence(queue)
+    }
+
+    /// Has `message` written. A part of `owed` is settled with each write. If there is no room for
+    /// it to wait for that, it is taken out of the queues, and the answer is no.
+    pub(crate) fn write(self, message: &Arc<Message>, owed: Option<Arc<Owed>>) -> bool {
+        // That the publisher's packet id is taken comes last: it stands for all the rest.
+        let mut has_room = true;
+        for part in self.shared.into_iter().chain([self.own]) {
+            has_room &= part.write(message, owed.clone());
+        }
+        has_room
+    }
+
+    fn put_apart(
+        &mut self,
+        queue: &Arc<Queue>,
+        turn: &mut Turn<'_>,
+        offer: impl FnOnce(Sequence) -> Offered,
+    ) -> bool {
+        let has_it = |part: &Part| part.queues.iter().any(|(other, _)| other.id == queue.id);
+        if let Some(part) = self.shared.iter_mut().find(|part| !has_it(part)) {
+            return part.put(queue, turn, offer);
+        }
+        let mut part = Part::default();
+        let is_taken = part.put(queue, turn, offer);
+        self.shared.extend(is_taken.then_some(part));
+        is_taken
+    }
+}
+
+impl Part {
+    fn is_empty(&self) -> bool {
+        self.queues.is_empty() && self.received.is_none()
+    }
+
+    fn put(
+        &mut self,
+        queue: &Arc<Queue>,
+        turn: &mut Turn<'_>,
+        offer: impl FnOnce(Sequence) -> Offered,
+    ) -> bool {
+        match offer(self.sequence(queue)) {
             Offered::Taken(note, waker) => {
                 turn.wakes.extend(waker);
                 self.queues.push((Arc::clone(queue), note));
@@ -54,20 +136,14 @@ impl Keeping {
         }
     }
 
-    /// Notes with the message that its packet id is taken, in the queue of whoever sent it.
-    pub(crate) fn note(&mut self, queue: &Arc<Queue>, note: Note) -> Sequence {
-        let sequence = self.sequence(queue);
-        self.queues.push((Arc::clone(queue), note));
-        sequence
-    }
-
-    /// Has `message` written. `owed` is settled when it is safe. If there is no room for it to
-    /// wait for that, it is taken out of the queues, and the answer is no.
-    pub(crate) fn write(self, message: &Arc<Message>, owed: Option<Arc<Owed>>) -> bool {
-        let Self { sequence: Some(sequence), queues } = self else { return true };
-        let Some((first, _)) = queues.first() else { return true };
-        let journal = first.journal().clone();
-        let marks = queues.iter().map(|(queue, note)| (queue.id, note.to_mark())).collect();
+    fn write(self, message: &Arc<Message>, owed: Option<Arc<Owed>>) -> bool {
+        let Self { sequence: Some(sequence), queues, received } = self else { return true };
+        let marked = queues.iter().map(|(queue, note)| (queue.id, note.to_mark()));
+        let received_mark =
+            received.as_ref().map(|(queue, note)| (queue.id_of_received(), note.to_mark()));
+        let marks: Vec<(QueueId, u32)> = marked.chain(received_mark).collect();
+        let first = queues.first().or(received.as_ref()).map(|(queue, _)| queue.journal().clone());
+        let Some(journal) = first else { return true };
         let stored = Arc::new(Stored { message: Arc::clone(message), sequence, queues, owed });
         match journal.append(sequence, marks, Arc::clone(&stored) as Arc<dyn Pending>) {
             Ok(()) => true,
@@ -113,7 +189,7 @@ impl Pending for Stored {
             Ok(()) => {
                 for (queue, note) in &self.queues {
                     if note.qos == QoS::ExactlyOnce {
-                        queue.settle(self.sequence);
+                        queue.wake_reader();
                     }
                 }
                 self.tell(reason::SUCCESS);

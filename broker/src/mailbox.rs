@@ -34,6 +34,8 @@ pub(crate) struct Delivery {
 pub(crate) enum Settled {
     /// A message of the client is safe, or why it is not: a reason code of MQTT 5.
     Taken(PacketId, u8),
+    /// As `Taken`, for a message of QoS 2 that came over the client's last connection.
+    Late(PacketId, u8),
     /// A message of QoS 2 that the client has received is noted as such: it can be released.
     Noted(PacketId),
     /// The client's own message of QoS 2 is released.
@@ -166,15 +168,21 @@ impl Mailbox {
         inner.waker.clone().map_or(Posted::Waits, Posted::Wake)
     }
 
-    /// Lets the client know what was done for it.
-    pub(crate) fn settle(&self, settled: Settled) {
+    /// Lets the client know what was done for it; whether it is there.
+    pub(crate) fn settle(&self, settled: Settled) -> bool {
         let mut inner = self.lock();
         if inner.is_gone {
-            return;
+            return false;
         }
         inner.settled.push(settled);
         drop(inner);
         self.wake();
+        true
+    }
+
+    /// What the client was not told before its mailbox was closed.
+    pub(crate) fn take_settled(&self) -> Vec<Settled> {
+        std::mem::take(&mut self.lock().settled)
     }
 
     /// Whether no more messages fit.
@@ -242,7 +250,6 @@ impl Mailbox {
         inner.is_gone = true;
         inner.waker = None;
         inner.closing = None;
-        inner.settled = Vec::new();
         std::mem::take(&mut inner.waiting)
     }
 

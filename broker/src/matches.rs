@@ -22,6 +22,8 @@ pub(crate) struct Matches {
 
 #[derive(Default)]
 struct OfSpace {
+    /// Which one it is: a server after another has the same tenants.
+    identity: Option<Arc<()>>,
     generation: u64,
     topics: HashMap<Box<str>, Arc<[Subscriber]>, RandomState>,
 }
@@ -31,11 +33,13 @@ impl Matches {
     pub(crate) fn of(&mut self, space: &Space, topic: &str) -> Arc<[Subscriber]> {
         let generation = space.generation();
         let known = self.spaces.entry(space.tenant.id.0).or_default();
-        if known.generation != generation {
+        let is_known = known.identity.as_ref().is_some_and(|it| Arc::ptr_eq(it, &space.identity));
+        if known.generation != generation || !is_known {
             self.topics -= known.topics.len();
             self.subscribers -= known.topics.values().map(|s| s.len()).sum::<usize>();
             known.topics.clear();
             known.generation = generation;
+            known.identity = Some(Arc::clone(&space.identity));
         }
         if let Some(subscribers) = known.topics.get(topic) {
             return Arc::clone(subscribers);
@@ -48,6 +52,7 @@ impl Matches {
         }
         let known = self.spaces.entry(space.tenant.id.0).or_default();
         known.generation = generation;
+        known.identity = Some(Arc::clone(&space.identity));
         known.topics.insert(topic.into(), Arc::clone(&subscribers));
         self.topics += 1;
         self.subscribers += subscribers.len();
@@ -102,6 +107,15 @@ mod tests {
         for _ in 0..2 {
             assert_eq!(numbers(&mut matches, &here, "t"), [1]);
             assert_eq!(numbers(&mut matches, &there, "t"), [2]);
+        }
+    }
+
+    #[test]
+    fn what_was_found_is_not_found_for_the_same_tenant_of_another_server() {
+        let (before, after, mut matches) = (space(1), space(1), Matches::default());
+        for (space, number) in [(&before, 1), (&after, 2)] {
+            subscribe(space, &crate::fixture::client(number), "t", QoS::AtMostOnce);
+            assert_eq!(numbers(&mut matches, space, "t"), [number]);
         }
     }
 

@@ -1,6 +1,6 @@
 //! An acknowledgement that is owed to a publisher until its message is safe wherever it has to be.
 
-use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use journal::Sequence;
@@ -14,7 +14,7 @@ use crate::space::Client;
 /// What is told, once, when every part of it is settled: the worst of their codes.
 pub(crate) struct Owed {
     to: To,
-    parts: AtomicU8,
+    parts: AtomicUsize,
     worst: AtomicU8,
     is_forgiven: AtomicBool,
 }
@@ -30,12 +30,12 @@ enum To {
 
 impl Owed {
     /// To a client, when `parts` are settled.
-    pub(crate) fn to_client(client: &Arc<Client>, packet_id: PacketId, parts: u8) -> Arc<Self> {
+    pub(crate) fn to_client(client: &Arc<Client>, packet_id: PacketId, parts: usize) -> Arc<Self> {
         Self::new(To::Client(Arc::clone(client), packet_id), parts)
     }
 
     /// To a request, when `parts` are settled.
-    pub(crate) fn to_request(parts: u8) -> (Arc<Self>, oneshot::Receiver<u8>) {
+    pub(crate) fn to_request(parts: usize) -> (Arc<Self>, oneshot::Receiver<u8>) {
         let (sender, answer) = oneshot::channel();
         (Self::new(To::Request(Mutex::new(Some(sender))), parts), answer)
     }
@@ -45,8 +45,8 @@ impl Owed {
         Self::new(To::Queue(Arc::clone(queue), sequence), 1)
     }
 
-    fn new(to: To, parts: u8) -> Arc<Self> {
-        let (parts, worst) = (AtomicU8::new(parts), AtomicU8::new(0));
+    fn new(to: To, parts: usize) -> Arc<Self> {
+        let (parts, worst) = (AtomicUsize::new(parts), AtomicU8::new(0));
         Arc::new(Self { to, parts, worst, is_forgiven: AtomicBool::new(false) })
     }
 
@@ -60,7 +60,10 @@ impl Owed {
         let code = self.worst.load(Ordering::Acquire);
         match &self.to {
             To::Client(client, packet_id) => {
-                client.mailbox.settle(Settled::Taken(*packet_id, code))
+                let is_there = client.mailbox.settle(Settled::Taken(*packet_id, code));
+                if let Some(kept) = client.kept.as_ref().filter(|_| !is_there) {
+                    kept.settle_late(client.number, *packet_id, code);
+                }
             }
             To::Request(answer) => {
                 let answer = answer.lock().unwrap_or_else(PoisonError::into_inner).take();

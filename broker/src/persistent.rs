@@ -3,7 +3,7 @@
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use bytestring::ByteString;
-use journal::{Journal, QueueId, RecoveredEntry};
+use journal::{QueueId, Recovered, RecoveredEntry};
 use mqtt::{PacketId, QoS, Version};
 use service::{App, DeviceEvent, LogBudget};
 use types::{Tenant, Timestamp};
@@ -11,10 +11,10 @@ use types::{Tenant, Timestamp};
 use crate::departures::Departure;
 use crate::exactly_once::Received;
 use crate::keeping::Keeping;
-use crate::mailbox::Delivery;
+use crate::mailbox::{Delivery, Settled};
 use crate::message::Message;
 use crate::publish::leave;
-use crate::queue::{Note, Queue, QueueLimits, Stage};
+use crate::queue::{Note, Queue, QueueLimits};
 use crate::subscriptions::Subscriptions;
 use crate::turn::Turn;
 
@@ -39,6 +39,8 @@ struct State {
     left: Option<Departure>,
     /// What it has sent and not released; with the connection while there is one.
     received: Received,
+    /// What has become of messages of a connection that ends just now, to be noted in `received`.
+    late: Vec<(PacketId, u8)>,
     /// What is published when it has been away for so long.
     will: Option<DelayedWill>,
     log_budget: LogBudget,
@@ -64,21 +66,15 @@ pub(crate) struct Parts {
 }
 
 impl Persistent {
-    /// A session with what the journal has of it.
-    pub(crate) fn new(
-        app: &Arc<App>,
-        journal: &Journal,
-        parts: Parts,
-        recovered: Vec<RecoveredEntry>,
-    ) -> Self {
+    /// A session with what the journal has of it, which is taken out of `recovered`.
+    pub(crate) fn new(app: &Arc<App>, parts: Parts, recovered: &mut Recovered) -> Self {
         let Parts { number, tenant, client_id, version, queue, expiry_s, left, will } = parts;
-        let note = |entry: &RecoveredEntry| Note::from_mark(entry.mark);
-        let (received, waiting): (Vec<_>, Vec<_>) =
-            recovered.into_iter().partition(|entry| note(entry).stage == Stage::Received);
+        let waiting = recovered.queues.remove(&queue).unwrap_or_default();
+        let limits = QueueLimits::new(&app.limits);
+        let queue = Arc::new(Queue::new(queue, app.journal.clone(), limits, waiting));
+        let received = recovered.queues.remove(&queue.id_of_received()).unwrap_or_default();
         let received = received.iter().filter_map(|entry| Some((id_of(entry)?, entry.sequence)));
         let received = Received::recovered(received);
-        let limits = QueueLimits::new(&app.limits);
-        let queue = Arc::new(Queue::new(queue, journal.clone(), limits, waiting));
         let log_budget = LogBudget::default();
         Self {
             number,
@@ -88,7 +84,14 @@ impl Persistent {
             queue,
             subscriptions: Arc::default(),
             app: Arc::clone(app),
-            state: Mutex::new(State { expiry_s, left, received, will, log_budget }),
+            state: Mutex::new(State {
+                expiry_s,
+                left,
+                received,
+                late: Vec::new(),
+                will,
+                log_budget,
+            }),
         }
     }
 
@@ -103,6 +106,37 @@ impl Persistent {
         let message = Arc::clone(&delivery.message);
         if !keeping.put(&self.queue, delivery, turn) {
             self.log_full(&message);
+        }
+    }
+
+    /// As [`Persistent::take`], for a message of QoS 1 or 2 that a group hands on.
+    pub(crate) fn take_shared(
+        &self,
+        delivery: Delivery,
+        keeping: &mut Keeping,
+        turn: &mut Turn<'_>,
+    ) {
+        let message = Arc::clone(&delivery.message);
+        if !keeping.put_shared(&self.queue, delivery, turn) {
+            self.log_full(&message);
+        }
+    }
+
+    /// Takes note of what has become of a message that its client has sent, over the connection
+    /// `number` which has ended.
+    pub(crate) fn settle_late(&self, number: u64, packet_id: PacketId, code: u8) {
+        let mut state = self.lock();
+        if state.received.contains(packet_id) {
+            return state.received.note(packet_id, code);
+        }
+        match self.queue.reader().filter(|reader| reader.number != number) {
+            Some(reader) => {
+                drop(state);
+                reader.mailbox.settle(Settled::Late(packet_id, code));
+            }
+            // It is ending: what it has received comes in a moment.
+            None if state.left.is_none() => state.late.push((packet_id, code)),
+            None => {}
         }
     }
 
@@ -158,6 +192,9 @@ impl Persistent {
         state.expiry_s = expiry_s;
         state.left = Some(left);
         state.received = received;
+        for (packet_id, code) in std::mem::take(&mut state.late) {
+            state.received.note(packet_id, code);
+        }
         state.will = will;
     }
 

@@ -12,7 +12,6 @@ use crate::keeping::Keeping;
 use crate::mailbox::{Delivery, Posted, Settled};
 use crate::message::Message;
 use crate::owed::Owed;
-use crate::routing::Route;
 use crate::session::Session;
 use crate::space::{Client, Recipient, Space, Subscriber};
 use crate::turn::Turn;
@@ -51,8 +50,8 @@ impl Session {
         if let Some(id) = packet_id.filter(|_| message.qos == QoS::ExactlyOnce) {
             self.receive(id, &mut keeping);
         }
-        let routed = route.as_ref().map_or(0, Route::parts);
-        let parts = u8::from(!keeping.is_empty()) + u8::from(message.retain) + routed;
+        let routed = route.as_ref().map_or(0, |route| usize::from(route.parts()));
+        let parts = keeping.parts() + usize::from(message.retain) + routed;
         if parts == 0 {
             self.acknowledge(packet_id, reason::SUCCESS, turn);
             return Ok(());
@@ -104,10 +103,15 @@ impl Session {
                     }
                     self.acknowledge(Some(packet_id), code, turn);
                 }
+                Settled::Late(packet_id, code) => {
+                    if self.received.contains(packet_id) {
+                        self.acknowledge(Some(packet_id), code, turn);
+                    }
+                }
                 Settled::Noted(packet_id) => self.release(packet_id, turn),
                 Settled::Released(packet_id) => self.complete(packet_id, turn),
                 Settled::Answer(packet) => {
-                    self.unsafe_messages = self.unsafe_messages.saturating_sub(1);
+                    self.unsafe_answers = self.unsafe_answers.saturating_sub(1);
                     packet.encode(self.client.version, turn.output);
                 }
             }
@@ -120,7 +124,7 @@ impl Session {
         let most = usize::from(self.limits().mqtt_inflight_max);
         // MQTT 5 has a word for too many; see `check_receive_maximum`.
         let waits = self.client.version == Version::V311 && self.unsafe_messages >= most;
-        waits || self.client.bringing.load(Ordering::Acquire) >= most
+        waits || self.unsafe_answers >= most || self.client.bringing.load(Ordering::Acquire) >= most
     }
 
     /// Holds a client of MQTT 5 to the Receive Maximum that it was told (MQTT-3.3.4-9).
@@ -262,11 +266,7 @@ impl Session {
         let ack = Ack { packet_id, code, properties: None };
         let is_told = code == reason::SUCCESS || self.client.version == Version::V5;
         if self.received.contains(packet_id) {
-            if code == reason::SUCCESS {
-                self.received.settle(packet_id);
-            } else {
-                self.received.forget(packet_id);
-            }
+            self.received.note(packet_id, code);
             if is_told {
                 Packet::Pubrec(ack).encode(self.client.version, turn.output);
             }

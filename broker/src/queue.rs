@@ -13,7 +13,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::Waker;
 
-use journal::{Journal, QueueId, RecoveredEntry, Sequence};
+use env::Random;
+use journal::{Journal, JournalError, QueueId, RecoveredEntry, Sequence};
 use mqtt::{PacketId, QoS};
 use service::Limits;
 use types::Timestamp;
@@ -27,6 +28,10 @@ use crate::space::Client;
 /// with its message, so that both sides know the message by it after a crash. Connections give
 /// out the ids below.
 pub(crate) const KEPT_IDS_FROM: u16 = 0x8000;
+
+/// What distinguishes the ids of the journal's queues for what clients send from those for what
+/// waits for them.
+const RECEIVED_BIT: u64 = 1;
 
 /// The messages that wait for somebody.
 pub(crate) struct Queue {
@@ -81,9 +86,7 @@ struct Entry {
 /// Where a message is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum State {
-    /// On its way to the disk; of QoS 2, which must not be seen before it is there.
-    Unsafe,
-    /// On disk alone, or about to be.
+    /// On disk alone, or about to be: who reads it waits for that.
     Waiting,
     /// With the reader.
     Handed,
@@ -99,6 +102,9 @@ pub(crate) struct Queued {
     /// Whether it may have been sent before.
     pub(crate) is_again: bool,
 }
+
+/// Told what became of a write.
+type Settled = Box<dyn FnOnce(Result<(), JournalError>) + Send>;
 
 /// What became of a message that was offered.
 pub(crate) enum Offered {
@@ -123,6 +129,11 @@ pub(crate) struct Unsent {
     pub(crate) note: Note,
     /// Whether it may have been sent before.
     pub(crate) is_again: bool,
+}
+
+/// An id for a queue: so large a number that no two are the same.
+pub(crate) fn new_queue_id(random: &Random) -> QueueId {
+    QueueId((u64::from_be_bytes(random.bytes()) >> 1) & !RECEIVED_BIT)
 }
 
 impl QueueLimits {
@@ -164,22 +175,54 @@ impl Queue {
         &self.journal
     }
 
+    /// Where the journal notes what came from the reader: a queue has no entry twice, and a
+    /// message may come from whom it goes to.
+    pub(crate) fn id_of_received(&self) -> QueueId {
+        QueueId(self.id.0 | RECEIVED_BIT)
+    }
+
     /// Takes a message of QoS 1 or 2, and hands it to the reader if that keeps up.
     pub(crate) fn offer(self: &Arc<Self>, sequence: Sequence, delivery: Delivery) -> Offered {
-        let bytes = u32::try_from(delivery.message.size()).unwrap_or(u32::MAX);
         let mut inner = self.lock();
+        let has_older = inner.is_loading || self.has_waiting();
+        // What is paced lets newer messages pass, as on AWS.
+        let keeps_up = !has_older || self.limits.drain_per_s > 0;
+        // What is of QoS 2 must not be seen before it is on disk, and is read from there.
+        let is_handed = keeps_up && delivery.qos != QoS::ExactlyOnce;
+        let reader = inner.reader.clone().filter(|_| is_handed);
+        self.take(&mut inner, sequence, delivery, reader.as_ref())
+    }
+
+    /// Takes a message of QoS 1 that `client` gets, of those who share the queue.
+    pub(crate) fn lend(
+        self: &Arc<Self>,
+        sequence: Sequence,
+        delivery: Delivery,
+        client: &Arc<Client>,
+    ) -> Offered {
+        self.take(&mut self.lock(), sequence, delivery, Some(client))
+    }
+
+    fn take(
+        self: &Arc<Self>,
+        inner: &mut Inner,
+        sequence: Sequence,
+        delivery: Delivery,
+        reader: Option<&Arc<Client>>,
+    ) -> Offered {
+        let bytes = u32::try_from(delivery.message.size()).unwrap_or(u32::MAX);
         let is_full = inner.entries.len() >= self.limits.messages_max
             || inner.bytes + u64::from(bytes) > self.limits.bytes_max;
-        let packet_id = if delivery.qos == QoS::ExactlyOnce { inner.new_kept_id() } else { None };
-        if is_full || (delivery.qos == QoS::ExactlyOnce && packet_id.is_none()) {
+        let (qos, retain) = (delivery.qos, delivery.retain);
+        let packet_id = if qos == QoS::ExactlyOnce { inner.new_kept_id() } else { None };
+        if is_full || (qos == QoS::ExactlyOnce && packet_id.is_none()) {
             inner.dropped += 1;
             return Offered::Full;
         }
-        let (qos, retain) = (delivery.qos, delivery.retain);
         let note = Note { qos, retain, stage: Stage::ToSend, packet_id };
-        let (state, waker) = match qos {
-            QoS::ExactlyOnce => (State::Unsafe, None),
-            _ => self.hand_over(&inner, sequence, delivery),
+        let (state, waker) = match reader {
+            Some(reader) => self.hand_over(sequence, delivery, reader),
+            None => (State::Waiting, None),
         };
         inner.add(Entry { sequence, note, bytes, state, is_sent: false, sent_s: 0 });
         if state != State::Handed {
@@ -190,16 +233,10 @@ impl Queue {
 
     fn hand_over(
         self: &Arc<Self>,
-        inner: &Inner,
         sequence: Sequence,
         mut delivery: Delivery,
+        reader: &Client,
     ) -> (State, Option<Waker>) {
-        let has_older = inner.is_loading || self.has_waiting();
-        // What is paced lets newer messages pass, as on AWS.
-        let is_paced = self.limits.drain_per_s > 0;
-        let Some(reader) = inner.reader.as_ref().filter(|_| !has_older || is_paced) else {
-            return (State::Waiting, None);
-        };
         let queue = Arc::clone(self);
         let queued = Queued { queue, sequence, packet_id: None, is_again: false };
         delivery.queued = Some(Box::new(queued));
@@ -210,16 +247,9 @@ impl Queue {
         }
     }
 
-    /// Takes note that a message is on disk: one of QoS 2 may go out now.
-    pub(crate) fn settle(&self, sequence: Sequence) {
-        let mut inner = self.lock();
-        let Some(entry) = inner.find(sequence).filter(|entry| entry.state == State::Unsafe) else {
-            return;
-        };
-        entry.state = State::Waiting;
-        let reader = inner.reader.clone();
-        drop(inner);
-        if let Some(reader) = reader {
+    /// Has the reader look for what is on disk by now.
+    pub(crate) fn wake_reader(&self) {
+        if let Some(reader) = self.reader().filter(|_| self.has_waiting()) {
             reader.mailbox.wake();
         }
     }
@@ -227,21 +257,30 @@ impl Queue {
     /// Takes a message out that could not be written.
     pub(crate) fn withdraw(&self, sequence: Sequence) {
         let mut inner = self.lock();
-        if inner.remove(sequence).is_some() {
+        if let Some(entry) = inner.remove(sequence) {
             inner.dropped += 1;
-            self.recount(&inner);
+            self.forget(&entry);
         }
     }
 
     /// The reader has acknowledged a message, or must not have it.
     pub(crate) fn acknowledge(&self, sequence: Sequence) {
         let mut inner = self.lock();
-        let removed = inner.remove(sequence);
-        if removed.is_some_and(|entry| entry.state != State::Handed) {
-            self.recount(&inner);
+        if let Some(entry) = inner.remove(sequence) {
+            self.forget(&entry);
         }
         drop(inner);
         self.journal.release([(self.id, sequence)]);
+    }
+
+    /// As [`Queue::acknowledge`]; `settled` is told when that is on disk.
+    pub(crate) fn acknowledge_safely(&self, sequence: Sequence, settled: Settled) {
+        let mut inner = self.lock();
+        if let Some(entry) = inner.remove(sequence) {
+            self.forget(&entry);
+        }
+        drop(inner);
+        self.journal.release_safely(self.id, sequence, settled);
     }
 
     /// The reader has received a message of QoS 2: it must not be sent again, but be released.
@@ -255,9 +294,9 @@ impl Queue {
     /// A message that was handed over was not delivered.
     pub(crate) fn give_back(&self, sequence: Sequence) {
         let mut inner = self.lock();
-        if let Some(entry) = inner.find(sequence) {
+        if let Some(entry) = inner.find(sequence).filter(|entry| entry.state == State::Handed) {
             entry.state = State::Waiting;
-            self.recount(&inner);
+            self.waiting.fetch_add(1, Ordering::AcqRel);
         }
     }
 
@@ -289,11 +328,17 @@ impl Queue {
         count
     }
 
-    /// The reader `number` is gone; these were in flight to it.
-    pub(crate) fn detach(&self, number: u64, in_flight: &[(Sequence, PacketId)], now: Timestamp) {
+    /// The reader `number` is gone; these were in flight to it. The answer is whether it was the
+    /// reader.
+    pub(crate) fn detach(
+        &self,
+        number: u64,
+        in_flight: &[(Sequence, PacketId)],
+        now: Timestamp,
+    ) -> bool {
         let mut inner = self.lock();
         if inner.reader.as_ref().is_none_or(|reader| reader.number != number) {
-            return;
+            return false;
         }
         inner.reader = None;
         for (sequence, packet_id) in in_flight {
@@ -312,6 +357,7 @@ impl Queue {
             }
         }
         self.recount(&inner);
+        true
     }
 
     /// Whether messages wait that no reader has taken.
@@ -327,6 +373,13 @@ impl Queue {
     pub(crate) fn fill(&self) -> Fill {
         let inner = self.lock();
         Fill { messages: inner.entries.len(), bytes: inner.bytes, dropped: inner.dropped }
+    }
+
+    /// Takes note that an entry is gone.
+    fn forget(&self, entry: &Entry) {
+        if entry.state == State::Waiting {
+            self.waiting.fetch_sub(1, Ordering::AcqRel);
+        }
     }
 
     fn recount(&self, inner: &Inner) {
@@ -376,10 +429,8 @@ impl Inner {
         Some(entry)
     }
 
-    /// Whether the first message that nobody has taken is on disk.
-    fn has_loadable(&self) -> bool {
-        let first = self.entries.iter().find(|entry| entry.state != State::Handed);
-        first.is_some_and(|entry| entry.state == State::Waiting)
+    fn has_waiting(&self) -> bool {
+        self.entries.iter().any(|entry| entry.state == State::Waiting)
     }
 
     fn count_waiting(&self) -> usize {

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use bytes::BytesMut;
 use bytestring::ByteString;
-use mqtt::{Ack, AckProperties, Packet, PacketId, QoS, Version, Will, reason};
+use mqtt::{Ack, AckProperties, Packet, QoS, Version, Will, reason};
 use service::{App, DeviceEvent, DeviceStatus, Limits, LogBudget};
 use types::Timestamp;
 
@@ -12,6 +12,7 @@ use crate::departures::Departure;
 use crate::ending::{Ending, Fault};
 use crate::exactly_once::Received;
 use crate::groups::Group;
+use crate::mailbox::Settled;
 use crate::message::Message;
 use crate::pace::Pace;
 use crate::persistent::{DelayedWill, Persistent};
@@ -62,27 +63,31 @@ pub(crate) struct Session {
     pub(crate) sessions: Sessions,
     /// The groups that it is a member of, in which messages may wait.
     pub(crate) shares: Vec<Arc<Group>>,
-    /// Messages that it has received on an earlier connection, to be released anew.
-    pub(crate) unreleased: Vec<PacketId>,
-    /// Messages of QoS 1, and subscriptions, that are not acknowledged because they are not safe
-    /// yet.
+    /// Messages of QoS 1 that are not acknowledged because they are not safe yet.
     pub(crate) unsafe_messages: usize,
+    /// Requests to subscribe or to unsubscribe, in the same way.
+    pub(crate) unsafe_answers: usize,
 }
 
 impl Session {
     /// Takes over what is kept of the session.
     pub(crate) fn resume(&mut self) {
         let Some(kept) = self.client.kept.clone() else { return };
-        self.received = kept.come(self.expiry_s);
         self.give_up(&kept);
-        for unsent in kept.queue.attach(&self.client) {
+        // Before it comes: whoever has news of what it sent before finds it.
+        let unsent = kept.queue.attach(&self.client);
+        self.received = kept.come(self.expiry_s);
+        for unsent in unsent {
             let Some(packet_id) = unsent.note.packet_id else { continue };
             if unsent.note.stage == Stage::Released {
                 let (queue, sequence) = (Arc::clone(&kept.queue), unsent.sequence);
                 let id = Some(packet_id);
                 let queued = Queued { queue, sequence, packet_id: id, is_again: true };
+                // Released anew, once it is sure to be noted.
+                if !self.note_received(packet_id, &queued) {
+                    self.client.mailbox.settle(Settled::Noted(packet_id));
+                }
                 self.window.send(Awaits::Pubcomp, Some(Box::new(queued)));
-                self.unreleased.push(packet_id);
             } else {
                 self.window.reserve(packet_id);
             }
@@ -107,14 +112,6 @@ impl Session {
                 "{given_up} messages were dropped: the client did not acknowledge them for {retry_s} s"
             );
             self.log_refusal("Publish-Out", "RETRY_EXPIRED", why, None);
-        }
-    }
-
-    /// Writes what the client is told of its session after CONNACK.
-    pub(crate) fn say_unreleased(&mut self, output: &mut BytesMut) {
-        for packet_id in std::mem::take(&mut self.unreleased) {
-            let ack = Ack { packet_id, code: reason::SUCCESS, properties: None };
-            Packet::Pubrel(ack).encode(self.client.version, output);
         }
     }
 
@@ -194,18 +191,26 @@ impl Session {
         ending: &Ending,
         will: Option<DelayedWill>,
         now: Timestamp,
-    ) -> Leaving {
+    ) -> Option<Leaving> {
         let client = &self.client;
+        for settled in client.mailbox.take_settled() {
+            if let Settled::Taken(packet_id, code) | Settled::Late(packet_id, code) = settled {
+                self.received.note(packet_id, code);
+            }
+        }
         if let Some(kept) = &client.kept {
             let queued = self.window.in_flight().filter_map(|sent| {
                 let queued = sent.queued.as_ref().filter(|queued| queued.queue.id == kept.queue.id);
                 queued.map(|queued| (queued.sequence, sent.id))
             });
-            kept.queue.detach(client.number, &queued.collect::<Vec<_>>(), now);
+            if !kept.queue.detach(client.number, &queued.collect::<Vec<_>>(), now) {
+                // Another connection has the session by now.
+                return None;
+            }
         }
         let expiry_s =
             if let Ending::Deleted { ends_session: true, .. } = ending { 0 } else { self.expiry_s };
-        Leaving {
+        Some(Leaving {
             departure: Departure {
                 number: client.number,
                 version_number: client.version_number,
@@ -216,7 +221,7 @@ impl Session {
             expiry_s,
             received: std::mem::take(&mut self.received),
             will,
-        }
+        })
     }
 
     /// Whether the client is told `why`: it wants to know, and can take a packet of that size

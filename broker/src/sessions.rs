@@ -11,13 +11,14 @@ mod writer;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use journal::QueueId;
+use journal::Recovered;
 use mqtt::{Connect, Packet, TopicFilter, Version};
 use service::{App, Timer, TimerKind};
 use store::Batch;
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{mpsc, oneshot, watch};
 use types::Timestamp;
 
+pub(crate) use self::record::GroupRecord;
 use self::record::{SessionRecord, SubscriptionRecord};
 use self::writer::{Change, Then};
 use crate::departures::Departure;
@@ -25,6 +26,7 @@ use crate::exactly_once::Received;
 use crate::mailbox::Settled;
 use crate::message::Message;
 use crate::persistent::{DelayedWill, Parts, Persistent};
+use crate::queue::new_queue_id;
 use crate::space::{Client, Space};
 use crate::subscriptions::Held;
 
@@ -33,9 +35,14 @@ use crate::subscriptions::Held;
 pub(crate) struct Sessions {
     pub(crate) app: Arc<App>,
     changes: mpsc::Sender<Change>,
+    /// How many connections may still have something to write when the server stops.
+    connections: Arc<watch::Sender<usize>>,
     /// The last number that was given to a recipient.
     last_number: Arc<AtomicU64>,
 }
+
+/// Keeps sessions from being written no longer while somebody has to leave one.
+pub(crate) struct Stay(Arc<watch::Sender<usize>>);
 
 /// What a client finds.
 pub(crate) struct Opened {
@@ -71,7 +78,15 @@ pub(crate) struct Busy;
 impl Sessions {
     /// Starts to write.
     pub(crate) fn start(app: &Arc<App>) -> Self {
-        Self { app: Arc::clone(app), changes: writer::start(app), last_number: Arc::default() }
+        let connections = Arc::new(watch::Sender::new(0));
+        let changes = writer::start(app, connections.subscribe());
+        Self { app: Arc::clone(app), changes, connections, last_number: Arc::default() }
+    }
+
+    /// Has what changes of sessions written at least until what is returned is dropped.
+    pub(crate) fn stay(&self) -> Stay {
+        self.connections.send_modify(|count| *count += 1);
+        Stay(Arc::clone(&self.connections))
     }
 
     /// A number for one more connection, session or group; never 0.
@@ -92,13 +107,13 @@ impl Sessions {
             && !connect.clean
             && session.version == connect.version
         {
-            let timers = self.timers(session);
+            let timers = timers(session);
             let session = Arc::clone(session);
-            self.write_session(&session, timers).await?;
+            self.write_session(&session, asked_s, timers).await?;
             return Ok(Opened { session: Some(session), is_present: true, will: None });
         }
         let will = match &found {
-            Some(session) => self.end(space, session).await,
+            Some(session) => self.end(space, session).await?,
             None => None,
         };
         let mut opened = Opened { session: None, is_present: false, will };
@@ -106,7 +121,7 @@ impl Sessions {
             return Ok(opened);
         }
         let session = self.new_session(space, connect, asked_s)?;
-        self.write_session(&session, Vec::new()).await?;
+        self.write_session(&session, asked_s, Vec::new()).await?;
         space.add_session(Arc::clone(&session));
         opened.session = Some(session);
         Ok(opened)
@@ -136,10 +151,14 @@ impl Sessions {
         let Leaving { departure, expiry_s, received, will } = leaving;
         session.go(expiry_s, departure, received, will);
         if expiry_s == 0 {
-            return self.end(space, session).await;
+            let write = self.ending(session);
+            let will = self.forget(space, session);
+            // Nobody was promised anything: whoever comes with its id is written after it.
+            self.change(write, Then::Nobody).await;
+            return will;
         }
         let record = SessionRecord::of(session);
-        let (tenant, timers) = (session.tenant.id, self.timers(session));
+        let (tenant, timers) = (session.tenant.id, timers(session));
         let schedule = self.app.schedule.clone();
         let dues: Vec<Timestamp> = timers.iter().map(|timer| timer.due).collect();
         let write = move |batch: &mut Batch| {
@@ -151,25 +170,47 @@ impl Sessions {
         None
     }
 
-    /// Ends a session: what waits in it is gone. Its Will, if one waits.
+    /// Ends the session of a client that is away, and waits until that is safe: what waits in it is
+    /// gone. Its Will, if one waits. For one client after the other.
     pub(crate) async fn end(
         &self,
         space: &Space,
         session: &Arc<Persistent>,
-    ) -> Option<Arc<Message>> {
-        let filters = session.subscriptions.take();
-        self.unsubscribe(space, &filters, session.number);
-        space.remove_session(session);
-        let timers = self.timers(session);
+    ) -> Result<Option<Arc<Message>>, Unavailable> {
+        self.write(self.ending(session)).await?;
+        Ok(self.forget(space, session))
+    }
+
+    /// Writes that the Will of `session` waits no longer, and waits until that is safe.
+    pub(crate) async fn end_will(&self, session: &Arc<Persistent>) -> Result<(), Unavailable> {
+        let record = SessionRecord::of(session);
+        let tenant = session.tenant.id;
+        self.write(move |batch| {
+            batch.put(record.key(tenant), service::encode(&record));
+        })
+        .await
+    }
+
+    /// What removes a session from the store.
+    fn ending(&self, session: &Persistent) -> impl FnOnce(&mut Batch) + Send + use<> {
+        let timers = timers(session);
         let schedule = self.app.schedule.clone();
         let (tenant, client_id) = (session.tenant.id, session.client_id.clone());
-        let write = move |batch: &mut Batch| {
+        move |batch: &mut Batch| {
             batch.delete(record::session_key(tenant, &client_id));
             batch.delete_range(record::subscriptions_range(tenant, Some(&client_id)));
             timers.iter().for_each(|timer| schedule.cancel(batch, timer));
-        };
-        self.change(write, Then::Nobody).await;
-        self.app.journal.forget(session.queue.id);
+        }
+    }
+
+    /// Removes a session from memory and from the journal. Its Will, if one waits.
+    fn forget(&self, space: &Space, session: &Arc<Persistent>) -> Option<Arc<Message>> {
+        let filters = session.subscriptions.take();
+        self.unsubscribe(space, &filters, session.number);
+        space.remove_session(session);
+        for queue in [session.queue.id, session.queue.id_of_received()] {
+            self.app.journal.forget(queue);
+        }
         session.take_will().map(|will| will.message)
     }
 
@@ -225,43 +266,43 @@ impl Sessions {
             // A copy: the id must not hold the buffer that it came in.
             client_id: (&*connect.client_id).into(),
             version: connect.version,
-            queue: new_queue_id(&self.app),
+            queue: new_queue_id(&self.app.env.random),
             expiry_s,
             left: None,
             will: None,
         };
-        Ok(Arc::new(Persistent::new(&self.app, &self.app.journal, parts, Vec::new())))
+        Ok(Arc::new(Persistent::new(&self.app, parts, &mut Recovered::default())))
     }
 
     /// Writes that the client of `session` is here, and waits until that is safe.
     async fn write_session(
         &self,
         session: &Arc<Persistent>,
+        expiry_s: u32,
         cancelled: Vec<Timer>,
     ) -> Result<(), Unavailable> {
         let mut record = SessionRecord::of(session);
-        record.is_connected();
+        record.is_connected(expiry_s);
         let (tenant, schedule) = (session.tenant.id, self.app.schedule.clone());
         let write = move |batch: &mut Batch| {
             cancelled.iter().for_each(|timer| schedule.cancel(batch, timer));
             batch.put(record.key(tenant), service::encode(&record));
         };
+        self.write(write).await
+    }
+
+    /// Waits until all is safe that has changed by now.
+    pub(crate) async fn flush(&self) -> Result<(), Unavailable> {
+        self.write(|_| {}).await
+    }
+
+    async fn write(
+        &self,
+        write: impl FnOnce(&mut Batch) + Send + 'static,
+    ) -> Result<(), Unavailable> {
         let (waiting, written) = oneshot::channel();
         self.change(write, Then::Tell(waiting)).await;
         written.await.map_err(|_| Unavailable::Store)
-    }
-
-    /// What is to happen while the client of `session` is away.
-    fn timers(&self, session: &Persistent) -> Vec<Timer> {
-        let timer = |kind: TimerKind, due| Timer {
-            tenant: session.tenant.id,
-            kind,
-            id: session.client_id.to_string(),
-            due,
-        };
-        let expiry = session.expires().map(|due| timer(TimerKind::SESSION_EXPIRY, due));
-        let will = session.will().map(|will| timer(TimerKind::WILL_DELAY, will.due));
-        expiry.into_iter().chain(will).collect()
     }
 
     async fn change(&self, write: impl FnOnce(&mut Batch) + Send + 'static, then: Then) {
@@ -272,7 +313,21 @@ impl Sessions {
     }
 }
 
-/// An id for a queue: so large a number that no two are the same.
-pub(crate) fn new_queue_id(app: &App) -> QueueId {
-    QueueId(u64::from_be_bytes(app.env.random.bytes()) >> 1)
+/// What is to happen while the client of `session` is away.
+fn timers(session: &Persistent) -> Vec<Timer> {
+    let timer = |kind: TimerKind, due| Timer {
+        tenant: session.tenant.id,
+        kind,
+        id: session.client_id.to_string(),
+        due,
+    };
+    let expiry = session.expires().map(|due| timer(TimerKind::SESSION_EXPIRY, due));
+    let will = session.will().map(|will| timer(TimerKind::WILL_DELAY, will.due));
+    expiry.into_iter().chain(will).collect()
+}
+
+impl Drop for Stay {
+    fn drop(&mut self) {
+        self.0.send_modify(|count| *count -= 1);
+    }
 }

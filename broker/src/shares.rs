@@ -2,6 +2,7 @@
 //! them.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use journal::Sequence;
 use mqtt::{QoS, RetainHandling, SubscriptionOptions, TopicFilter};
@@ -14,8 +15,9 @@ use crate::groups::{Group, Member};
 use crate::keeping::Keeping;
 use crate::mailbox::{Delivery, Posted};
 use crate::owed::Owed;
-use crate::queue::{Queue, QueueLimits, Queued};
-use crate::sessions::{Sessions, new_queue_id};
+use crate::publish::leave;
+use crate::queue::{Queue, QueueLimits, Queued, new_queue_id};
+use crate::sessions::{GroupRecord, Sessions};
 use crate::space::{Recipient, Space, Subscriber};
 use crate::stored;
 use crate::turn::with_lent;
@@ -27,6 +29,8 @@ const GROUP_OPTIONS: SubscriptionOptions = SubscriptionOptions {
     retain_as_published: true,
     retain_handling: RetainHandling::DoNotSend,
 };
+/// A member takes so many times as many stored messages a second as a session does, as on AWS.
+const MEMBER_PACE: usize = 2;
 /// Messages that are taken from a group's queue at once.
 const BATCH_MAX: usize = 100;
 
@@ -54,12 +58,12 @@ impl Sessions {
             group.set_queue(queue);
         } else if is_session && group.queue().is_none() {
             let (limits, journal) = (QueueLimits::new(&self.app.limits), self.app.journal.clone());
-            let queue = Queue::new(new_queue_id(&self.app), journal, limits, Vec::new());
-            let id = queue.id.0;
-            group.set_queue(Arc::new(queue));
+            let id = new_queue_id(&self.app.env.random);
+            group.set_queue(Arc::new(Queue::new(id, journal, limits, Vec::new())));
             let key = group_key(space.tenant.id, filter.as_str());
+            let record = GroupRecord::new(filter, id);
             self.write_soon(move |batch: &mut Batch| {
-                batch.put(key, service::encode(&id));
+                batch.put(key, service::encode(&record));
             });
         }
         group
@@ -99,15 +103,31 @@ impl Broker {
         let Some(queue) = group.queue().filter(|queue| queue.begin_draining()) else { return };
         let (broker, group) = (Arc::clone(self), Arc::clone(group));
         let work = async move {
-            while broker.drain_some(&group, &queue).await {}
-            queue.end_draining();
+            broker.drain_all(&group, &queue).await;
         };
         self.app.env.tasks.spawn("shared-queue", env::TaskKind::Transient, work);
     }
 
-    /// Hands some over; whether there may be more that somebody takes.
+    async fn drain_all(&self, group: &Group, queue: &Arc<Queue>) {
+        loop {
+            let mut goes_on = true;
+            while goes_on && queue.has_waiting() && group.online_count() > 0 {
+                goes_on = self.drain_some(group, queue).await;
+            }
+            queue.end_draining();
+            // Somebody may have come, or a message, who was told that this is under way.
+            let may_go_on = goes_on && queue.has_waiting() && group.online_count() > 0;
+            if !(may_go_on && queue.begin_draining()) {
+                return;
+            }
+        }
+    }
+
+    /// Hands some over; whether it makes sense to go on.
     async fn drain_some(&self, group: &Group, queue: &Arc<Queue>) -> bool {
-        let batch = queue.next_waiting(BATCH_MAX);
+        let pace = MEMBER_PACE * self.app.limits.mqtt_queue_drain_per_s as usize;
+        let most = pace.saturating_mul(group.online_count());
+        let batch = queue.next_waiting(if pace == 0 { BATCH_MAX } else { most.min(BATCH_MAX) });
         let sequences: Vec<Sequence> = batch.iter().map(|unsent| unsent.sequence).collect();
         let bodies = match queue.journal().read(sequences.clone()).await {
             Ok(bodies) => bodies,
@@ -124,12 +144,15 @@ impl Broker {
                 continue;
             };
             let delivery = Delivery::new(Arc::new(message), QoS::ExactlyOnce, false);
-            let Some((to, delivery)) = group.choose(&delivery) else { return false };
+            let Some((to, delivery)) = group.choose(&delivery) else { return true };
             if !self.hand_over(queue, sequence, &to, delivery) {
                 return false;
             }
         }
-        !batch.is_empty()
+        if pace > 0 {
+            tokio::time::sleep(Duration::from_secs(1)).await;
+        }
+        true
     }
 
     /// Hands a message of a group's queue to one member: it goes into the queue of a session, and
@@ -142,6 +165,12 @@ impl Broker {
         mut delivery: Delivery,
     ) -> bool {
         match to {
+            Recipient::Client(client) if delivery.qos == QoS::AtMostOnce => {
+                with_lent(&self.metrics, |lent| {
+                    leave(client, delivery, &mut lent.turn(self.app.env.clock.now()).1);
+                });
+                queue.acknowledge(sequence);
+            }
             Recipient::Client(client) => {
                 let queued = Arc::clone(queue);
                 queue.hand_out(sequence);
@@ -168,7 +197,7 @@ impl Broker {
                     let (_, mut turn) = lent.turn(self.app.env.clock.now());
                     session.take(delivery, &mut keeping, &mut turn);
                 });
-                if keeping.is_empty() {
+                if keeping.parts() == 0 {
                     queue.acknowledge(sequence);
                     return true;
                 }

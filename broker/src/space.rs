@@ -110,6 +110,8 @@ impl Subscriber {
 /// Locks: `clients` before `topics`; neither is held while a queue or a mailbox is locked.
 pub(crate) struct Space {
     pub(crate) tenant: Tenant,
+    /// Nothing but itself: what is remembered of this space is of no other.
+    pub(crate) identity: Arc<()>,
     pub(crate) groups: Groups,
     pub(crate) quotas: Quotas,
     pub(crate) routing: Arc<Routing>,
@@ -133,6 +135,7 @@ impl Space {
     ) -> Self {
         Self {
             tenant,
+            identity: Arc::default(),
             groups: Groups::default(),
             quotas: Quotas::new(limits),
             routing: Arc::clone(routing),
@@ -166,7 +169,9 @@ impl Space {
         let mut clients = self.clients();
         let departed = clients.departed.take_next_version(&client.id, client.connected_at);
         let present = clients.present.get(&client.id).map(|other| other.version_number + 1);
-        client.version_number = present.unwrap_or(departed);
+        let kept = client.kept.as_ref().and_then(|session| session.left());
+        let kept = kept.map_or(0, |left| left.version_number + 1);
+        client.version_number = present.unwrap_or(departed).max(kept);
         let client = Arc::new(client);
         clients.present.insert(client.id.clone(), Arc::clone(&client));
         client

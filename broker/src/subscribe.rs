@@ -73,7 +73,7 @@ impl Session {
             return Ok(());
         };
         let written = self.sessions.subscribe(kept, changed, &self.client, answer);
-        self.unsafe_messages += 1;
+        self.unsafe_answers += 1;
         written.map_err(|_| {
             let why = "too many changes of sessions wait to be written to disk";
             Ending::Fault(Fault::new(reason::QUOTA_EXCEEDED, "QUOTA_EXCEEDED", why))

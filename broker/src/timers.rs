@@ -6,6 +6,7 @@ use std::sync::{Arc, Weak};
 use service::{ApiError, BoxFuture, OnDue, Sender, Timer, TimerKind};
 
 use crate::Broker;
+use crate::sessions::Unavailable;
 
 /// Acts for the broker, as long as that is there.
 struct Timers(Weak<Broker>);
@@ -19,36 +20,38 @@ impl Broker {
     }
 
     /// Does what `timer` is for, unless the client is back or has left anew.
-    async fn on_timer(&self, timer: &Timer) {
-        let Some(space) = self.known_space(timer.tenant) else { return };
+    async fn on_timer(&self, timer: &Timer) -> Result<(), Unavailable> {
+        let Some(space) = self.known_space(timer.tenant) else { return Ok(()) };
         // Nobody comes back meanwhile.
         let door = space.door(&timer.id).lock().await;
         let Some(session) = space.session(&timer.id).filter(|session| !session.is_online()) else {
-            return;
+            return Ok(());
         };
-        let will = if timer.kind == TimerKind::WILL_DELAY {
-            let is_it = session.will().is_some_and(|will| will.due <= timer.due);
-            session.take_will().filter(|_| is_it).map(|will| will.message)
+        let sender = Sender { client_id: Some(timer.id.clone()), ..Sender::default() };
+        if timer.kind == TimerKind::WILL_DELAY {
+            if session.will().is_some_and(|will| will.due <= timer.due)
+                && let Some(will) = session.take_will()
+            {
+                self.publish_will(&space, &will.message, sender);
+                self.sessions.end_will(&session).await?;
+            }
         } else if session.expires().is_some_and(|expires| expires <= timer.due) {
-            self.sessions.end(&space, &session).await
-        } else {
-            None
-        };
-        drop(door);
-        if let Some(will) = will {
-            let client_id = Some(timer.id.clone());
-            self.publish_will(&space, &will, Sender { client_id, ..Sender::default() });
+            let will = self.sessions.end(&space, &session).await?;
+            drop(door);
+            if let Some(will) = will {
+                self.publish_will(&space, &will, sender);
+            }
         }
+        Ok(())
     }
 }
 
 impl OnDue for Timers {
     fn due<'a>(&'a self, timer: &'a Timer) -> BoxFuture<'a, Result<(), ApiError>> {
         Box::pin(async move {
-            if let Some(broker) = self.0.upgrade() {
-                broker.on_timer(timer).await;
-            }
-            Ok(())
+            let Some(broker) = self.0.upgrade() else { return Ok(()) };
+            let done = broker.on_timer(timer).await;
+            done.map_err(|_| ApiError::unavailable("The session could not be written."))
         })
     }
 }

@@ -29,6 +29,8 @@ pub struct Choices {
     pub disk: MemoryDisk,
     /// The time, where it goes on from a server before this one.
     pub clock: Option<Clock>,
+    /// What is random follows from this. A server after another needs one of its own.
+    pub seed: u64,
 }
 
 pub(crate) struct Parts {
@@ -49,10 +51,11 @@ impl Parts {
             store: None,
             disk: MemoryDisk::default(),
             clock: None,
+            seed: 7,
         };
         change(&mut choices);
-        let Choices { settings, limits, dialect, store, disk, clock } = choices;
-        let mut env = Env::simulated(START, 7);
+        let Choices { settings, limits, dialect, store, disk, clock, seed } = choices;
+        let mut env = Env::simulated(START, seed);
         env.clock = clock.unwrap_or(env.clock);
         let store = match store {
             Some(store) => store,

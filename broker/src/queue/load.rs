@@ -64,10 +64,10 @@ async fn load_batches(queue: &Arc<Queue>, reader: &Arc<Client>, app: &App) -> bo
                 }
             }
         }
-        if pace > 0 {
-            tokio::time::sleep(Duration::from_secs(1)).await;
-        } else if has_handed {
+        if has_handed && pace == 0 {
             return true;
+        } else if has_handed {
+            tokio::time::sleep(Duration::from_secs(1)).await;
         }
     }
 }
@@ -76,7 +76,7 @@ impl Queue {
     /// Whether messages wait to be handed out to several readers, and nobody does so yet.
     pub(crate) fn begin_draining(&self) -> bool {
         let mut inner = self.lock();
-        let begins = !inner.is_loading && inner.has_loadable();
+        let begins = !inner.is_loading && inner.has_waiting();
         inner.is_loading |= begins;
         begins
     }
@@ -101,7 +101,7 @@ impl Queue {
 
     fn begin_loading(&self) -> Option<Arc<Client>> {
         let mut inner = self.lock();
-        if inner.is_loading || !inner.has_loadable() {
+        if inner.is_loading || !inner.has_waiting() {
             return None;
         }
         let reader = inner.reader.clone()?;
@@ -113,10 +113,10 @@ impl Queue {
     fn end_loading(&self) -> Option<Arc<Client>> {
         let mut inner = self.lock();
         inner.is_loading = false;
-        inner.reader.clone().filter(|_| inner.has_loadable())
+        inner.reader.clone().filter(|_| inner.has_waiting())
     }
 
-    /// The first messages that wait for the reader `number`, none behind one that is not safe.
+    /// The first messages that wait for the reader `number`.
     fn next_batch(&self, number: u64, most: usize) -> Vec<Unsent> {
         let inner = self.lock();
         if inner.reader.as_ref().is_none_or(|reader| reader.number != number) {
@@ -164,10 +164,9 @@ impl Queue {
 }
 
 impl Inner {
-    /// The first messages that nobody has, none behind one that is not safe.
+    /// The first messages that nobody has.
     fn next_waiting(&self, most: usize) -> Vec<Unsent> {
-        let safe = self.entries.iter().take_while(|entry| entry.state != State::Unsafe);
-        let waiting = safe.filter(|entry| entry.state == State::Waiting);
+        let waiting = self.entries.iter().filter(|entry| entry.state == State::Waiting);
         waiting.take(most).map(Entry::unsent).collect()
     }
 }

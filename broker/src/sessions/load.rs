@@ -3,14 +3,16 @@
 use std::sync::Arc;
 
 use foldhash::HashMap;
-use journal::{QueueId, Recovered, RecoveredEntry};
+use journal::{Recovered, RecoveredEntry};
 use mqtt::TopicFilter;
 use service::{ApiError, kinds};
-use store::{Batch, Direction, Entry, Key, KeyRange, Versioned};
+use store::{Batch, Direction, Key, KeyRange, Versioned};
 use types::Tenant;
 
-use super::record::{SessionRecord, SubscriptionRecord, sessions_range, subscriptions_range};
-use super::{Sessions, Then};
+use super::record::{
+    GroupRecord, SessionRecord, SubscriptionRecord, sessions_range, subscriptions_range,
+};
+use super::{Sessions, Then, timers};
 use crate::groups::Member;
 use crate::persistent::Persistent;
 use crate::queue::{Queue, QueueLimits};
@@ -56,9 +58,8 @@ impl Sessions {
         tenant: &Tenant,
         recovered: &mut Recovered,
     ) -> Arc<Persistent> {
-        let entries = recovered.queues.remove(&record.queue()).unwrap_or_default();
         let parts = record.into_parts(self.next_number(), tenant, self.app.env.clock.now());
-        Arc::new(Persistent::new(&self.app, &self.app.journal, parts, entries))
+        Arc::new(Persistent::new(&self.app, parts, recovered))
     }
 
     /// The queues of groups, by their filters.
@@ -69,13 +70,13 @@ impl Sessions {
     ) -> Result<HashMap<String, Arc<Queue>>, ApiError> {
         let mut queues = HashMap::default();
         let range = KeyRange::prefix(&Key::new(space.tenant.id, kinds::SHARED_GROUP));
-        self.each_entry(range, |entry| {
-            let found = Versioned { value: entry.value.clone(), version: entry.version };
-            let id = QueueId(service::decode(&found)?);
+        self.each(range, |found| {
+            let record: GroupRecord = service::decode(&found)?;
+            let id = record.queue();
             let entries: Vec<RecoveredEntry> = recovered.queues.remove(&id).unwrap_or_default();
             let (limits, journal) = (QueueLimits::new(&self.app.limits), self.app.journal.clone());
-            let filter = entry.key.reader().text().unwrap_or_default();
-            queues.insert(filter, Arc::new(Queue::new(id, journal, limits, entries)));
+            let queue = Queue::new(id, journal, limits, entries);
+            queues.insert(record.filter, Arc::new(queue));
             Ok(())
         })
         .await?;
@@ -106,7 +107,7 @@ impl Sessions {
     /// Writes of those whose clients were connected when the server ended that they left now.
     async fn note_unseen(&self, sessions: Vec<Arc<Persistent>>) {
         for session in sessions {
-            let (record, timers) = (SessionRecord::of(&session), self.timers(&session));
+            let (record, timers) = (SessionRecord::of(&session), timers(&session));
             let (tenant, schedule) = (session.tenant.id, self.app.schedule.clone());
             self.change(
                 move |batch: &mut Batch| {
@@ -124,25 +125,15 @@ impl Sessions {
         range: KeyRange,
         mut act: impl FnMut(Versioned) -> Result<(), ApiError>,
     ) -> Result<(), ApiError> {
-        let versioned =
-            |entry: &Entry| Versioned { value: entry.value.clone(), version: entry.version };
-        self.each_entry(range, |entry| act(versioned(entry))).await
-    }
-
-    async fn each_entry(
-        &self,
-        range: KeyRange,
-        mut act: impl FnMut(&Entry) -> Result<(), ApiError>,
-    ) -> Result<(), ApiError> {
         let mut after = None;
         loop {
             let page = self.app.store.scan(range.clone(), after, PAGE, Direction::Forward).await?;
-            for entry in &page.entries {
-                act(entry)?;
+            after = page.entries.last().filter(|_| page.has_more).map(|last| last.key.clone());
+            for entry in page.entries {
+                act(Versioned { value: entry.value, version: entry.version })?;
             }
-            match page.entries.last().filter(|_| page.has_more) {
-                Some(last) => after = Some(last.key.clone()),
-                None => return Ok(()),
+            if after.is_none() {
+                return Ok(());
             }
         }
     }

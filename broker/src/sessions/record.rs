@@ -63,6 +63,16 @@ struct WillRecord {
     message: String,
 }
 
+/// The queue of a group that a persistent session is in.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct GroupRecord {
+    v: u32,
+    /// `$share` and name included: a key does not tell a long one.
+    pub(super) filter: String,
+    queue: u64,
+}
+
 /// A subscription of a session.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -119,13 +129,10 @@ impl SessionRecord {
         session_key(tenant, &self.client_id)
     }
 
-    /// Says that the client is there.
-    pub(super) fn is_connected(&mut self) {
+    /// Says that the client is there, and has it kept for so long after.
+    pub(super) fn is_connected(&mut self, expiry_s: u32) {
         (self.left, self.will) = (None, None);
-    }
-
-    pub(super) fn queue(&self) -> QueueId {
-        QueueId(self.queue)
+        self.expiry_s = expiry_s;
     }
 
     /// The session that was written. One whose client was connected has left `now`: the server
@@ -150,6 +157,16 @@ impl SessionRecord {
     /// Whether its client was connected when the server ended.
     pub(super) fn was_connected(&self) -> bool {
         self.left.is_none()
+    }
+}
+
+impl GroupRecord {
+    pub(crate) fn new(filter: &TopicFilter, queue: QueueId) -> Self {
+        Self { v: FORMAT, filter: filter.as_str().to_owned(), queue: queue.0 }
+    }
+
+    pub(super) fn queue(&self) -> QueueId {
+        QueueId(self.queue)
     }
 }
 

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use env::TaskKind;
 use service::App;
 use store::Batch;
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{mpsc, oneshot, watch};
 
 use crate::mailbox::Settled;
 use crate::space::Client;
@@ -31,14 +31,24 @@ pub(super) enum Then {
 }
 
 /// Starts to write.
-pub(super) fn start(app: &Arc<App>) -> mpsc::Sender<Change> {
+pub(super) fn start(app: &Arc<App>, connections: watch::Receiver<usize>) -> mpsc::Sender<Change> {
     let (queue, changes) = mpsc::channel(WAITING_MAX);
-    app.env.tasks.spawn("sessions", TaskKind::Vital, run(Arc::clone(app), changes));
+    app.env.tasks.spawn("sessions", TaskKind::Vital, run(Arc::clone(app), changes, connections));
     queue
 }
 
-async fn run(app: Arc<App>, mut changes: mpsc::Receiver<Change>) {
+async fn run(
+    app: Arc<App>,
+    mut changes: mpsc::Receiver<Change>,
+    mut connections: watch::Receiver<usize>,
+) {
     let mut shutdown = app.env.tasks.shutdown_signal();
+    let is_over = async {
+        shutdown.begun().await;
+        // An error means that the broker is gone, and everybody with it.
+        drop(connections.wait_for(|count| *count == 0).await);
+    };
+    tokio::pin!(is_over);
     let mut waiting = Vec::with_capacity(CHANGES_MAX);
     loop {
         tokio::select! {
@@ -49,9 +59,8 @@ async fn run(app: Arc<App>, mut changes: mpsc::Receiver<Change>) {
                 }
                 write(&app, &mut waiting).await;
             }
-            // Connections end before this: what they leave is in the queue, which is looked at
-            // first.
-            () = shutdown.begun() => return,
+            // What connections have left is in the queue, which is looked at first.
+            () = &mut is_over => return,
         }
     }
 }
@@ -72,8 +81,8 @@ async fn write(app: &App, changes: &mut Vec<Change>) {
     for then in thens {
         match then {
             Then::Nobody => {}
-            Then::Answer(client, settled) => client.mailbox.settle(settled),
             // Whoever waited may be gone.
+            Then::Answer(client, settled) => drop(client.mailbox.settle(settled)),
             Then::Tell(waiting) => drop(waiting.send(())),
         }
     }

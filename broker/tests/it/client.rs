@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use crate::world::settle;
 use bytes::BytesMut;
 use bytestring::ByteString;
 use mqtt::{
@@ -167,6 +168,44 @@ impl Client {
         Publish { qos: QoS::AtLeastOnce, packet_id, ..publish(topic, payload) }
     }
 
+    /// A message of QoS 2 with an id of its own.
+    pub(crate) fn exactly_once(&mut self, topic: &str, payload: &str) -> Publish {
+        Publish { qos: QoS::ExactlyOnce, ..self.at_least_once(topic, payload) }
+    }
+
+    /// All messages that have come once nothing is left to do.
+    pub(crate) async fn messages(&mut self) -> Vec<Publish> {
+        settle().await;
+        let message = |packet| match packet {
+            Packet::Publish(publish) => publish,
+            other => panic!("a message is expected, not {other:?}"),
+        };
+        self.pending().await.into_iter().map(message).collect()
+    }
+
+    /// The payloads of all messages that have come once nothing is left to do, acknowledged one by
+    /// one until no more come.
+    pub(crate) async fn take_all(&mut self) -> Vec<String> {
+        let mut payloads = Vec::new();
+        loop {
+            let messages = self.messages().await;
+            if messages.is_empty() {
+                return payloads;
+            }
+            for message in messages {
+                if message.qos != QoS::AtMostOnce {
+                    self.acknowledge(&message).await;
+                }
+                payloads.push(payload(&message));
+            }
+        }
+    }
+
+    /// Sends an acknowledgement of QoS 2.
+    pub(crate) async fn answer(&mut self, kind: fn(Ack) -> Packet, packet_id: PacketId) {
+        self.send(kind(Ack { packet_id, code: 0, properties: None })).await;
+    }
+
     /// Acknowledges a message.
     pub(crate) async fn acknowledge(&mut self, publish: &Publish) {
         let packet_id = publish.packet_id.unwrap();
@@ -197,6 +236,13 @@ pub(crate) fn connect(version: Version, id: &str) -> Connect {
         password: None,
         properties: ConnectProperties::default(),
     }
+}
+
+/// A CONNECT whose session is kept for an hour.
+pub(crate) fn keeping(version: Version, id: &str) -> Connect {
+    let mut asked = Connect { clean: false, ..connect(version, id) };
+    asked.properties.session_expiry_s = (version == Version::V5).then_some(3600);
+    asked
 }
 
 /// A plain Will.
@@ -252,6 +298,11 @@ pub(crate) fn texts(packets: &[Packet]) -> Vec<(String, String)> {
         other => panic!("a message is expected, not {other:?}"),
     };
     packets.iter().map(text).collect()
+}
+
+/// What a message says.
+pub(crate) fn payload(message: &Publish) -> String {
+    String::from_utf8(message.payload.to_vec()).unwrap()
 }
 
 fn disconnect_code(packet: &Packet) -> u8 {

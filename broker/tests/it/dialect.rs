@@ -7,8 +7,8 @@ use crate::client::{Client, connect, publish, texts, will};
 use crate::world::{World, policy};
 
 /// A broker that speaks AWS's dialect but for what `change` changes.
-async fn speaking(change: impl FnOnce(&mut Dialect)) -> World {
-    World::chosen(|choices| change(&mut choices.dialect)).await
+async fn speaking(change: impl Fn(&mut Dialect) + Send + Sync + 'static) -> World {
+    World::with(move |choices| change(&mut choices.dialect)).await
 }
 
 #[tokio::test]
@@ -145,7 +145,7 @@ async fn a_client_that_takes_no_aliases_is_sent_none() {
 
 /// How many messages a session is sent again that was away for so long with one in flight.
 async fn sent_again(away_s: u64, retry_s: u32) -> usize {
-    let world = World::within(|limits| {
+    let world = World::within(move |limits| {
         limits.mqtt_retry_s_v5 = retry_s;
         limits.mqtt_session_expiry_s_max = 604_800;
     });

@@ -1,18 +1,21 @@
 //! The broker of a test, and those it asks: who a client is and what it may do.
 
+use std::cell::Cell;
 use std::collections::HashMap;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::{Arc, Mutex, OnceLock};
+use std::time::Duration;
 
 use bytes::Bytes;
-use env::TaskKind;
+use env::{Random, TaskKind};
 use ferrite_broker::Broker;
+use journal::MemoryDisk;
 use mqtt::{Connack, Connect, Packet, Version};
-use policy::{Dialect, Document};
+use policy::Document;
 use serde_json::json;
 use service::{
-    Authenticator, BoundThing, BoxFuture, DeviceEvent, Knock, Limits, Login, Permissions,
-    PolicySource, Principal, PrincipalKind, Refusal, Rights,
+    App, Authenticator, BoundThing, BoxFuture, DeviceEvent, Dialect, Knock, Limits, Login,
+    Permissions, PolicySource, Principal, PrincipalKind, Refusal, Rights,
 };
 use testing::{Choices, Server};
 use types::{AccountId, Tenant};
@@ -25,12 +28,27 @@ const REGION: &str = "us-east-1";
 const ABROAD: &str = "eu-west-1";
 /// What a pipe holds each way.
 const PIPE_BYTES: usize = 64 * 1024;
+/// How long a server may take to stop.
+const STOP_WITHIN: Duration = Duration::from_secs(60);
+
+thread_local! {
+    /// Whether the timers' clock of this test jumps already.
+    static IS_PAUSED: Cell<bool> = const { Cell::new(false) };
+}
+
+/// What a test chooses for each of its servers.
+type Choose = Box<dyn Fn(&mut Choices) + Send + Sync>;
 
 /// A broker and its surroundings.
 pub(crate) struct World {
     pub(crate) server: Server,
     pub(crate) broker: Arc<Broker>,
+    /// Where messages wait.
+    pub(crate) disk: MemoryDisk,
     registry: Arc<Registry>,
+    choose: Choose,
+    /// Servers from before: the first one's directory may be the store's.
+    earlier: Vec<Server>,
 }
 
 /// Knows the devices and their policies.
@@ -46,44 +64,99 @@ struct Registry {
 impl World {
     /// A broker where everybody may do everything until told otherwise. The timers' clock jumps.
     pub(crate) async fn new() -> Self {
-        let world = Self::in_real_time().await;
-        tokio::time::pause();
-        world
+        Self::with(|_| {}).await
     }
 
     /// As [`World::new`], with limits that `change` changes.
-    pub(crate) async fn within(change: impl FnOnce(&mut Limits)) -> Self {
-        Self::chosen(|choices| change(&mut choices.limits)).await
-    }
-
-    /// As [`World::new`], with choices that `change` changes.
-    pub(crate) async fn chosen(change: impl FnOnce(&mut Choices)) -> Self {
-        let world = Self::make(change).await;
-        tokio::time::pause();
-        world
+    pub(crate) async fn within(change: impl Fn(&mut Limits) + Send + Sync + 'static) -> Self {
+        Self::with(move |choices| change(&mut choices.limits)).await
     }
 
     /// As [`World::new`], on the machine's clock.
     pub(crate) async fn in_real_time() -> Self {
-        Self::make(|_| {}).await
+        Self::begin(Box::new(|_| {})).await
     }
 
-    async fn make(change: impl FnOnce(&mut Choices)) -> Self {
+    /// As [`World::new`], with what `choose` changes.
+    pub(crate) async fn with(choose: impl Fn(&mut Choices) + Send + Sync + 'static) -> Self {
+        let world = Self::begin(Box::new(choose)).await;
+        if !IS_PAUSED.replace(true) {
+            tokio::time::pause();
+        }
+        world
+    }
+
+    /// As [`World::new`], where MQTT is spoken as the standards have it.
+    pub(crate) async fn standard() -> Self {
+        Self::with(|choices| choices.dialect = Dialect::standard()).await
+    }
+
+    async fn begin(choose: Choose) -> Self {
         let registry = Arc::new(Registry::default());
-        let mut made = None;
-        let server = Server::build_with(change, |app| {
-            let broker = Broker::new(Arc::clone(app), registry.clone(), registry.clone());
-            let feature = ferrite_broker::feature(&broker);
-            made = Some(broker);
-            vec![feature]
-        });
-        let server = server.await;
+        let disk = MemoryDisk::new();
+        let on_disk = |choices: &mut Choices| {
+            choices.disk = disk.clone();
+            choose(choices);
+        };
+        let (server, broker) = start(&registry, on_disk).await;
         let tenant = async |region: &str| {
             let region = region.parse().unwrap();
             server.app().tenants.find(AccountId::DEFAULT, region).await.unwrap()
         };
         registry.tenants.set([tenant(REGION).await, tenant(ABROAD).await]).unwrap();
-        Self { server, broker: made.unwrap(), registry }
+        broker.bring_back_sessions(server.take_waiting()).await.unwrap();
+        Self { server, broker, disk, registry, choose, earlier: Vec::new() }
+    }
+
+    /// Stops the server as an operator does, and begins the next one.
+    pub(crate) async fn restart(&mut self) {
+        self.stop().await;
+        self.server.app().journal.close().await;
+        self.begin_next().await;
+    }
+
+    /// Ends the server as a crash does, and begins the next one: what was promised is there, and of
+    /// what was being written `random` decides. Whoever was connected should be dropped before.
+    pub(crate) async fn crash(&mut self, random: &Random) {
+        let app = Arc::clone(self.server.app());
+        // The old server writes nothing more. No other store can be held off, and one of them
+        // may learn that its clients have left.
+        let faults = app.store.faults();
+        faults.inspect(|faults| faults.set_full(true));
+        self.disk.crash(random);
+        self.stop().await;
+        faults.inspect(|faults| faults.set_full(false));
+        self.begin_next().await;
+    }
+
+    async fn stop(&self) {
+        let tasks = &self.server.app().env.tasks;
+        tasks.begin_shutdown("the test ends it");
+        self.broker.stop();
+        tasks.finished(STOP_WITHIN).await;
+    }
+
+    async fn begin_next(&mut self) {
+        let App { store, env, .. } = &**self.server.app();
+        let next = |choices: &mut Choices| {
+            choices.store = Some(store.clone());
+            choices.disk = self.disk.clone();
+            choices.clock = Some(env.clock.clone());
+            (self.choose)(choices);
+            choices.seed += 1 + self.earlier.len() as u64;
+        };
+        let (server, broker) = start(&self.registry, next).await;
+        broker.bring_back_sessions(server.take_waiting()).await.unwrap();
+        self.earlier.push(std::mem::replace(&mut self.server, server));
+        self.broker = broker;
+    }
+
+    /// Moves the clock on, and lets what is due by then happen.
+    pub(crate) async fn pass(&self, span: Duration) {
+        settle().await;
+        self.server.clock().advance(span);
+        // Timers are looked for once a second.
+        tokio::time::sleep(Duration::from_secs(2)).await;
     }
 
     /// Gives `client_id` this policy, from its next connection on.
@@ -133,6 +206,16 @@ impl World {
         client
     }
 
+    /// A client that is in with this CONNECT, and whether its session was there before.
+    pub(crate) async fn come(&self, connect: Connect) -> (Client, bool) {
+        let mut client = self.dial(connect.version);
+        client.send(Packet::Connect(Box::new(connect))).await;
+        match client.packet().await {
+            Packet::Connack(connack) if connack.code == 0 => (client, connack.session_present),
+            other => panic!("CONNACK is expected, not {other:?}"),
+        }
+    }
+
     /// What a CONNECT is answered; none if the connection is closed without a word. A refused
     /// connection is closed.
     pub(crate) async fn answer(&self, connect: Connect) -> Option<Connack> {
@@ -166,6 +249,26 @@ impl World {
         let events = self.logged(event_type).into_iter();
         events.map(|event| (event.client_id.unwrap_or_default(), event.reason)).collect()
     }
+}
+
+/// Resolves when nothing is left to do: the clock moves on when everything else waits.
+pub(crate) async fn settle() {
+    tokio::time::sleep(Duration::from_millis(1)).await;
+}
+
+/// A server with a broker.
+async fn start(
+    registry: &Arc<Registry>,
+    choose: impl FnOnce(&mut Choices),
+) -> (Server, Arc<Broker>) {
+    let mut made = None;
+    let server = Server::build_with(choose, |app| {
+        let broker = Broker::new(Arc::clone(app), registry.clone(), registry.clone());
+        let feature = ferrite_broker::feature(&broker);
+        made = Some(broker);
+        vec![feature]
+    });
+    (server.await, made.unwrap())
 }
 
 impl Registry {
@@ -264,7 +367,7 @@ pub(crate) fn knock() -> Knock {
 
 /// The rights that a policy gives to a client.
 pub(crate) fn rights(client_id: &str, text: &str) -> Rights {
-    let document = Document::parse(text, Dialect::Iot).unwrap();
+    let document = Document::parse(text, policy::Dialect::Iot).unwrap();
     Rights {
         depends_on_time: document.depends_on_time(),
         policies: vec![("its-policy".to_owned(), Arc::new(document))],
