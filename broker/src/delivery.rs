@@ -36,7 +36,8 @@ impl Session {
         if !self.may_receive(&message.topic, turn) {
             return leave_out(queued.as_deref());
         }
-        let with_ids = ids.as_deref().map(|ids| told_of(message.properties.as_deref(), ids));
+        let with_ids =
+            ids.as_deref().map(|ids| told_of(message.properties.as_deref(), ids.clone()));
         let mut head = PublishHead {
             // AWS never says that a message may have come before.
             dup: self.app.dialect.is_standard
@@ -107,8 +108,8 @@ fn leave_out(queued: Option<&Queued>) -> Delivered {
 }
 
 /// A message's properties with the client's subscription identifiers.
-fn told_of(properties: Option<&PublishProperties>, ids: &[u32]) -> PublishProperties {
+fn told_of(properties: Option<&PublishProperties>, ids: Vec<u32>) -> PublishProperties {
     let mut told = properties.cloned().unwrap_or_default();
-    told.subscription_ids = ids.to_vec();
+    told.subscription_ids = ids;
     told
 }

@@ -42,7 +42,7 @@ pub(crate) struct Member {
     pub(crate) to: Recipient,
     pub(crate) options: SubscriptionOptions,
     /// The subscription identifiers that it is to be told.
-    pub(crate) ids: Option<Arc<[u32]>>,
+    pub(crate) ids: Option<Arc<Vec<u32>>>,
 }
 
 impl Groups {

@@ -24,7 +24,7 @@ pub(crate) struct Delivery {
     /// Whether the client is told that the message was kept.
     pub(crate) retain: bool,
     /// The subscription identifiers that it is told of, if it has given any.
-    pub(crate) ids: Option<Arc<[u32]>>,
+    pub(crate) ids: Option<Arc<Vec<u32>>>,
     /// The queue that it is delivered from; none for what is not kept for a client that is away.
     pub(crate) queued: Option<Box<Queued>>,
 }

@@ -77,7 +77,7 @@ mod tests {
     /// Subscribes `client` to `filter`, without taking note of it in any cache.
     fn subscribe(space: &Space, client: &Arc<Client>, filter: &str, qos: QoS) {
         let held = crate::fixture::held(filter, qos);
-        space.subscribe(&held.filter, held.subscriber(client.recipient()));
+        space.subscribe([(&held.filter, held.subscriber(client.recipient()))]);
     }
 
     /// The numbers of those who receive `topic`.

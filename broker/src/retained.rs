@@ -74,23 +74,25 @@ impl Retained {
         self.queue.try_send(request).map_err(|_| Busy)
     }
 
-    /// Brings what is kept for `filter` to a client that has just subscribed: the message of one
-    /// topic, or those of all that it matches.
+    /// Brings what is kept for each of `filters` to a client that has just subscribed, with the QoS
+    /// beside it: the message of one topic, or those of all that the filter matches.
     pub(crate) fn bring(
         &self,
         tenant: &Tenant,
-        filter: TopicFilter,
+        filters: Vec<(TopicFilter, QoS)>,
         client: Arc<Client>,
-        qos: QoS,
     ) {
         let (retained, tenant) = (self.clone(), tenant.id);
-        client.bringing.fetch_add(1, Ordering::AcqRel);
+        client.bringing.fetch_add(filters.len(), Ordering::AcqRel);
         self.app.env.tasks.spawn("retained-message", TaskKind::Transient, async move {
-            let brought = retained.bring_all(tenant, &filter, &client, qos).await;
-            if let Err(error) = brought {
-                tracing::warn!(filter = filter.as_str(), %error, "retained messages not brought");
+            for (filter, qos) in &filters {
+                let brought = retained.bring_all(tenant, filter, &client, *qos).await;
+                if let Err(error) = brought {
+                    let filter = filter.as_str();
+                    tracing::warn!(filter, %error, "retained messages not brought");
+                }
             }
-            client.bringing.fetch_sub(1, Ordering::AcqRel);
+            client.bringing.fetch_sub(filters.len(), Ordering::AcqRel);
             client.mailbox.wake();
         });
     }

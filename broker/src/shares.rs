@@ -52,7 +52,7 @@ impl Sessions {
         let (group, is_new) = space.groups.join(filter, self.next_number(), member);
         if is_new {
             let to = Recipient::Group(Arc::clone(&group));
-            space.subscribe(filter, Subscriber { to, options: GROUP_OPTIONS, ids: None });
+            space.subscribe([(filter, Subscriber { to, options: GROUP_OPTIONS, ids: None })]);
         }
         if let Some(queue) = queue {
             group.set_queue(queue);

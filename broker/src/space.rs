@@ -68,7 +68,7 @@ pub(crate) struct Subscriber {
     pub(crate) to: Recipient,
     pub(crate) options: SubscriptionOptions,
     /// The subscription identifiers that it is to be told.
-    pub(crate) ids: Option<Arc<[u32]>>,
+    pub(crate) ids: Option<Arc<Vec<u32>>>,
 }
 
 impl Recipient {
@@ -99,7 +99,9 @@ impl Subscriber {
         // One filter without the client's own messages does not hide one with them.
         self.options.no_local &= lower.options.no_local;
         self.ids = match (self.ids.take(), &lower.ids) {
-            (Some(one), Some(other)) => Some(one.iter().chain(&**other).copied().collect()),
+            (Some(one), Some(other)) => {
+                Some(Arc::new(one.iter().chain(&**other).copied().collect()))
+            }
             (one, other) => one.or_else(|| other.clone()),
         };
     }
@@ -208,9 +210,16 @@ impl Space {
         self.clients().present.values().cloned().collect()
     }
 
-    pub(crate) fn subscribe(&self, filter: &TopicFilter, subscriber: Subscriber) {
-        let number = subscriber.to.number();
-        self.change(|topics| topics.insert(filter, number, subscriber));
+    pub(crate) fn subscribe<'f>(
+        &self,
+        subscriptions: impl IntoIterator<Item = (&'f TopicFilter, Subscriber)>,
+    ) {
+        self.change(|topics| {
+            for (filter, subscriber) in subscriptions {
+                let number = subscriber.to.number();
+                topics.insert(filter, number, subscriber);
+            }
+        });
     }
 
     pub(crate) fn unsubscribe<'f>(

@@ -28,6 +28,13 @@ struct Refused {
     detail: String,
 }
 
+/// A subscription that the client has from now on.
+struct Granted {
+    held: Held,
+    /// Whether it had none with the same filter.
+    is_new: bool,
+}
+
 impl Session {
     pub(crate) fn on_subscribe(
         &mut self,
@@ -35,15 +42,39 @@ impl Session {
         turn: &mut Turn<'_>,
     ) -> Result<(), Ending> {
         self.check_request(&subscribe).map_err(Ending::Fault)?;
+        let mut granted = Vec::with_capacity(subscribe.subscriptions.len());
+        let judged = self.judge(&subscribe, &mut granted, turn);
+        // Even if a filter ends the connection: what was granted before it is on the client's list.
+        self.enter(&granted);
+        let (codes, whys) = judged?;
+        let properties =
+            if whys.is_empty() { None } else { self.properties_telling(&whys.join("; ")) };
+        let packet_id = subscribe.packet_id;
+        let changed =
+            granted.iter().map(|Granted { held, .. }| (held.filter.clone(), Some(held.clone())));
+        self.answer(Packet::Suback(Suback { packet_id, properties, codes }), changed, turn)?;
+        if !granted.is_empty() {
+            let filters = granted.iter().map(|granted| granted.held.filter.as_str()).collect();
+            self.tell(&Lifecycle::Subscribed(filters), turn);
+        }
+        Ok(())
+    }
+
+    /// Takes each filter that may be `granted`. The code of each, and why some were refused.
+    fn judge(
+        &mut self,
+        subscribe: &Subscribe,
+        granted: &mut Vec<Granted>,
+        turn: &Turn<'_>,
+    ) -> Result<(Vec<u8>, Vec<String>), Ending> {
         let id = subscribe.properties.subscription_id;
         let mut codes = Vec::with_capacity(subscribe.subscriptions.len());
-        let (mut granted, mut whys, mut held) = (Vec::new(), Vec::new(), Vec::new());
+        let mut whys = Vec::new();
         for subscription in &subscribe.subscriptions {
-            match self.subscribe(subscription, id, turn) {
+            match self.grant(subscription, id, turn) {
                 Ok(one) => {
-                    codes.push(one.options.qos as u8);
-                    granted.push(&*subscription.filter);
-                    held.push((one.filter.clone(), Some(one)));
+                    codes.push(one.held.options.qos as u8);
+                    granted.push(one);
                 }
                 Err(refused) => {
                     codes.push(self.refuse_filter(&subscription.filter, &refused)?);
@@ -51,28 +82,40 @@ impl Session {
                 }
             }
         }
-        let packet_id = subscribe.packet_id;
-        let properties =
-            if whys.is_empty() { None } else { self.properties_telling(&whys.join("; ")) };
-        self.answer(Packet::Suback(Suback { packet_id, properties, codes }), held, turn)?;
-        if !granted.is_empty() {
-            self.tell(&Lifecycle::Subscribed(granted), turn);
+        Ok((codes, whys))
+    }
+
+    /// Has messages brought to the client for what it was granted, and those that are retained.
+    fn enter(&self, granted: &[Granted]) {
+        let own: Vec<&Granted> =
+            granted.iter().filter(|granted| granted.held.filter.share().is_none()).collect();
+        if own.is_empty() {
+            return;
         }
-        Ok(())
+        let to = self.client.recipient();
+        let subscriber = |granted: &&'_ Granted| granted.held.subscriber(to.clone());
+        self.space.subscribe(own.iter().map(|granted| (&granted.held.filter, subscriber(granted))));
+        let wanted: Vec<_> = own.iter().filter(|granted| self.wants_retained(granted)).collect();
+        if !wanted.is_empty() {
+            let asked =
+                |granted: &&&Granted| (granted.held.filter.clone(), granted.held.options.qos);
+            let filters = wanted.iter().map(asked).collect();
+            self.retained.bring(&self.space.tenant, filters, Arc::clone(&self.client));
+        }
     }
 
     /// Sends `answer`: at once, or when what has changed of a persistent session is safe.
     fn answer(
         &mut self,
         answer: Packet,
-        changed: Vec<(TopicFilter, Option<Held>)>,
+        changed: impl ExactSizeIterator<Item = (TopicFilter, Option<Held>)>,
         turn: &mut Turn<'_>,
     ) -> Result<(), Ending> {
-        let Some(kept) = self.client.kept.as_ref().filter(|_| !changed.is_empty()) else {
+        let Some(kept) = self.client.kept.as_ref().filter(|_| changed.len() > 0) else {
             answer.encode(self.client.version, turn.output);
             return Ok(());
         };
-        let written = self.sessions.subscribe(kept, changed, &self.client, answer);
+        let written = self.sessions.subscribe(kept, changed.collect(), &self.client, answer);
         self.unsafe_answers += 1;
         written.map_err(|_| {
             let why = "too many changes of sessions wait to be written to disk";
@@ -105,17 +148,18 @@ impl Session {
         bounds::check_user_properties(&subscribe.properties.user_properties, limits)
     }
 
-    fn subscribe(
+    /// Puts a filter on the client's list, if it may be there.
+    fn grant(
         &mut self,
         subscription: &Subscription,
         id: Option<u32>,
         turn: &Turn<'_>,
-    ) -> Result<Held, Refused> {
+    ) -> Result<Granted, Refused> {
         self.check_rate()?;
         let filter = self.readable(&subscription.filter)?;
         self.check_room(&filter)?;
         let qos_max = self.app.dialect.qos_max;
-        let Self { verdicts, space, client, .. } = self;
+        let Self { verdicts, space, .. } = self;
         let asker = Asker { tenant: &space.tenant, now: turn.now };
         if !verdicts.allow(Action::Subscribe, filter.as_str(), &asker) {
             let detail = verdicts.explain(Action::Subscribe, filter.as_str(), &asker);
@@ -124,16 +168,12 @@ impl Session {
         }
         let asked = subscription.options;
         let options = SubscriptionOptions { qos: asked.qos.min(qos_max), ..asked };
-        let held = Held { filter: filter.clone(), options, id };
-        if filter.share().is_some() {
+        let held = Held { filter, options, id };
+        if held.filter.share().is_some() {
             self.join(&held)?;
-            self.client.subscriptions.insert(held.clone());
-            return Ok(held);
         }
-        space.subscribe(&filter, held.subscriber(client.recipient()));
-        let is_new = client.subscriptions.insert(held.clone());
-        self.bring_retained(&filter, options, is_new);
-        Ok(held)
+        let is_new = self.client.subscriptions.insert(held.clone());
+        Ok(Granted { held, is_new })
     }
 
     /// Makes the client a member of a group.
@@ -168,17 +208,15 @@ impl Session {
         Ok(())
     }
 
-    /// Brings the message that is kept for exactly this topic; AWS brings none for wildcards.
-    fn bring_retained(&self, filter: &TopicFilter, options: SubscriptionOptions, is_new: bool) {
-        let is_wanted = match options.retain_handling {
+    /// Whether what is retained is to be brought; AWS brings nothing for wildcards.
+    fn wants_retained(&self, granted: &Granted) -> bool {
+        let Granted { held, is_new } = granted;
+        let is_wanted = match held.options.retain_handling {
             RetainHandling::Send => true,
-            RetainHandling::SendIfNew => is_new,
+            RetainHandling::SendIfNew => *is_new,
             RetainHandling::DoNotSend => false,
         };
-        if is_wanted && (self.app.dialect.is_standard || !filter.has_wildcards()) {
-            let client = Arc::clone(&self.client);
-            self.retained.bring(&self.space.tenant, filter.clone(), client, options.qos);
-        }
+        is_wanted && (self.app.dialect.is_standard || !held.filter.has_wildcards())
     }
 
     fn readable(&self, text: &ByteString) -> Result<TopicFilter, Refused> {
@@ -186,7 +224,7 @@ impl Session {
             let code = reason::TOPIC_FILTER_INVALID;
             Refused { code, reason: "TOPIC_FILTER_INVALID", detail }
         };
-        let filter = TopicFilter::parse(ByteString::from(&**text))
+        let filter = TopicFilter::parse(text.clone())
             .map_err(|error| invalid(format!("the topic filter {text} {error}")))?;
         bounds::check_filter(&filter, self.limits(), &self.space.routing).map_err(invalid)?;
         Ok(filter)
@@ -264,7 +302,7 @@ impl Session {
         let packet_id = unsubscribe.packet_id;
         self.answer(
             Packet::Unsuback(Unsuback { packet_id, properties: None, codes }),
-            changed,
+            changed.into_iter(),
             turn,
         )?;
         if !ended.is_empty() {

@@ -3,9 +3,11 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use crate::space::{Recipient, Subscriber};
 use bytestring::ByteString;
+use foldhash::quality::RandomState;
 use mqtt::{HashMatch, QoS, SubscriptionOptions, TopicFilter};
+
+use crate::space::{Recipient, Subscriber};
 
 /// A subscription.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -19,13 +21,21 @@ pub(crate) struct Held {
 impl Held {
     /// It as the subscription of `to`.
     pub(crate) fn subscriber(&self, to: Recipient) -> Subscriber {
-        Subscriber { to, options: self.options, ids: self.id.map(|id| Arc::from([id])) }
+        Subscriber { to, options: self.options, ids: self.id.map(|id| Arc::new(vec![id])) }
     }
 }
 
 /// The subscriptions of one client, by the text of their filters. Bounded by its connection.
 #[derive(Default)]
-pub(crate) struct Subscriptions(Mutex<HashMap<ByteString, Held>>);
+pub(crate) struct Subscriptions(Mutex<ByFilter>);
+
+type ByFilter = HashMap<TopicFilter, Terms, RandomState>;
+
+/// What is held beside the filter.
+struct Terms {
+    options: SubscriptionOptions,
+    id: Option<u32>,
+}
 
 impl Subscriptions {
     /// Whether one with this filter may be added, or put in place, where `most` may be held.
@@ -36,36 +46,35 @@ impl Subscriptions {
 
     /// Adds a subscription, in place of the one with the same filter; whether there was none.
     pub(crate) fn insert(&self, held: Held) -> bool {
-        // A copy: the text must not hold the buffer that it came in.
-        self.lock().insert(ByteString::from(held.filter.as_str()), held).is_none()
+        let Held { filter, options, id } = held;
+        self.lock().insert(filter, Terms { options, id }).is_none()
     }
 
     pub(crate) fn remove(&self, filter: &str) -> Option<TopicFilter> {
-        self.lock().remove(filter).map(|held| held.filter)
+        self.lock().remove_entry(filter).map(|(filter, _)| filter)
     }
 
     /// The identifiers of those that match `topic`.
-    pub(crate) fn ids_matching(&self, topic: &str) -> Option<Arc<[u32]>> {
+    pub(crate) fn ids_matching(&self, topic: &str) -> Option<Arc<Vec<u32>>> {
         let held = self.lock();
         // Only where the standard's dialect is spoken are there any.
-        let with_ids = held.values().filter_map(|held| Some((held.id?, held)));
-        let matching =
-            with_ids.filter(|(_, held)| held.filter.matches(topic, HashMatch::ParentToo));
+        let with_ids = held.iter().filter_map(|(filter, terms)| Some((terms.id?, filter)));
+        let matching = with_ids.filter(|(_, filter)| filter.matches(topic, HashMatch::ParentToo));
         let ids: Vec<u32> = matching.map(|(id, _)| id).collect();
-        (!ids.is_empty()).then(|| ids.into())
+        (!ids.is_empty()).then(|| Arc::new(ids))
     }
 
     /// The filters of those that are shared.
     pub(crate) fn shared(&self) -> Vec<ByteString> {
         let held = self.lock();
-        let shared = held.iter().filter(|(_, held)| held.filter.share().is_some());
-        shared.map(|(text, _)| text.clone()).collect()
+        let shared = held.keys().filter(|filter| filter.share().is_some());
+        shared.map(|filter| filter.as_str().into()).collect()
     }
 
     /// Removes them all.
     pub(crate) fn take(&self) -> Vec<TopicFilter> {
         let held = std::mem::take(&mut *self.lock());
-        held.into_values().map(|held| held.filter).collect()
+        held.into_keys().collect()
     }
 
     /// The first `most` whose filters come after `after`, sorted by filter; and whether there are
@@ -75,8 +84,8 @@ impl Subscriptions {
         let is_next = |filter: &str| after.is_none_or(|after| filter > after);
         let mut page: Vec<_> = held
             .iter()
-            .filter(|(filter, _)| is_next(filter))
-            .map(|(filter, held)| (filter.clone(), held.options.qos))
+            .filter(|(filter, _)| is_next(filter.as_str()))
+            .map(|(filter, terms)| (ByteString::from(filter.as_str()), terms.options.qos))
             .collect();
         drop(held);
         page.sort_unstable_by(|(one, _), (other, _)| one.cmp(other));
@@ -85,7 +94,7 @@ impl Subscriptions {
         (page, has_more)
     }
 
-    fn lock(&self) -> MutexGuard<'_, HashMap<ByteString, Held>> {
+    fn lock(&self) -> MutexGuard<'_, ByFilter> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

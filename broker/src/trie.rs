@@ -1,39 +1,52 @@
-//! Who subscribes to what: a hash table of exact topics beside a tree of filters with wildcards.
+//! Who subscribes to what: a table of exact topics beside a tree of filters with wildcards.
+//!
+//! The tree is made for very many filters that few hold: nodes are small and lie side by side, the
+//! steps from node to node are in one table, and the text of a level is kept once.
+
+mod holders;
+mod levels;
+mod slab;
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use foldhash::quality::RandomState;
 use mqtt::{HashMatch, TopicFilter};
 
+use self::holders::Holders;
+use self::levels::Levels;
+use self::slab::{Slab, Slot};
+
 /// Subscriptions, each with the number of its holder.
 #[derive(Debug)]
 pub(crate) struct Trie<T> {
-    exact: HashMap<Box<str>, Holders<T>, RandomState>,
-    root: Node<T>,
+    exact: HashMap<Arc<str>, Holders<T>, RandomState>,
+    nodes: Slab<Node>,
+    /// From a node, by the number of a level, to the next.
+    steps: HashMap<(Slot, Slot), Slot, RandomState>,
+    levels: Levels,
+    holders: Slab<Holders<T>>,
 }
 
-#[derive(Debug)]
-struct Node<T> {
-    children: HashMap<Box<str>, Self, RandomState>,
-    plus: Option<Box<Self>>,
+#[derive(Debug, Default)]
+struct Node {
+    plus: Option<Slot>,
     /// Whose filter ends here.
-    here: Holders<T>,
+    here: Option<Slot>,
     /// Whose filter has `#` below here.
-    below: Holders<T>,
+    below: Option<Slot>,
+    /// How many steps by name lead on.
+    steps: u32,
 }
 
-/// By number. Numbers grow, so that a new holder is mostly the last.
-type Holders<T> = Vec<(u64, T)>;
+const ROOT: Slot = Slot::FIRST;
 
 impl<T> Default for Trie<T> {
     fn default() -> Self {
-        Self { exact: HashMap::default(), root: Node::default() }
-    }
-}
-
-impl<T> Default for Node<T> {
-    fn default() -> Self {
-        Self { children: HashMap::default(), plus: None, here: Vec::new(), below: Vec::new() }
+        let mut nodes = Slab::default();
+        nodes.add();
+        let (exact, steps, levels, holders) = Default::default();
+        Self { exact, nodes, steps, levels, holders }
     }
 }
 
@@ -41,23 +54,19 @@ impl<T> Trie<T> {
     /// Adds the subscription of `holder`, in place of the one it had with this filter.
     pub(crate) fn insert(&mut self, filter: &TopicFilter, holder: u64, value: T) {
         let holders = if filter.has_wildcards() {
-            self.root.holders(filter)
+            self.holders_of(filter)
         } else {
-            self.exact.entry(filter.filter().into()).or_default()
+            self.exact.entry(filter.filter_text()).or_default()
         };
-        match holders.binary_search_by_key(&holder, |(number, _)| *number) {
-            Ok(at) => holders[at].1 = value,
-            Err(at) => holders.insert(at, (holder, value)),
-        }
+        holders.insert(holder, value);
     }
 
     /// Removes the subscription of `holder`, if it is there.
     pub(crate) fn remove(&mut self, filter: &TopicFilter, holder: u64) {
         if filter.has_wildcards() {
-            let levels: Vec<&str> = filter.levels().collect();
-            self.root.remove(&levels, holder);
+            self.remove_path(filter, holder);
         } else if let Some(holders) = self.exact.get_mut(filter.filter()) {
-            remove_from(holders, holder);
+            holders.remove(holder);
             if holders.is_empty() {
                 self.exact.remove(filter.filter());
             }
@@ -73,110 +82,154 @@ impl<T> Trie<T> {
         found: &mut impl FnMut(u64, &'t T),
     ) {
         if let Some(holders) = self.exact.get(topic) {
-            each(holders, found);
+            holders.each(found);
         }
-        let mut levels = topic.split('/');
-        let first = levels.next().unwrap_or_default();
+        let root = self.nodes.get(ROOT);
+        if root.is_empty() {
+            return;
+        }
         // A wildcard at the first level does not match topics that begin with `$` (MQTT-4.7.2-1).
-        if first.starts_with('$') {
-            if let Some(child) = self.root.children.get(first) {
-                child.matches(levels, hash, found);
-            }
-        } else {
-            self.root.descend(first, levels, hash, found);
+        if topic.starts_with('$') {
+            let (first, rest) = topic.split_once('/').unwrap_or((topic, ""));
+            let step = self.levels.find(first).and_then(|level| self.step(ROOT, level));
+            let Some(node) = step else { return };
+            let levels: Vec<_> = rest.split('/').map(|level| self.levels.find(level)).collect();
+            let is_whole = first.len() == topic.len();
+            return self.descend(node, if is_whole { &[] } else { &levels }, hash, found);
         }
-    }
-}
-
-impl<T> Node<T> {
-    /// Those whose filter is `filter`, which has wildcards.
-    fn holders(&mut self, filter: &TopicFilter) -> &mut Holders<T> {
-        let mut node = self;
-        for level in filter.levels() {
-            node = match level {
-                "#" => return &mut node.below,
-                "+" => node.plus.get_or_insert_default(),
-                level => node.children.entry(level.into()).or_default(),
-            };
-        }
-        &mut node.here
+        let levels: Vec<_> = topic.split('/').map(|level| self.levels.find(level)).collect();
+        self.descend(ROOT, &levels, hash, found);
     }
 
-    fn remove(&mut self, levels: &[&str], holder: u64) {
-        match levels.split_first() {
-            None => remove_from(&mut self.here, holder),
-            Some((&"#", _)) => remove_from(&mut self.below, holder),
-            Some((&"+", rest)) => {
-                if let Some(plus) = &mut self.plus {
-                    plus.remove(rest, holder);
-                    if plus.is_empty() {
-                        self.plus = None;
-                    }
-                }
-            }
-            Some((level, rest)) => {
-                if let Some(child) = self.children.get_mut(*level) {
-                    child.remove(rest, holder);
-                    if child.is_empty() {
-                        self.children.remove(*level);
-                    }
-                }
-            }
-        }
-    }
-
-    /// What matches from here on, where `levels` are left of the topic.
-    fn matches<'t>(
-        &'t self,
-        mut levels: std::str::Split<'_, char>,
-        hash: HashMatch,
-        found: &mut impl FnMut(u64, &'t T),
-    ) {
-        match levels.next() {
-            Some(level) => self.descend(level, levels, hash, found),
-            None => {
-                each(&self.here, found);
-                if hash == HashMatch::ParentToo {
-                    each(&self.below, found);
-                }
-            }
-        }
-    }
-
+    /// What matches from `node` on, where `levels` are left of the topic.
     fn descend<'t>(
         &'t self,
-        level: &str,
-        rest: std::str::Split<'_, char>,
+        node: Slot,
+        levels: &[Option<Slot>],
         hash: HashMatch,
         found: &mut impl FnMut(u64, &'t T),
     ) {
-        each(&self.below, found);
-        if let Some(plus) = &self.plus {
-            plus.matches(rest.clone(), hash, found);
+        let at = self.nodes.get(node);
+        let Some((level, rest)) = levels.split_first() else {
+            self.each(at.here, found);
+            if hash == HashMatch::ParentToo {
+                self.each(at.below, found);
+            }
+            return;
+        };
+        self.each(at.below, found);
+        if let Some(plus) = at.plus {
+            self.descend(plus, rest, hash, found);
         }
-        if let Some(child) = self.children.get(level) {
-            child.matches(rest, hash, found);
+        if at.steps > 0
+            && let Some(next) = level.and_then(|level| self.step(node, level))
+        {
+            self.descend(next, rest, hash, found);
         }
     }
 
+    fn each<'t>(&'t self, holders: Option<Slot>, found: &mut impl FnMut(u64, &'t T)) {
+        if let Some(holders) = holders {
+            self.holders.get(holders).each(found);
+        }
+    }
+
+    fn step(&self, from: Slot, level: Slot) -> Option<Slot> {
+        self.steps.get(&(from, level)).copied()
+    }
+
+    /// Those whose filter is `filter`, which has wildcards.
+    fn holders_of(&mut self, filter: &TopicFilter) -> &mut Holders<T> {
+        let mut at = ROOT;
+        for level in filter.levels() {
+            at = match level {
+                "#" => break,
+                "+" => self.plus_of(at),
+                level => self.next_of(at, level),
+            };
+        }
+        let node = self.nodes.get_mut(at);
+        let place = if ends_with_hash(filter) { &mut node.below } else { &mut node.here };
+        let holders = *place.get_or_insert_with(|| self.holders.add());
+        self.holders.get_mut(holders)
+    }
+
+    fn plus_of(&mut self, node: Slot) -> Slot {
+        if let Some(plus) = self.nodes.get(node).plus {
+            return plus;
+        }
+        let plus = self.nodes.add();
+        self.nodes.get_mut(node).plus = Some(plus);
+        plus
+    }
+
+    fn next_of(&mut self, node: Slot, level: &str) -> Slot {
+        let level = self.levels.find_or_add(level);
+        *self.steps.entry((node, level)).or_insert_with(|| {
+            self.levels.begin_use(level);
+            self.nodes.get_mut(node).steps += 1;
+            self.nodes.add()
+        })
+    }
+
+    fn remove_path(&mut self, filter: &TopicFilter, holder: u64) {
+        let Some(path) = self.path(filter) else { return };
+        let Some(last) = path.last() else { return };
+        let node = self.nodes.get_mut(*last);
+        let place = if ends_with_hash(filter) { &mut node.below } else { &mut node.here };
+        let Some(slot) = *place else { return };
+        let holders = self.holders.get_mut(slot);
+        holders.remove(holder);
+        if !holders.is_empty() {
+            return;
+        }
+        *place = None;
+        self.holders.remove(slot);
+        let steps: Vec<(Slot, &str)> = path.iter().copied().zip(filter.levels()).collect();
+        for ((from, level), node) in steps.into_iter().zip(path.iter().skip(1)).rev() {
+            if !self.nodes.get(*node).is_empty() {
+                return;
+            }
+            self.nodes.remove(*node);
+            self.unlink(from, level);
+        }
+    }
+
+    /// The nodes that `filter` leads through, if they are all there.
+    fn path(&self, filter: &TopicFilter) -> Option<Vec<Slot>> {
+        let mut path = vec![ROOT];
+        let mut at = ROOT;
+        for level in filter.levels() {
+            at = match level {
+                "#" => break,
+                "+" => self.nodes.get(at).plus?,
+                level => self.step(at, self.levels.find(level)?)?,
+            };
+            path.push(at);
+        }
+        Some(path)
+    }
+
+    fn unlink(&mut self, from: Slot, level: &str) {
+        let node = self.nodes.get_mut(from);
+        if level == "+" {
+            node.plus = None;
+        } else if let Some(number) = self.levels.find(level) {
+            node.steps -= 1;
+            self.steps.remove(&(from, number));
+            self.levels.end_use(level, number);
+        }
+    }
+}
+
+impl Node {
     fn is_empty(&self) -> bool {
-        self.children.is_empty()
-            && self.plus.is_none()
-            && self.here.is_empty()
-            && self.below.is_empty()
+        self.steps == 0 && self.plus.is_none() && self.here.is_none() && self.below.is_none()
     }
 }
 
-fn each<'t, T>(holders: &'t Holders<T>, found: &mut impl FnMut(u64, &'t T)) {
-    for (number, value) in holders {
-        found(*number, value);
-    }
-}
-
-fn remove_from<T>(holders: &mut Holders<T>, holder: u64) {
-    if let Ok(at) = holders.binary_search_by_key(&holder, |(number, _)| *number) {
-        holders.remove(at);
-    }
+fn ends_with_hash(filter: &TopicFilter) -> bool {
+    filter.filter().ends_with('#')
 }
 
 #[cfg(test)]
@@ -222,7 +275,8 @@ mod tests {
             trie.remove(&filter(text), 1);
             trie.remove(&filter(text), 2);
         }
-        assert!(trie.exact.is_empty() && trie.root.is_empty());
+        assert!(trie.exact.is_empty() && trie.steps.is_empty() && trie.levels.is_empty());
+        assert_eq!((trie.nodes.len(), trie.holders.len()), (1, 0));
     }
 
     fn text(levels: &'static str) -> impl Strategy<Value = String> {

@@ -1,17 +1,20 @@
 //! Topic filters: which messages a subscription asks for.
 
+use std::borrow::Borrow;
 use std::fmt;
+use std::num::NonZeroU16;
+use std::sync::Arc;
 
 use bytestring::ByteString;
 
 use crate::topic::TOPIC_BYTES_MAX;
 
-/// A topic filter that the standards allow, shared or not.
+/// A topic filter that the standards allow, shared or not. Clones share its text.
 #[derive(Debug, Clone)]
 pub struct TopicFilter {
-    text: ByteString,
+    text: Arc<str>,
     /// Where the share's name ends; none if it is not shared.
-    share_end: Option<usize>,
+    share_end: Option<NonZeroU16>,
     has_wildcards: bool,
 }
 
@@ -53,7 +56,8 @@ pub enum HashMatch {
 const SHARE: &str = "$share/";
 
 impl TopicFilter {
-    /// Checks a text. `$share/{name}/{filter}` is a shared subscription in either version.
+    /// Checks a text. `$share/{name}/{filter}` is a shared subscription in either version. The
+    /// filter has a copy: it does not hold the buffer that the text came in.
     pub fn parse(text: ByteString) -> Result<Self, InvalidFilter> {
         if text.is_empty() {
             return Err(InvalidFilter::Empty);
@@ -66,7 +70,7 @@ impl TopicFilter {
         }
         let share_end = share_end(&text)?;
         let has_wildcards = check_wildcards(after_share(&text, share_end))?;
-        Ok(Self { text, share_end, has_wildcards })
+        Ok(Self { text: Arc::from(&*text), share_end, has_wildcards })
     }
 
     /// The whole text, as it was sent.
@@ -76,12 +80,17 @@ impl TopicFilter {
 
     /// The name of a shared subscription.
     pub fn share(&self) -> Option<&str> {
-        self.text.get(SHARE.len()..self.share_end?)
+        self.text.get(SHARE.len()..usize::from(self.share_end?.get()))
     }
 
     /// The filter without the prefix of a shared subscription.
     pub fn filter(&self) -> &str {
         after_share(&self.text, self.share_end)
+    }
+
+    /// [`Self::filter`], to be kept: where that is the whole text, the same memory.
+    pub fn filter_text(&self) -> Arc<str> {
+        if self.share_end.is_none() { Arc::clone(&self.text) } else { self.filter().into() }
     }
 
     /// The levels of [`Self::filter`]; at least one, which may be empty.
@@ -132,6 +141,12 @@ impl std::hash::Hash for TopicFilter {
     }
 }
 
+impl Borrow<str> for TopicFilter {
+    fn borrow(&self) -> &str {
+        &self.text
+    }
+}
+
 impl fmt::Display for TopicFilter {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.text)
@@ -139,7 +154,7 @@ impl fmt::Display for TopicFilter {
 }
 
 /// Where the share's name ends, if the text is of a shared subscription.
-fn share_end(text: &str) -> Result<Option<usize>, InvalidFilter> {
+fn share_end(text: &str) -> Result<Option<NonZeroU16>, InvalidFilter> {
     let Some(rest) = text.strip_prefix(SHARE) else { return Ok(None) };
     let (name, filter) = rest.split_once('/').unwrap_or((rest, ""));
     if name.is_empty() || name.contains(['+', '#']) {
@@ -148,7 +163,9 @@ fn share_end(text: &str) -> Result<Option<usize>, InvalidFilter> {
     if filter.is_empty() {
         return Err(InvalidFilter::ShareWithoutFilter);
     }
-    Ok(Some(SHARE.len().saturating_add(name.len())))
+    // No text is longer than that.
+    let end = u16::try_from(SHARE.len().saturating_add(name.len())).unwrap_or(u16::MAX);
+    Ok(NonZeroU16::new(end))
 }
 
 /// Bytes are split in less time than characters.
@@ -156,8 +173,8 @@ fn level_bytes(text: &str) -> impl Iterator<Item = &[u8]> {
     text.as_bytes().split(|byte| *byte == b'/')
 }
 
-fn after_share(text: &str, share_end: Option<usize>) -> &str {
-    let start = share_end.map_or(0, |end| end.saturating_add(1));
+fn after_share(text: &str, share_end: Option<NonZeroU16>) -> &str {
+    let start = share_end.map_or(0, |end| usize::from(end.get()).saturating_add(1));
     text.get(start..).unwrap_or_default()
 }
 

@@ -88,6 +88,16 @@ impl Document {
         self.version
     }
 
+    /// How many patterns a decision has to be compared with, at most; none if it takes more than
+    /// that, for there are conditions or variables.
+    pub fn plain_patterns(&self) -> Option<usize> {
+        self.statements.iter().try_fold(0_usize, |sum, statement| {
+            let is_plain = statement.asked().next().is_none();
+            let patterns = statement.actions.patterns.len() + statement.resources.patterns.len();
+            is_plain.then(|| sum.saturating_add(patterns))
+        })
+    }
+
     /// Whether a decision may change as time passes: a condition or a variable asks for
     /// `aws:CurrentTime` or `aws:EpochTime`.
     pub fn depends_on_time(&self) -> bool {

@@ -104,6 +104,22 @@ pub fn evaluate<'a>(documents: &[(&'a str, &'a Document)], request: &Request<'_>
     }
 }
 
+/// Whether [`evaluate`] allows `request`; found in less time, for it does not say why.
+pub fn allows<'a>(
+    documents: impl IntoIterator<Item = &'a Document>,
+    request: &Request<'_>,
+) -> bool {
+    let mut is_allowed = false;
+    for statement in documents.into_iter().flat_map(|document| &document.statements) {
+        match statement.effect {
+            Effect::Allow => is_allowed = is_allowed || statement.check(request).is_ok(),
+            Effect::Deny if statement.check(request).is_ok() => return false,
+            Effect::Deny => {}
+        }
+    }
+    is_allowed
+}
+
 /// Every statement of `documents`, in order.
 pub(crate) fn places<'a>(
     documents: &[(&'a str, &'a Document)],

@@ -17,6 +17,6 @@ mod variables;
 
 pub use context::{Context, ContextMap};
 pub use document::{Dialect, Document, Effect, Version, document_length_without_whitespace};
-pub use evaluate::{Decision, Mismatch, Nearest, Place, Request, evaluate};
+pub use evaluate::{Decision, Mismatch, Nearest, Place, Request, allows, evaluate};
 pub use explain::hints;
 pub use malformed::Malformed;

@@ -99,7 +99,7 @@ impl Sessions {
                 Member { to: subscriber.to, options: subscriber.options, ids: subscriber.ids };
             self.join_with(space, filter, member, groups.get(filter.as_str()).cloned());
         } else {
-            space.subscribe(filter, held.subscriber(to));
+            space.subscribe([(filter, held.subscriber(to))]);
         }
         session.subscriptions.insert(held);
     }
