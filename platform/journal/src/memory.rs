@@ -26,7 +26,7 @@ struct State {
     safe: Contents,
     /// What a running journal sees.
     current: Contents,
-    /// Written and not yet safe: a crash may or may not keep each of these.
+    /// Written and not yet safe: a crash keeps as many of these, from the first, as it likes.
     written: Vec<Change>,
     reserved: u64,
     /// The journal that uses the disk.
@@ -81,11 +81,12 @@ impl MemoryDisk {
     pub fn crash(&self, random: &Random) {
         let mut state = self.state();
         let written = std::mem::take(&mut state.written);
-        for change in written {
-            let [byte] = random.bytes();
-            if byte % 2 == 0 {
-                state.safe.apply(change);
-            }
+        // As of segments, which are read up to what is torn, and of PostgreSQL: no change without
+        // those before it.
+        let number = usize::from(u16::from_be_bytes(random.bytes()));
+        let kept = number % (written.len() + 1);
+        for change in written.into_iter().take(kept) {
+            state.safe.apply(change);
         }
         state.crashes += 1;
         state.user = None;
