@@ -7,8 +7,8 @@ use ferrite_journal::{Journal, JournalError, JournalUrl, Options, QueueId, Seque
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tempfile::TempDir;
 
-use crate::env;
 use crate::witness::{append, append_safely, release_safely};
+use crate::{env, files};
 
 /// Names the journal's directory to the child, which is this test binary once more.
 const CHILD: &str = "FERRITE_JOURNAL_FULL_CHILD";
@@ -104,30 +104,35 @@ fn a_full_disk_refuses_entries_until_there_is_room() {
     assert!(child.status.success() && output.contains("went on"), "{output}{errors}");
 }
 
-/// Appends until the disk is full.
+/// Appends until the disk is full, so that not even a short entry fits.
 async fn fill(journal: &Journal) -> Vec<Sequence> {
     let mut written = Vec::new();
-    loop {
-        let receipt = append(journal, &[(A, 0)], [7; 10_000]).unwrap();
-        let sequence = receipt.sequence;
-        match receipt.settled().await {
-            Ok(()) => written.push(sequence),
-            Err(JournalError::Full) => return written,
-            Err(error) => panic!("{error:?}"),
+    for length in [10_000, 100, 1] {
+        loop {
+            let receipt = append(journal, &[(A, 0)], vec![7; length]).unwrap();
+            let sequence = receipt.sequence;
+            match receipt.settled().await {
+                Ok(()) => written.push(sequence),
+                Err(JournalError::Full) => break,
+                Err(error) => panic!("{error:?}"),
+            }
         }
     }
+    written
 }
 
 #[tokio::test]
 async fn what_is_given_back_makes_room_on_a_full_disk() {
     let Some(disk) = Disk::mount() else { return };
     let (env, directory) = (env(), disk.0.path().join("journal"));
-    let url = JournalUrl::Segments { directory };
+    let url = JournalUrl::Segments { directory: directory.clone() };
     let options = Options { segment_bytes: 100_000, release_s: 0, ..Options::default() };
     let (journal, _) = Journal::open(url.clone(), options.clone(), &env).await.unwrap();
     for _ in 0..3 {
         let written = fill(&journal).await;
         assert!(written.len() > 100, "{}", written.len());
+        // What was half written is not there any more.
+        assert_eq!(files::bytes(&directory), journal.size().bytes);
         journal.release(written.iter().map(|sequence| (A, *sequence)));
         while journal.size().bytes > 500_000 {
             tokio::task::yield_now().await;

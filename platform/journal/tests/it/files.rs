@@ -47,7 +47,7 @@ pub(crate) fn copy(from: &Path, to: &Path) {
     }
 }
 
-fn bytes(directory: &Path) -> u64 {
+pub(crate) fn bytes(directory: &Path) -> u64 {
     segments(directory).iter().map(|path| path.metadata().unwrap().len()).sum()
 }
 

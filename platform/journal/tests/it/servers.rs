@@ -1,9 +1,12 @@
 //! PostgreSQL's own cases: who owns the journal, and what happens while the database is away.
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use ferrite_journal::{Journal, JournalError, JournalUrl, Options, QueueId};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinSet;
 
 use crate::engines::{Place, execute};
@@ -76,6 +79,71 @@ async fn broken_connections_lose_and_repeat_nothing() {
         .collect();
     assert_eq!(waiting(&journal, &recovered, A).await, expected);
     assert_eq!(recovered.queues[&QueueId(2)].len(), 10);
+}
+
+/// Stands between the journal and PostgreSQL, and loses an answer when it is told to.
+#[derive(Clone)]
+struct Relay {
+    server: SocketAddr,
+    loses_next: Arc<AtomicBool>,
+}
+
+impl Relay {
+    async fn run(self, listener: TcpListener) {
+        let mut connections = JoinSet::new();
+        while let Ok((client, _)) = listener.accept().await {
+            connections.spawn(self.clone().relay(client));
+        }
+    }
+
+    /// Passes bytes on until one end closes, or an answer is to be lost, and the connection with it.
+    async fn relay(self, mut client: TcpStream) {
+        let mut server = TcpStream::connect(self.server).await.unwrap();
+        let (mut asked, mut answered) = ([0; 8192], [0; 8192]);
+        loop {
+            tokio::select! {
+                count = client.read(&mut asked) => {
+                    let Ok(count @ 1..) = count else { return };
+                    server.write_all(&asked[..count]).await.unwrap();
+                }
+                count = server.read(&mut answered) => {
+                    let Ok(count @ 1..) = count else { return };
+                    if self.loses_next.swap(false, Ordering::AcqRel) {
+                        return;
+                    }
+                    client.write_all(&answered[..count]).await.unwrap();
+                }
+            }
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_commit_whose_answer_is_lost_is_not_repeated() {
+    let Some(place) = Place::postgres().await else { return };
+    let url = url(&place);
+    let (user, rest) = url.split_once('@').unwrap();
+    let (server, database) = rest.split_once('/').unwrap();
+    let server = tokio::net::lookup_host(server).await.unwrap().next().unwrap();
+    let relay = Relay { server, loses_next: Arc::default() };
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("{user}@{}/{database}", listener.local_addr().unwrap());
+    let mut relaying = JoinSet::new();
+    relaying.spawn(relay.clone().run(listener));
+
+    let url = JournalUrl::Postgres { url };
+    let (journal, _) = Journal::open(url, Options::default(), &env()).await.unwrap();
+    // The statement is prepared by then: the next answer is a commit's.
+    append_safely(&journal, &[(A, 0)], "first").await;
+    relay.loses_next.store(true, Ordering::Release);
+    append_safely(&journal, &[(A, 0)], "second").await;
+    assert!(!relay.loses_next.load(Ordering::Acquire));
+    append_safely(&journal, &[(A, 0)], "third").await;
+    drop(journal);
+    let (journal, recovered) = place.open().await;
+    let bodies: Vec<_> =
+        waiting(&journal, &recovered, A).await.into_iter().map(|(body, _)| body).collect();
+    assert_eq!(bodies, ["first", "second", "third"]);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
