@@ -7,6 +7,7 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
 use bytestring::ByteString;
+use foldhash::quality::RandomState;
 use types::Timestamp;
 
 /// Clients remembered in each space; beyond that whoever left first is forgotten.
@@ -58,13 +59,13 @@ impl Departure {
 #[derive(Debug)]
 pub(crate) struct Departures {
     clients_max: usize,
-    by_id: HashMap<ByteString, Departure>,
+    by_id: HashMap<ByteString, Departure, RandomState>,
     by_age: BTreeMap<(Timestamp, u64), ByteString>,
 }
 
 impl Departures {
     pub(crate) fn new(clients_max: usize) -> Self {
-        Self { clients_max, by_id: HashMap::new(), by_age: BTreeMap::new() }
+        Self { clients_max, by_id: HashMap::default(), by_age: BTreeMap::new() }
     }
 
     /// Takes note that the client `id` has left.

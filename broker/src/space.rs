@@ -121,7 +121,7 @@ pub(crate) struct Space {
     doors: Box<[tokio::sync::Mutex<()>]>,
     hasher: RandomState,
     clients: Mutex<Clients>,
-    sessions: Mutex<HashMap<ByteString, Arc<Persistent>>>,
+    sessions: Mutex<HashMap<ByteString, Arc<Persistent>, RandomState>>,
     topics: RwLock<Trie<Subscriber>>,
     generation: AtomicU64,
 }
@@ -146,7 +146,7 @@ impl Space {
             hasher: RandomState::default(),
             sessions: Mutex::default(),
             clients: Mutex::new(Clients {
-                present: HashMap::new(),
+                present: HashMap::default(),
                 departed: Departures::new(CLIENTS_MAX),
             }),
             topics: RwLock::default(),
@@ -296,14 +296,14 @@ impl Space {
         self.clients.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn sessions(&self) -> MutexGuard<'_, HashMap<ByteString, Arc<Persistent>>> {
+    fn sessions(&self) -> MutexGuard<'_, HashMap<ByteString, Arc<Persistent>, RandomState>> {
         self.sessions.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 /// Who is there, and who was.
 struct Clients {
-    present: HashMap<ByteString, Arc<Client>>,
+    present: HashMap<ByteString, Arc<Client>, RandomState>,
     departed: Departures,
 }
 

@@ -3,12 +3,12 @@
 //! The last entries stay in memory for whoever asks `why was my device refused?`; refusals also go
 //! to the server's own log. A storm of them is counted rather than written.
 
-use std::collections::VecDeque;
+use std::collections::{HashMap, VecDeque};
 use std::net::SocketAddr;
 use std::sync::{Mutex, PoisonError};
 
 use env::Env;
-use metrics::counter;
+use metrics::{Counter, counter};
 use serde::Serialize;
 use types::Timestamp;
 
@@ -25,12 +25,16 @@ pub struct DeviceLog {
     recent: Mutex<Recent>,
 }
 
+/// How many events of a kind went well or badly.
+type Counters = HashMap<(&'static str, DeviceStatus), Counter>;
+
 #[derive(Default)]
 struct Recent {
     entries: VecDeque<DeviceEvent>,
     second: i64,
     lines: u32,
     unwritten: u64,
+    counters: Counters,
 }
 
 /// Something that happened to a client, with AWS's words for it.
@@ -71,7 +75,7 @@ pub struct DeviceEvent {
 }
 
 /// How something went.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
 #[allow(missing_docs, reason = "the names say it")]
 pub enum DeviceStatus {
     Success,
@@ -107,10 +111,8 @@ impl DeviceLog {
     /// Keeps `event`, in place of the oldest one if there are too many.
     pub fn record(&self, mut event: DeviceEvent) {
         event.timestamp = self.env.clock.now();
-        let status = if event.status == DeviceStatus::Failure { "failure" } else { "success" };
-        counter!("ferrite_device_events_total", "event" => event.event_type, "status" => status)
-            .increment(1);
         let mut recent = self.recent.lock().unwrap_or_else(PoisonError::into_inner);
+        recent.count(&event);
         if let Some(unwritten) = recent.line(&event) {
             write_line(&event, unwritten);
         }
@@ -133,6 +135,15 @@ impl DeviceLog {
 }
 
 impl Recent {
+    fn count(&mut self, event: &DeviceEvent) {
+        let (event, status) = (event.event_type, event.status);
+        let word = if status == DeviceStatus::Failure { "failure" } else { "success" };
+        let counter = self.counters.entry((event, status)).or_insert_with(
+            || counter!("ferrite_device_events_total", "event" => event, "status" => word),
+        );
+        counter.increment(1);
+    }
+
     /// Whether `event` gets a line in the server's log: how many went without one before it.
     fn line(&mut self, event: &DeviceEvent) -> Option<u64> {
         if event.status == DeviceStatus::Success {

@@ -84,13 +84,10 @@ async fn simulate(seed: u64) {
         choices.limits.mqtt_waiting_messages_max = 4;
         choices.limits.mqtt_queue_drain_per_s = pace;
     });
-    let mut simulation = Simulation {
-        world: world.await,
-        devices: devices(),
-        model: Model::new(pace == 0),
-        dice,
-    };
-    let allowed = ["Connect", "Subscribe", "Receive", "Publish"].map(|action| ("Allow", action, "*"));
+    let mut simulation =
+        Simulation { world: world.await, devices: devices(), model: Model::new(pace == 0), dice };
+    let allowed =
+        ["Connect", "Subscribe", "Receive", "Publish"].map(|action| ("Allow", action, "*"));
     let secret = format!("topic/{SECRET}");
     let allowed = [&allowed[..], &[("Deny", "Receive", &secret)]].concat();
     simulation.world.set_policy("barred", &policy(&allowed));

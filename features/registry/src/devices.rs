@@ -11,6 +11,7 @@ mod endpoint_name;
 mod follow;
 mod live;
 mod load;
+mod records;
 mod refusals;
 
 use std::sync::Arc;
@@ -25,6 +26,7 @@ use tokio::sync::Notify;
 use self::documents::Documents;
 use self::live::{Connection, Live, Moment};
 use self::load::{Found, Loaded, Subject};
+use self::records::Records;
 
 /// How often permissions are read again when records changed between two reads.
 const ATTEMPTS_MAX: usize = 8;
@@ -32,6 +34,7 @@ const ATTEMPTS_MAX: usize = 8;
 /// Tells who devices are and what they may do, and keeps that current.
 pub struct Devices {
     app: Arc<App>,
+    records: Records,
     documents: Documents,
     live: Live,
     /// Permissions changed while they were made.
@@ -43,6 +46,7 @@ impl Devices {
     pub fn start(app: &Arc<App>) -> Arc<Self> {
         let devices = Arc::new(Self {
             app: Arc::clone(app),
+            records: Records::new(&app.store),
             documents: Documents::default(),
             live: Live::default(),
             is_stale: Notify::new(),
@@ -61,7 +65,8 @@ impl Devices {
             match loaded.pop() {
                 Some(Loaded::Found(found)) => return Ok(self.hand_out(subject, found, since)),
                 Some(Loaded::Refused(refusal)) => return Err(refusal),
-                Some(Loaded::Moved) | None => {}
+                // What is remembered may be of two moments; what is read anew is not.
+                Some(Loaded::Moved) | None => self.records.clear(),
             }
         }
         Err(refusals::always_changing())

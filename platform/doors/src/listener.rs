@@ -2,7 +2,7 @@
 
 use std::future::Future;
 use std::io;
-use std::net::SocketAddr;
+use std::net::{SocketAddr, TcpListener as StdTcpListener, TcpStream as StdTcpStream};
 use std::pin::Pin;
 use std::sync::Arc;
 
@@ -17,6 +17,8 @@ use crate::{DoorError, Network};
 
 /// How many connections may wait to be accepted; the system may allow fewer.
 const BACKLOG: u32 = 4096;
+/// How many are accepted at once, so that whoever serves them is woken once for all.
+const TOGETHER_MAX: usize = 64;
 
 /// A port to listen on.
 #[derive(Clone, Debug)]
@@ -48,18 +50,30 @@ pub struct Listener {
     door: Arc<Door>,
     address: SocketAddr,
     socket: TcpListener,
+    /// The same one: what is accepted from it need not leave a reactor before it comes to that of
+    /// its worker.
+    unwatched: StdTcpListener,
     env: Env,
     tell: Tell,
 }
 
+/// A connection that was accepted, and its places.
+struct Newcomer {
+    stream: StdTcpStream,
+    address: SocketAddr,
+    places: Admitted,
+}
+
+type Accepted = io::Result<(StdTcpStream, SocketAddr)>;
+
 /// Opens `door`. Connections wait from here on, and are let in by [`Listener::serve`].
 pub async fn open(door: Door, env: &Env) -> Result<Listener, DoorError> {
-    let listening = listen(door.address).and_then(|socket| Ok((socket.local_addr()?, socket)));
-    match listening {
-        Ok((address, socket)) => Ok(Listener {
+    match listen(door.address).and_then(watched) {
+        Ok((socket, unwatched, address)) => Ok(Listener {
             door: Arc::new(door),
             address,
             socket,
+            unwatched,
             env: env.clone(),
             tell: Box::new(|away| tracing::warn!(reason = away.reason(), "{away}")),
         }),
@@ -89,12 +103,15 @@ impl Listener {
         F: Fn(Arrival) -> Fut,
         Fut: Future<Output = ()> + Send + 'static,
     {
-        self.let_in(|stream, address, (place, handshake)| {
-            let work = handle(Arrival::new(stream, address, &self.door, handshake));
-            self.env.tasks.spawn(self.door.name, TaskKind::Transient, async move {
-                work.await;
-                drop(place);
-            });
+        self.let_in(|newcomers| {
+            for Newcomer { stream, address, places: (place, handshake) } in newcomers {
+                let Some(stream) = registered(stream) else { continue };
+                let work = handle(Arrival::new(stream, address, &self.door, handshake));
+                self.env.tasks.spawn(self.door.name, TaskKind::Transient, async move {
+                    work.await;
+                    drop(place);
+                });
+            }
         })
         .await;
     }
@@ -106,65 +123,98 @@ impl Listener {
         F: Fn(Arrival) -> Fut + Clone + Send + Sync + 'static,
         Fut: Future<Output = Option<Conversation>> + Send + 'static,
     {
-        self.let_in(|stream, address, (place, handshake)| {
-            let (begin, door) = (begin.clone(), Arc::clone(&self.door));
-            // Leaves the reactor of this thread for that of the worker.
-            let leaving = stream.into_std();
-            workers.spawn(self.door.name, TaskKind::Transient, move || {
-                // In a box: a task holds what it began with to its end.
-                let beginning = Box::pin(async move {
-                    match leaving.and_then(TcpStream::from_std) {
-                        Ok(stream) => begin(Arrival::new(stream, address, &door, handshake)).await,
-                        Err(error) => {
-                            tracing::warn!(%error, "connection lost on its way to a worker");
-                            None
+        self.let_in(|newcomers| {
+            let works = newcomers.into_iter().map(|newcomer| {
+                let (begin, door) = (begin.clone(), Arc::clone(&self.door));
+                let Newcomer { stream, address, places: (place, handshake) } = newcomer;
+                move || {
+                    // In a box: a task holds what it began with to its end.
+                    let beginning = Box::pin(async move {
+                        let stream = registered(stream)?;
+                        begin(Arrival::new(stream, address, &door, handshake)).await
+                    });
+                    async move {
+                        if let Some(conversation) = beginning.await {
+                            conversation.await;
                         }
+                        drop(place);
                     }
-                });
-                async move {
-                    if let Some(conversation) = beginning.await {
-                        conversation.await;
-                    }
-                    drop(place);
                 }
             });
+            workers.spawn_each(self.door.name, works);
         })
         .await;
     }
 
-    /// Accepts until shutdown begins, and has `start` begin the work of each connection.
-    async fn let_in(&self, start: impl Fn(TcpStream, SocketAddr, Admitted)) {
+    /// Accepts until shutdown begins, and has `start` begin the work of those who came together.
+    async fn let_in(&self, start: impl Fn(Vec<Newcomer>)) {
         let mut shutdown = self.env.tasks.shutdown_signal();
         let mut entrance = Entrance::new(&self.door, &self.env, &self.tell);
-        while let Some(accepted) = self.accept(&mut shutdown).await {
-            match accepted {
-                Ok((stream, address)) => {
-                    if let Some(admitted) = entrance.admit(address) {
-                        start(prepared(stream), address, admitted);
-                    }
-                }
-                Err(error) if is_of_the_peer(&error) => {}
-                Err(error) => entrance.rest(&error, &mut shutdown).await,
+        while let Some(first) = self.accept(&mut shutdown).await {
+            let mut newcomers = Vec::new();
+            let accepted = self.accept_each(first, |stream, address| {
+                let places = entrance.admit(address);
+                newcomers.extend(places.map(|places| Newcomer { stream, address, places }));
+            });
+            start(newcomers);
+            if let Err(error) = accepted {
+                entrance.rest(&error, &mut shutdown).await;
             }
         }
     }
 
     /// The next connection, or nothing once shutdown has begun.
-    async fn accept(&self, shutdown: &mut Shutdown) -> Option<io::Result<(TcpStream, SocketAddr)>> {
+    async fn accept(&self, shutdown: &mut Shutdown) -> Option<Accepted> {
         tokio::select! {
             biased;
             () = shutdown.begun() => None,
-            accepted = self.socket.accept() => Some(accepted),
+            accepted = self.socket.accept() => {
+                Some(accepted.and_then(|(stream, address)| Ok((stream.into_std()?, address))))
+            }
         }
+    }
+
+    /// Has `admit` judge `first` and whoever else has come by now, up to [`TOGETHER_MAX`].
+    fn accept_each(
+        &self,
+        first: Accepted,
+        mut admit: impl FnMut(StdTcpStream, SocketAddr),
+    ) -> io::Result<()> {
+        let others = std::iter::repeat_with(|| self.unwatched.accept());
+        for accepted in std::iter::once(first).chain(others).take(TOGETHER_MAX) {
+            match accepted {
+                Ok((stream, address)) => admit(stream, address),
+                Err(error) if is_of_the_peer(&error) => {}
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => break,
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(())
     }
 }
 
-fn listen(address: SocketAddr) -> io::Result<TcpListener> {
+fn listen(address: SocketAddr) -> io::Result<StdTcpListener> {
     let socket = if address.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }?;
     // A restart must not wait for connections of the last run to be forgotten.
     socket.set_reuseaddr(true)?;
+    // Answers are small and awaited: they must not wait for more to send with them. Connections
+    // take this over from the socket that they come to.
+    socket.set_nodelay(true)?;
     socket.bind(address)?;
-    socket.listen(BACKLOG)
+    socket.listen(BACKLOG)?.into_std()
+}
+
+fn watched(socket: StdTcpListener) -> io::Result<(TcpListener, StdTcpListener, SocketAddr)> {
+    let (unwatched, address) = (socket.try_clone()?, socket.local_addr()?);
+    Ok((TcpListener::from_std(socket)?, unwatched, address))
+}
+
+/// `stream` on the reactor of this thread.
+fn registered(stream: StdTcpStream) -> Option<TcpStream> {
+    let registered = stream.set_nonblocking(true).and_then(|()| TcpStream::from_std(stream));
+    registered
+        .inspect_err(|error| tracing::warn!(%error, "connection lost before it was served"))
+        .ok()
 }
 
 async fn explain(door: &Door, source: io::Error) -> DoorError {
@@ -178,14 +228,6 @@ async fn explain(door: &Door, source: io::Error) -> DoorError {
         io::ErrorKind::AddrNotAvailable => DoorError::ForeignAddress { door, address },
         _ => DoorError::Listen { door, address, source },
     }
-}
-
-/// Answers are small and awaited: they must not wait for more to send with them.
-fn prepared(stream: TcpStream) -> TcpStream {
-    if let Err(error) = stream.set_nodelay(true) {
-        tracing::debug!(%error, "connection keeps Nagle's algorithm");
-    }
-    stream
 }
 
 /// Whether the peer gave up before it was accepted, so that the next may come at once.

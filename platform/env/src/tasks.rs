@@ -25,9 +25,15 @@ pub struct Tasks {
 }
 
 struct Shared {
-    running: Mutex<BTreeMap<&'static str, usize>>,
-    count: watch::Sender<usize>,
+    running: Mutex<Counts>,
+    is_idle: watch::Sender<bool>,
     shutdown: watch::Sender<Option<String>>,
+}
+
+#[derive(Default)]
+struct Counts {
+    by_name: BTreeMap<&'static str, usize>,
+    all: usize,
 }
 
 /// Resolves when the server is asked to stop.
@@ -56,9 +62,11 @@ impl Default for Tasks {
 impl Tasks {
     /// An empty set.
     pub fn new() -> Self {
-        let running = Mutex::new(BTreeMap::new());
-        let shared =
-            Shared { running, count: watch::Sender::new(0), shutdown: watch::Sender::new(None) };
+        let shared = Shared {
+            running: Mutex::default(),
+            is_idle: watch::Sender::new(true),
+            shutdown: watch::Sender::new(None),
+        };
         Self { shared: Arc::new(shared) }
     }
 
@@ -84,7 +92,7 @@ impl Tasks {
 
     /// How many tasks run, by name.
     pub fn running(&self) -> BTreeMap<&'static str, usize> {
-        self.shared.running.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        self.shared.running.lock().unwrap_or_else(PoisonError::into_inner).by_name.clone()
     }
 
     /// A handle that resolves when shutdown begins.
@@ -110,26 +118,32 @@ impl Tasks {
 
     /// Waits until every task has ended, or `limit` has passed; returns the names still running.
     pub async fn finished(&self, limit: Duration) -> BTreeMap<&'static str, usize> {
-        let mut count = self.shared.count.subscribe();
-        drop(tokio::time::timeout(limit, count.wait_for(|n| *n == 0)).await);
+        // Past the limit, what still runs is told all the same.
+        drop(tokio::time::timeout(limit, self.ended()).await);
         self.running()
     }
 
     /// Waits until every task has ended.
     pub(crate) async fn ended(&self) {
-        let mut count = self.shared.count.subscribe();
+        let mut is_idle = self.shared.is_idle.subscribe();
         // An error means that every `Tasks` is gone, and its tasks with it.
-        drop(count.wait_for(|n| *n == 0).await);
+        drop(is_idle.wait_for(|is_idle| *is_idle).await);
     }
 
     fn add(&self, name: &'static str, delta: isize) {
         let mut running = self.shared.running.lock().unwrap_or_else(PoisonError::into_inner);
-        let tasks = running.entry(name).or_insert(0);
+        let tasks = running.by_name.entry(name).or_insert(0);
         *tasks = tasks.saturating_add_signed(delta);
         if *tasks == 0 {
-            running.remove(name);
+            running.by_name.remove(name);
         }
-        self.shared.count.send_replace(running.values().sum());
+        let was_idle = running.all == 0;
+        running.all = running.all.saturating_add_signed(delta);
+        let is_idle = running.all == 0;
+        // Only then is there anybody to tell: most tasks come and go among others.
+        if was_idle != is_idle {
+            self.shared.is_idle.send_replace(is_idle);
+        }
     }
 }
 

@@ -30,18 +30,26 @@ impl Workers {
         Ok(Self(Arc::new(shared)))
     }
 
-    /// Runs what `make` returns, under `name`, on the thread whose turn it is. `make` is called
-    /// on that thread too: what it opens belongs to the thread's reactor.
-    pub fn spawn<M, F>(&self, name: &'static str, kind: TaskKind, make: M)
+    /// Runs what each of `makes` returns, under `name`, on the thread whose turn it is. They are
+    /// called on that thread too: what they open belongs to the thread's reactor. A thread is
+    /// woken once for all of its own.
+    pub fn spawn_each<M, F>(&self, name: &'static str, makes: impl IntoIterator<Item = M>)
     where
         M: FnOnce() -> F + Send + 'static,
-        F: Future<Output = ()> + Send,
+        F: Future<Output = ()> + Send + 'static,
     {
-        let turn = self.0.next.fetch_add(1, Ordering::Relaxed) % self.0.handles.len();
-        if let Some(handle) = self.0.handles.get(turn) {
-            // In a box: the task would hold what `make` holds to its end.
-            let make = Box::new(make);
-            self.0.tasks.spawn_on(handle, name, kind, async move { make().await });
+        let Shared { handles, next, tasks } = &*self.0;
+        let mut shares: Vec<Vec<M>> = handles.iter().map(|_| Vec::new()).collect();
+        for make in makes {
+            let turn = next.fetch_add(1, Ordering::Relaxed) % handles.len();
+            shares.get_mut(turn).expect("there is a share for each thread").push(make);
+        }
+        for (handle, share) in handles.iter().zip(shares).filter(|(_, share)| !share.is_empty()) {
+            let (tasks, kind) = (tasks.clone(), TaskKind::Transient);
+            let start_each = async move {
+                share.into_iter().for_each(|make| tasks.spawn(name, kind, make()));
+            };
+            self.0.tasks.spawn_on(handle, name, kind, start_each);
         }
     }
 }
@@ -73,11 +81,12 @@ mod tests {
         let (sender, mut threads) = tokio::sync::mpsc::channel(8);
         for _ in 0..4 {
             let sender = sender.clone();
-            workers.spawn("work", TaskKind::Transient, || async move {
+            let work = || async move {
                 let before = thread::current().id();
                 tokio::time::sleep(Duration::from_millis(1)).await;
                 sender.send((before, thread::current().id())).await.unwrap();
-            });
+            };
+            workers.spawn_each("work", [work]);
         }
         drop(sender);
         let mut seen = std::collections::HashSet::new();

@@ -210,6 +210,26 @@ impl Store {
         }
     }
 
+    /// What [`Store::current`] says, without asking anybody: only of an engine that this process
+    /// has for itself.
+    pub fn newest_at_hand(&self) -> Option<Sequence> {
+        match &self.engine {
+            Engine::Sqlite(sqlite) => Some(sqlite.feed.newest()),
+            Engine::Postgres(_) => None,
+            Engine::Memory(memory) => Some(memory.feed.newest()),
+        }
+    }
+
+    /// What [`Store::changes`] says, without asking anybody: only of an engine that this process
+    /// has for itself.
+    pub fn changes_at_hand(&self, after: Sequence) -> Option<Changes> {
+        match &self.engine {
+            Engine::Sqlite(sqlite) => Some(sqlite.feed.since(after)),
+            Engine::Postgres(_) => None,
+            Engine::Memory(memory) => Some(memory.feed.since(after)),
+        }
+    }
+
     /// Copies the store as it is at one moment into `directory`, while it is used.
     pub async fn backup(&self, directory: &Path) -> Result<BackupReport, StoreError> {
         match &self.engine {

@@ -159,9 +159,8 @@ impl Device {
                 None => client.send(Packet::Publish(outgoing.message.clone())).await,
             }
         }
-        self.outgoing.retain(|outgoing| {
-            outgoing.message.qos != QoS::AtMostOnce || !outgoing.is_sent
-        });
+        self.outgoing
+            .retain(|outgoing| outgoing.message.qos != QoS::AtMostOnce || !outgoing.is_sent);
     }
 
     /// Reads what has come and answers, or holds the answers back until the next time.

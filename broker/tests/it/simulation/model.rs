@@ -53,10 +53,22 @@ impl Model {
         self.subscribers.insert(who);
     }
 
-    pub(super) fn publish(&mut self, source: &'static str, topic: &'static str, qos: QoS) -> Number {
+    pub(super) fn publish(
+        &mut self,
+        source: &'static str,
+        topic: &'static str,
+        qos: QoS,
+    ) -> Number {
         self.events += 1;
         let owed_to = self.subscribers.clone();
-        self.sent.push(Sent { source, topic, qos, owed_to, is_acknowledged: false, is_again: false });
+        self.sent.push(Sent {
+            source,
+            topic,
+            qos,
+            owed_to,
+            is_acknowledged: false,
+            is_again: false,
+        });
         self.sent.len() - 1
     }
 
@@ -97,8 +109,8 @@ impl Model {
 
     fn check_arrival(&self, number: Number, sent: &Sent) {
         for who in ["ear", "barred"] {
-            let is_owed = sent.owed_to.contains(who)
-                && !(who == "barred" && sent.topic == super::SECRET);
+            let is_owed =
+                sent.owed_to.contains(who) && !(who == "barred" && sent.topic == super::SECRET);
             assert!(!is_owed || self.has(who, number), "{number} {sent:?} is lost for {who}");
         }
         let is_owed = sent.owed_to.contains("kept");

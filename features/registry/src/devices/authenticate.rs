@@ -23,12 +23,14 @@ impl Devices {
         der: &[u8],
     ) -> Result<Principal, Refusal> {
         let id = pki::certificate_id(der);
-        let store = &self.app.store;
-        let registered = certificates::registrations(store, &id, REGISTRATIONS_MAX).await;
-        let registered = registered.map_err(|error| refusals::failed(&error))?;
+        let parent = certificates::registrations_key(&id);
+        let registered = self.records.below(&parent, REGISTRATIONS_MAX).await;
+        let registered = registered.map_err(|error| refusals::store_failed(&error))?;
+        let registered =
+            certificates::registrations(&registered).map_err(|error| refusals::failed(&error))?;
         let registered = registered.iter().filter_map(Registration::tenant).collect();
         let tenant = choose_tenant(&id, knock.server_name.as_deref(), registered)?;
-        let found = store.get(&certificates::key(&tenant, &id)).await;
+        let found = self.records.get(&certificates::key(&tenant, &id)).await;
         let found = found.map_err(|error| refusals::store_failed(&error))?;
         let found = found.ok_or_else(|| refusals::unknown_certificate(&id))?;
         let certificate: Certificate =
@@ -68,7 +70,7 @@ impl Devices {
     }
 
     async fn check_policy(&self, name: &str, tenant: &Tenant) -> Result<(), Refusal> {
-        let found = self.app.store.get(&policies::key(tenant, name)).await;
+        let found = self.records.get(&policies::key(tenant, name)).await;
         let found = found.map_err(|error| refusals::store_failed(&error))?;
         found.map(drop).ok_or_else(|| refusals::unknown_policy(name, tenant))
     }

@@ -99,7 +99,7 @@ impl Devices {
                 break;
             }
             let keys: Vec<Key> = std::mem::take(&mut known.wanted).into_iter().collect();
-            let found = self.app.store.get_many(&keys).await?;
+            let found = self.records.get_many(&keys).await?;
             known.records.extend(keys.into_iter().zip(found));
         }
         Ok(loaded.into_iter().map(|outcome| outcome.unwrap_or(Loaded::Moved)).collect())

@@ -3,7 +3,7 @@
 use model::iot::{CertificateMode, CertificateStatus};
 use serde::{Deserialize, Serialize};
 use service::{ApiError, Cx, PageRequest, encode, kinds};
-use store::{Batch, Direction, Key, Store};
+use store::{Batch, Entry, Key};
 use types::{AccountId, Tenant, TenantId, Timestamp};
 
 use super::{FORMAT, Stored, below, decode_entries, exists, load, load_many};
@@ -101,15 +101,9 @@ pub(crate) fn registration_key(tenant: &Tenant, id: &str) -> Key {
     registrations_key(id).number(u64::from(tenant.id.0))
 }
 
-/// The first `max` tenants in which the certificate with this id is registered.
-pub(crate) async fn registrations(
-    store: &Store,
-    id: &str,
-    max: u32,
-) -> Result<Vec<Registration>, ApiError> {
-    let range = below(&registrations_key(id));
-    let page = store.scan(range, None, max, Direction::Forward).await?;
-    decode_entries(&page.entries)
+/// What the records below [`registrations_key`] say.
+pub(crate) fn registrations(entries: &[Entry]) -> Result<Vec<Registration>, ApiError> {
+    decode_entries(entries)
 }
 
 /// The ARN of the certificate with this id.
@@ -179,6 +173,8 @@ fn by_time(cx: &Cx, certificate: &Certificate) -> Key {
     cx.key(kinds::CERTIFICATE_BY_TIME).number(millis).text(&certificate.id)
 }
 
-fn registrations_key(id: &str) -> Key {
+/// Below which it is said in which tenants the certificate with this id is registered: what a
+/// connection without SNI is resolved by.
+pub(crate) fn registrations_key(id: &str) -> Key {
     Key::new(TenantId::GLOBAL, kinds::CERTIFICATE_TENANT).text(id)
 }
