@@ -20,7 +20,7 @@ struct Sent {
 }
 
 /// What the test knows.
-pub(super) struct Model {
+pub(super) struct Promises {
     sent: Vec<Sent>,
     /// Who has received what, in order.
     received: HashMap<&'static str, Vec<Number>>,
@@ -32,7 +32,7 @@ pub(super) struct Model {
 /// The members of the one group.
 const GROUP: [&str; 2] = ["kept", "clean"];
 
-impl Model {
+impl Promises {
     pub(super) fn new(keeps_order: bool) -> Self {
         Self {
             sent: Vec::new(),
@@ -53,10 +53,31 @@ impl Model {
         self.subscribers.insert(who);
     }
 
-    pub(super) fn publish(&mut self, source: &'static str, topic: &'static str, qos: QoS) -> Number {
+    /// The session of `who` has ended, and nothing is owed to it.
+    pub(super) fn ended(&mut self, who: &'static str) {
+        self.events += 1;
+        self.subscribers.remove(who);
+        for sent in &mut self.sent {
+            sent.owed_to.remove(who);
+        }
+    }
+
+    pub(super) fn publish(
+        &mut self,
+        source: &'static str,
+        topic: &'static str,
+        qos: QoS,
+    ) -> Number {
         self.events += 1;
         let owed_to = self.subscribers.clone();
-        self.sent.push(Sent { source, topic, qos, owed_to, is_acknowledged: false, is_again: false });
+        self.sent.push(Sent {
+            source,
+            topic,
+            qos,
+            owed_to,
+            is_acknowledged: false,
+            is_again: false,
+        });
         self.sent.len() - 1
     }
 
@@ -97,8 +118,8 @@ impl Model {
 
     fn check_arrival(&self, number: Number, sent: &Sent) {
         for who in ["ear", "barred"] {
-            let is_owed = sent.owed_to.contains(who)
-                && !(who == "barred" && sent.topic == super::SECRET);
+            let is_owed =
+                sent.owed_to.contains(who) && !(who == "barred" && sent.topic == super::SECRET);
             assert!(!is_owed || self.has(who, number), "{number} {sent:?} is lost for {who}");
         }
         let is_owed = sent.owed_to.contains("kept");
