@@ -244,11 +244,11 @@ mod tests {
     fn a_verdict_is_remembered_until_the_permissions_change() {
         for action in [Action::Publish, Action::Receive] {
             let name = action.name().trim_start_matches("iot:");
-            let (permissions, mut verdicts) = of(rights(name, "topic/a", "{}"));
+            let (permissions, mut verdicts) = of(rights(name, "topic/a", CONDITION));
             let mut seen = |topic| ask(&mut verdicts, action, topic, NOON);
             assert_eq!([seen("a"), seen("a")], [(true, true), (true, false)]);
             assert_eq!([seen("b"), seen("b")], [(false, true), (false, false)]);
-            permissions.replace(rights(name, "topic/b", "{}"));
+            permissions.replace(rights(name, "topic/b", CONDITION));
             assert_eq!([seen("a"), seen("b")], [(false, true), (true, true)]);
             assert_eq!([seen("a"), seen("b")], [(false, false), (true, false)]);
         }
