@@ -85,12 +85,9 @@ impl Retained {
         let (retained, tenant) = (self.clone(), tenant.id);
         client.bringing.fetch_add(filters.len(), Ordering::AcqRel);
         self.app.env.tasks.spawn("retained-message", TaskKind::Transient, async move {
-            for (filter, qos) in &filters {
-                let brought = retained.bring_all(tenant, filter, &client, *qos).await;
-                if let Err(error) = brought {
-                    let filter = filter.as_str();
-                    tracing::warn!(filter, %error, "retained messages not brought");
-                }
+            if let Err(error) = retained.bring_all(tenant, &filters, &client).await {
+                let client_id = &*client.id;
+                tracing::warn!(client_id, %error, "retained messages not brought");
             }
             client.bringing.fetch_sub(filters.len(), Ordering::AcqRel);
             client.mailbox.wake();
@@ -100,14 +97,32 @@ impl Retained {
     async fn bring_all(
         &self,
         tenant: TenantId,
+        filters: &[(TopicFilter, QoS)],
+        client: &Client,
+    ) -> Result<(), ApiError> {
+        let (wild, exact): (Vec<_>, Vec<_>) =
+            filters.iter().partition(|(filter, _)| filter.has_wildcards());
+        let key = |(filter, _): &&(TopicFilter, QoS)| message_key(tenant, filter.filter());
+        let keys: Vec<Key> = exact.iter().map(key).collect();
+        let messages = self.app.store.get_many(&keys).await?;
+        for ((_, qos), found) in exact.iter().zip(&messages) {
+            if let Some(found) = found {
+                self.hand_over(found, client, *qos)?;
+            }
+        }
+        for (filter, qos) in wild {
+            self.bring_matching(tenant, filter, client, *qos).await?;
+        }
+        Ok(())
+    }
+
+    async fn bring_matching(
+        &self,
+        tenant: TenantId,
         filter: &TopicFilter,
         client: &Client,
         qos: QoS,
     ) -> Result<(), ApiError> {
-        if !filter.has_wildcards() {
-            let found = self.app.store.get(&message_key(tenant, filter.filter())).await?;
-            return found.map_or(Ok(()), |found| self.hand_over(&found, client, qos));
-        }
         // The standard's dialect alone: AWS keeps nothing for wildcards.
         let literal = filter.filter().split(['+', '#']).next().unwrap_or_default();
         let range = KeyRange::text_prefix(&messages_key(tenant), literal.trim_end_matches('/'));

@@ -87,20 +87,18 @@ impl Session {
 
     /// Has messages brought to the client for what it was granted, and those that are retained.
     fn enter(&self, granted: &[Granted]) {
-        let own: Vec<&Granted> =
-            granted.iter().filter(|granted| granted.held.filter.share().is_none()).collect();
-        if own.is_empty() {
+        let own = || granted.iter().filter(|one| one.held.filter.share().is_none());
+        if own().next().is_none() {
             return;
         }
         let to = self.client.recipient();
-        let subscriber = |granted: &&'_ Granted| granted.held.subscriber(to.clone());
-        self.space.subscribe(own.iter().map(|granted| (&granted.held.filter, subscriber(granted))));
-        let wanted: Vec<_> = own.iter().filter(|granted| self.wants_retained(granted)).collect();
+        let subscription = |one: &Granted| one.held.subscriber(to.clone());
+        self.space.subscribe(own().map(|one| (&one.held.filter, subscription(one))));
+        let wanted = own().filter(|one| self.wants_retained(one));
+        let wanted: Vec<_> =
+            wanted.map(|one| (one.held.filter.clone(), one.held.options.qos)).collect();
         if !wanted.is_empty() {
-            let asked =
-                |granted: &&&Granted| (granted.held.filter.clone(), granted.held.options.qos);
-            let filters = wanted.iter().map(asked).collect();
-            self.retained.bring(&self.space.tenant, filters, Arc::clone(&self.client));
+            self.retained.bring(&self.space.tenant, wanted, Arc::clone(&self.client));
         }
     }
 

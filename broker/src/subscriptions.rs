@@ -1,6 +1,7 @@
 //! What one client subscribes to: its connection changes it, and others may look.
 
 use std::collections::HashMap;
+use std::num::NonZeroU32;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use bytestring::ByteString;
@@ -34,7 +35,8 @@ type ByFilter = HashMap<TopicFilter, Terms, RandomState>;
 /// What is held beside the filter.
 struct Terms {
     options: SubscriptionOptions,
-    id: Option<u32>,
+    /// Never 0 (MQTT 5, 3.8.2.1.2).
+    id: Option<NonZeroU32>,
 }
 
 impl Subscriptions {
@@ -47,6 +49,7 @@ impl Subscriptions {
     /// Adds a subscription, in place of the one with the same filter; whether there was none.
     pub(crate) fn insert(&self, held: Held) -> bool {
         let Held { filter, options, id } = held;
+        let id = id.and_then(NonZeroU32::new);
         self.lock().insert(filter, Terms { options, id }).is_none()
     }
 
@@ -60,7 +63,7 @@ impl Subscriptions {
         // Only where the standard's dialect is spoken are there any.
         let with_ids = held.iter().filter_map(|(filter, terms)| Some((terms.id?, filter)));
         let matching = with_ids.filter(|(_, filter)| filter.matches(topic, HashMatch::ParentToo));
-        let ids: Vec<u32> = matching.map(|(id, _)| id).collect();
+        let ids: Vec<u32> = matching.map(|(id, _)| id.get()).collect();
         (!ids.is_empty()).then(|| Arc::new(ids))
     }
 

@@ -279,6 +279,12 @@ mod tests {
         assert_eq!((trie.nodes.len(), trie.holders.len()), (1, 0));
     }
 
+    #[test]
+    fn a_filter_takes_few_bytes() {
+        assert_eq!(size_of::<Node>(), 16);
+        assert_eq!(size_of::<Holders<crate::space::Subscriber>>(), 40);
+    }
+
     fn text(levels: &'static str) -> impl Strategy<Value = String> {
         proptest::collection::vec(
             proptest::sample::select(levels.split(' ').collect::<Vec<_>>()),
