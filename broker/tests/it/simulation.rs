@@ -3,16 +3,19 @@
 //! `FERRITE_SIMULATION_SEEDS=1000` runs more of them, `FERRITE_SIMULATION_SEED=17` runs one.
 
 mod device;
-mod model;
+mod promises;
 
 use std::time::Duration;
 
 use env::Random;
+use model::iot_data::op::DeleteConnection;
 use mqtt::{QoS, Version};
+use serde_json::json;
 use service::Dialect;
 
 use self::device::{Device, Role};
-use self::model::Model;
+use self::promises::Promises;
+use crate::client::connect;
 use crate::world::{World, policy, settle, time_is_paused};
 
 /// Seeds of a normal run.
@@ -23,6 +26,10 @@ const STEPS: usize = 60;
 const INFLIGHT_MAX: u16 = 6;
 /// What one of the clients must not receive.
 const SECRET: &str = "t/secret";
+/// Where that one is among the others.
+const BARRED: usize = 3;
+/// How long the sessions are kept; everybody comes back long before.
+const SESSION_S: u64 = 604_800;
 
 /// Numbers that follow from a seed.
 struct Dice(Random);
@@ -81,11 +88,16 @@ async fn simulate(seed: u64) {
         choices.seed = seed * 1000;
         choices.dialect = Dialect::standard();
         choices.limits.mqtt_inflight_max = INFLIGHT_MAX;
+        choices.limits.mqtt_session_expiry_s_default = SESSION_S as u32;
         choices.limits.mqtt_waiting_messages_max = 4;
         choices.limits.mqtt_queue_drain_per_s = pace;
     });
-    let mut simulation =
-        Simulation { world: world.await, devices: devices(), model: Model::new(pace == 0), dice };
+    let mut simulation = Simulation {
+        world: world.await,
+        devices: devices(),
+        promises: Promises::new(pace == 0),
+        dice,
+    };
     let allowed =
         ["Connect", "Subscribe", "Receive", "Publish"].map(|action| ("Allow", action, "*"));
     let secret = format!("topic/{SECRET}");
@@ -112,7 +124,7 @@ fn devices() -> Vec<Device> {
 struct Simulation {
     world: World,
     devices: Vec<Device>,
-    model: Model,
+    promises: Promises,
     dice: Dice,
 }
 
@@ -125,16 +137,16 @@ impl Simulation {
 
     async fn step(&mut self) {
         let at = self.dice.below(self.devices.len());
-        match self.dice.below(20) {
+        match self.dice.below(21) {
             0..9 => self.publish(),
             9 | 10 => self.devices[at].disconnect(self.dice.one_in(2)).await,
-            11 | 12 => self.connect(at).await,
-            13 => self.connect(at).await,
+            11..14 => self.connect(at).await,
             14 => self.crash().await,
             15 if self.dice.one_in(2) => self.restart().await,
             15 => self.fail().await,
             16 => self.world.disk.set_delay(Duration::from_millis(self.dice.below(50) as u64)),
             17 => self.world.pass(Duration::from_secs(self.dice.below(300) as u64)).await,
+            18 => self.end_session().await,
             _ => settle().await,
         }
         self.flush().await;
@@ -146,7 +158,7 @@ impl Simulation {
         let sources = if self.dice.one_in(3) { 1 } else { 0 };
         let topic = ["t/a", "t/b", SECRET][self.dice.below(3)];
         let qos = [QoS::AtMostOnce, QoS::AtLeastOnce, QoS::ExactlyOnce][self.dice.below(3)];
-        self.devices[sources].publish(&mut self.model, topic, qos);
+        self.devices[sources].publish(&mut self.promises, topic, qos);
     }
 
     async fn flush(&mut self) {
@@ -159,12 +171,12 @@ impl Simulation {
     async fn exchange(&mut self, withholds: bool) {
         for device in &mut self.devices {
             let withholds = withholds && self.dice.one_in(2);
-            device.exchange(&mut self.model, withholds).await;
+            device.exchange(&mut self.promises, withholds).await;
         }
     }
 
     async fn connect(&mut self, at: usize) {
-        self.devices[at].connect(&self.world, &mut self.model).await;
+        self.devices[at].connect(&self.world, &mut self.promises).await;
     }
 
     async fn crash(&mut self) {
@@ -176,6 +188,29 @@ impl Simulation {
         self.world.restart().await;
         self.exchange(true).await;
         self.devices.iter_mut().for_each(Device::cut_off);
+    }
+
+    /// The end of a session: by its client, by the API, or by time.
+    async fn end_session(&mut self) {
+        match self.dice.below(3) {
+            0 => {
+                let asked = connect(Version::V311, "barred");
+                drop(self.world.connect_with(asked).await);
+            }
+            1 => {
+                let asked = json!({"clientId": "barred", "cleanSession": true});
+                self.world.server.call::<DeleteConnection>(asked).await.unwrap();
+            }
+            _ => {
+                for at in 0..self.devices.len() {
+                    self.connect(at).await;
+                }
+                self.devices[BARRED].disconnect(self.dice.one_in(2)).await;
+                self.world.pass(Duration::from_secs(SESSION_S)).await;
+            }
+        }
+        self.devices[BARRED].end(&mut self.promises);
+        self.connect(BARRED).await;
     }
 
     /// A disk that breaks, and the crash that follows.
@@ -196,14 +231,14 @@ impl Simulation {
         }
         let mut before = usize::MAX;
         let mut rounds = 0;
-        while before != self.model.events() || rounds < 4 {
-            rounds = if before == self.model.events() { rounds + 1 } else { 0 };
-            before = self.model.events();
+        while before != self.promises.events() || rounds < 4 {
+            rounds = if before == self.promises.events() { rounds + 1 } else { 0 };
+            before = self.promises.events();
             tokio::time::sleep(Duration::from_secs(2)).await;
             self.flush().await;
             self.exchange(false).await;
         }
-        self.model.check();
+        self.promises.check();
         assert!(self.devices.iter().all(Device::is_done), "every message came to its end");
     }
 }

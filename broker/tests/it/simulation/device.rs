@@ -6,7 +6,7 @@ use std::time::Duration;
 use mqtt::{Ack, Connect, Disconnect, Packet, PacketId, Publish, QoS, Version};
 
 use super::INFLIGHT_MAX;
-use super::model::{Model, Number};
+use super::promises::{Number, Promises};
 use crate::client::{Client, connect, keeping, payload, publish, subscription};
 use crate::world::World;
 
@@ -84,6 +84,13 @@ impl Device {
         self.in_flight.clear();
     }
 
+    /// Its session has ended, with its connection.
+    pub(super) fn end(&mut self, promises: &mut Promises) {
+        self.cut_off();
+        self.is_subscribed = false;
+        promises.ended(self.id);
+    }
+
     pub(super) async fn disconnect(&mut self, says_goodbye: bool) {
         if let Some(client) = self.connection.as_mut().filter(|_| says_goodbye) {
             client.send(Packet::Disconnect(Disconnect::default())).await;
@@ -92,7 +99,7 @@ impl Device {
     }
 
     /// Connects, over whatever connection there is; sends again what was not acknowledged.
-    pub(super) async fn connect(&mut self, world: &World, model: &mut Model) {
+    pub(super) async fn connect(&mut self, world: &World, promises: &mut Promises) {
         let mut client = world.dial(self.version);
         let asked = if self.role.is_kept() { keeping } else { connect };
         let mut asked: Connect = asked(self.version, self.id);
@@ -107,7 +114,7 @@ impl Device {
         self.connection = Some(client);
         for outgoing in &mut self.outgoing {
             if outgoing.is_sent {
-                model.sent_again(outgoing.number);
+                promises.sent_again(outgoing.number);
                 outgoing.message.dup = true;
             }
             outgoing.is_sent = false;
@@ -134,11 +141,11 @@ impl Device {
         client.send(Packet::Subscribe(subscribe)).await;
     }
 
-    pub(super) fn publish(&mut self, model: &mut Model, topic: &'static str, qos: QoS) {
+    pub(super) fn publish(&mut self, promises: &mut Promises, topic: &'static str, qos: QoS) {
         if self.connection.is_none() && qos == QoS::AtMostOnce {
             return;
         }
-        let number = model.publish(self.id, topic, qos);
+        let number = promises.publish(self.id, topic, qos);
         let mut message = publish(topic, &number.to_string());
         message.qos = qos;
         if qos != QoS::AtMostOnce {
@@ -164,11 +171,11 @@ impl Device {
     }
 
     /// Reads what has come and answers, or holds the answers back until the next time.
-    pub(super) async fn exchange(&mut self, model: &mut Model, withholds: bool) {
+    pub(super) async fn exchange(&mut self, promises: &mut Promises, withholds: bool) {
         loop {
             let Some(client) = &mut self.connection else { return };
             match tokio::time::timeout(Duration::from_millis(1), client.next()).await {
-                Ok(Some(packet)) => self.take(packet, model),
+                Ok(Some(packet)) => self.take(packet, promises),
                 Ok(None) => return self.cut_off(),
                 Err(_) if withholds || self.withheld.is_empty() => return,
                 Err(_) => self.answer().await,
@@ -187,59 +194,59 @@ impl Device {
         }
     }
 
-    fn take(&mut self, packet: Packet, model: &mut Model) {
+    fn take(&mut self, packet: Packet, promises: &mut Promises) {
         match packet {
-            Packet::Publish(message) => self.take_message(&message, model),
+            Packet::Publish(message) => self.take_message(&message, promises),
             Packet::Pubrel(ack) => {
                 self.unreleased.remove(&ack.packet_id);
                 self.in_flight.insert(ack.packet_id);
                 self.withheld.push(Packet::Pubcomp(plain(ack.packet_id)));
             }
-            Packet::Puback(ack) if ack.code == 0 => self.take_end(ack.packet_id, model),
-            Packet::Pubcomp(ack) => self.take_end(ack.packet_id, model),
-            Packet::Pubrec(ack) if ack.code == 0 => self.take_pubrec(ack.packet_id, model),
+            Packet::Puback(ack) if ack.code == 0 => self.take_end(ack.packet_id, promises),
+            Packet::Pubcomp(ack) => self.take_end(ack.packet_id, promises),
+            Packet::Pubrec(ack) if ack.code == 0 => self.take_pubrec(ack.packet_id, promises),
             // Sent again over the next connection.
             Packet::Puback(_) | Packet::Pubrec(_) | Packet::Disconnect(_) => {}
             Packet::Suback(_) => {
                 self.is_subscribed = true;
                 if self.role.is_kept() {
-                    model.subscribed(self.id);
+                    promises.subscribed(self.id);
                 }
             }
             other => panic!("{other:?} comes to {}", self.id),
         }
     }
 
-    fn take_message(&mut self, message: &Publish, model: &mut Model) {
+    fn take_message(&mut self, message: &Publish, promises: &mut Promises) {
         let number = payload(message).parse().unwrap();
-        let Some(id) = message.packet_id else { return model.received(self.id, number) };
+        let Some(id) = message.packet_id else { return promises.received(self.id, number) };
         self.in_flight.insert(id);
         assert!(self.in_flight.len() <= usize::from(INFLIGHT_MAX), "too much is in flight");
         if message.qos == QoS::AtLeastOnce {
-            model.received(self.id, number);
+            promises.received(self.id, number);
             return self.withheld.push(Packet::Puback(plain(id)));
         }
         if self.unreleased.insert(id) {
-            model.received(self.id, number);
+            promises.received(self.id, number);
         }
         self.withheld.push(Packet::Pubrec(plain(id)));
     }
 
-    fn take_pubrec(&mut self, id: PacketId, model: &mut Model) {
+    fn take_pubrec(&mut self, id: PacketId, promises: &mut Promises) {
         let is_it = |outgoing: &&mut Outgoing| outgoing.message.packet_id == Some(id);
         if let Some(outgoing) = self.outgoing.iter_mut().find(is_it) {
             outgoing.is_received = true;
-            model.acknowledged(outgoing.number);
+            promises.acknowledged(outgoing.number);
         }
         self.withheld.push(Packet::Pubrel(plain(id)));
     }
 
-    fn take_end(&mut self, id: PacketId, model: &mut Model) {
+    fn take_end(&mut self, id: PacketId, promises: &mut Promises) {
         let is_it = |outgoing: &Outgoing| outgoing.message.packet_id == Some(id);
         if let Some(at) = self.outgoing.iter().position(is_it)
             && let Some(outgoing) = self.outgoing.remove(at)
         {
-            model.acknowledged(outgoing.number);
+            promises.acknowledged(outgoing.number);
         }
     }
 }

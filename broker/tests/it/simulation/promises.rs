@@ -20,7 +20,7 @@ struct Sent {
 }
 
 /// What the test knows.
-pub(super) struct Model {
+pub(super) struct Promises {
     sent: Vec<Sent>,
     /// Who has received what, in order.
     received: HashMap<&'static str, Vec<Number>>,
@@ -32,7 +32,7 @@ pub(super) struct Model {
 /// The members of the one group.
 const GROUP: [&str; 2] = ["kept", "clean"];
 
-impl Model {
+impl Promises {
     pub(super) fn new(keeps_order: bool) -> Self {
         Self {
             sent: Vec::new(),
@@ -51,6 +51,15 @@ impl Model {
     pub(super) fn subscribed(&mut self, who: &'static str) {
         self.events += 1;
         self.subscribers.insert(who);
+    }
+
+    /// The session of `who` has ended, and nothing is owed to it.
+    pub(super) fn ended(&mut self, who: &'static str) {
+        self.events += 1;
+        self.subscribers.remove(who);
+        for sent in &mut self.sent {
+            sent.owed_to.remove(who);
+        }
     }
 
     pub(super) fn publish(
