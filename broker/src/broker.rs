@@ -17,6 +17,7 @@ use types::{Tenant, TenantId};
 
 use crate::connect::{Admitted, Newcomer};
 use crate::connection::Connection;
+use crate::connections::GONE_WITHIN;
 use crate::ending::Ending;
 use crate::lifecycle::{self, Lifecycle};
 use crate::mailbox::Delivery;
@@ -180,6 +181,27 @@ impl Broker {
             // Nobody waits for this one: shutdown waits for all tasks.
             drop(client.mailbox.close(Ending::ShuttingDown));
         }
+    }
+
+    /// Ends every connection, and forgets every session, with its Will and all that waits for it:
+    /// for a server whose store is emptied.
+    pub async fn reset(&self) {
+        let spaces = std::mem::take(&mut *self.spaces());
+        let clients = spaces.values().flat_map(|space| space.everybody());
+        let ended: Vec<_> = clients
+            .map(|client| {
+                client.mailbox.close(Ending::Deleted { with_will: false, ends_session: true })
+            })
+            .collect();
+        for ended in ended {
+            // An error says that it has ended; one that takes longer ends all the same.
+            drop(tokio::time::timeout(GONE_WITHIN, ended).await);
+        }
+        for space in spaces.values() {
+            self.sessions.forget_all(space);
+        }
+        // So that nothing of theirs is written after this; whether it is, is of no matter.
+        drop(self.sessions.flush().await);
     }
 
     /// What is left to do for a client whose connection has ended, with the mail that it did not

@@ -21,7 +21,7 @@ use crate::sessions::Unavailable;
 use crate::space::{Client, Space};
 
 /// How long a caller waits for a connection to be gone.
-const GONE_WITHIN: Duration = Duration::from_secs(5);
+pub(crate) const GONE_WITHIN: Duration = Duration::from_secs(5);
 /// Subscriptions on a page where the request names no number.
 const SUBSCRIPTIONS_DEFAULT: u32 = 20;
 

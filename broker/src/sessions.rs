@@ -203,6 +203,13 @@ impl Sessions {
         }
     }
 
+    /// Removes every session of `space` from memory and from the journal.
+    pub(crate) fn forget_all(&self, space: &Space) {
+        for session in space.all_sessions() {
+            drop(self.forget(space, &session));
+        }
+    }
+
     /// Removes a session from memory and from the journal. Its Will, if one waits.
     fn forget(&self, space: &Space, session: &Arc<Persistent>) -> Option<Arc<Message>> {
         let filters = session.subscriptions.take();

@@ -243,6 +243,10 @@ impl Space {
         self.sessions().len()
     }
 
+    pub(crate) fn all_sessions(&self) -> Vec<Arc<Persistent>> {
+        self.sessions().values().cloned().collect()
+    }
+
     /// Keeps `session` under its client's id.
     pub(crate) fn add_session(&self, session: Arc<Persistent>) {
         self.sessions().insert(session.client_id.clone(), session);

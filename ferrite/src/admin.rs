@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use broker::Broker;
 use identity::Identity;
 use serde::Deserialize;
 use serde_json::json;
@@ -19,10 +20,15 @@ struct Backup {
 }
 
 /// `POST /_ferrite/v1/backup`, and `POST /_ferrite/v1/reset` under `--dev`.
-pub(crate) fn feature(app: &Arc<App>, identity: &Arc<Identity>, key_file: PathBuf) -> Feature {
+pub(crate) fn feature(
+    app: &Arc<App>,
+    identity: &Arc<Identity>,
+    broker: &Arc<Broker>,
+    key_file: PathBuf,
+) -> Feature {
     let mut raw_routes = vec![backup_route(key_file)];
     if app.settings.is_dev {
-        raw_routes.push(reset_route(Arc::clone(identity)));
+        raw_routes.push(reset_route(Arc::clone(identity), Arc::clone(broker)));
     }
     Feature { raw_routes, ..Feature::default() }
 }
@@ -47,11 +53,12 @@ fn backup_route(key_file: PathBuf) -> RawRoute {
     RawRoute::new(matches, Access::Administrator, "Backup", handler)
 }
 
-fn reset_route(identity: Arc<Identity>) -> RawRoute {
+fn reset_route(identity: Arc<Identity>, broker: Arc<Broker>) -> RawRoute {
     let matches = RouteMatch::Path("POST", "/_ferrite/v1/reset");
     let handler = move |cx: Cx, _| {
-        let identity = Arc::clone(&identity);
+        let (identity, broker) = (Arc::clone(&identity), Arc::clone(&broker));
         async move {
+            broker.reset().await;
             identity.reset().await?;
             let App { authority, store, keyring, env, .. } = &*cx.app;
             root_ca::save(authority, store, keyring, env).await?;

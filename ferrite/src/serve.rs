@@ -225,7 +225,7 @@ fn build_gateway(
 ) -> Arc<Gateway> {
     let mut features = features::modelled(broker);
     features.push(identity::feature(identity));
-    features.push(admin::feature(app, identity, config.key_file()));
+    features.push(admin::feature(app, identity, broker, config.key_file()));
     broker.hook(features.iter().map(|feature| feature.hooks.clone()));
     let neighbours = Neighbours {
         keys: Arc::clone(identity) as Arc<dyn service::AccessKeys>,

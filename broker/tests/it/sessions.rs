@@ -486,3 +486,28 @@ async fn subscriptions_under_way_are_no_messages_under_way() {
     let are_subacks = answers.iter().filter(|packet| matches!(packet, Packet::Suback(_)));
     assert_eq!(are_subacks.count(), 3, "and a PUBACK: {answers:?}");
 }
+
+#[tokio::test]
+async fn a_reset_leaves_nothing_of_anybody() {
+    let world = World::new().await;
+    leave_session(&world, keeping(Version::V5, "lamp"), "t").await;
+    leave_session(&world, keeping(Version::V5, "member"), "$share/g/t").await;
+    publish_all(&world, "t", &["a"]).await;
+    let left = Some(crate::client::will("t", "gone"));
+    let mut online = world.connect_with(Connect { will: left, ..connect(Version::V5, "on") }).await;
+    let mut kept = world.connect_with(keeping(Version::V5, "kept")).await;
+    world.broker.reset().await;
+    online.is_cut_off(reason::ADMINISTRATIVE_ACTION).await;
+    kept.is_cut_off(reason::ADMINISTRATIVE_ACTION).await;
+    tokio::time::sleep(seconds(5)).await;
+    assert_eq!(world.server.app().journal.size().entries, 0);
+    for id in ["lamp", "member", "kept"] {
+        let (mut client, is_present) = world.come(keeping(Version::V5, id)).await;
+        client.subscribe(if id == "member" { "$share/g/t" } else { "t" }, QOS_1).await;
+        assert!(!is_present && client.messages().await.is_empty(), "nothing is left of {id}");
+        client.leave().await;
+    }
+    publish_all(&world, "t", &["b"]).await;
+    let (mut lamp, is_present) = world.come(keeping(Version::V5, "lamp")).await;
+    assert!(is_present && lamp.take_all().await == ["b"], "all goes on");
+}
