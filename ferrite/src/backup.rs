@@ -93,7 +93,8 @@ fn left_out(key_file: &Path, with_keys: bool) -> Vec<String> {
     );
     let rest = "credentials and config: the server writes them again when it starts";
     let settings = "ferrite.toml and settings of the environment";
-    let rest = [rest.to_owned(), settings.to_owned()];
+    let waiting = "messages that wait for clients: their sessions are there, with nothing in them";
+    let rest = [waiting.to_owned(), rest.to_owned(), settings.to_owned()];
     (!with_keys).then_some(key).into_iter().chain(rest).collect()
 }
 
