@@ -140,8 +140,7 @@ impl Simulation {
         match self.dice.below(21) {
             0..9 => self.publish(),
             9 | 10 => self.devices[at].disconnect(self.dice.one_in(2)).await,
-            11 | 12 => self.connect(at).await,
-            13 => self.connect(at).await,
+            11..14 => self.connect(at).await,
             14 => self.crash().await,
             15 if self.dice.one_in(2) => self.restart().await,
             15 => self.fail().await,
