@@ -182,7 +182,8 @@ async fn what_a_session_was_given_waits_for_it() {
     drop(two);
     world.crash(&Random::seeded(2)).await;
     let mut one = world.come(keeping(Version::V5, "one")).await.0;
-    assert_eq!(one.take_all().await, ["a"]);
+    // What was acknowledged just before a crash may come again.
+    assert_eq!(one.take_all().await.first().map(String::as_str), Some("a"));
 }
 
 #[tokio::test]
