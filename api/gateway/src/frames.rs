@@ -1,7 +1,8 @@
 //! A WebSocket as a stream of bytes: what its binary messages hold, one after the other.
 //!
-//! A packet may span messages, and a message may hold several packets. The client's close frame is
-//! the end of the stream; a connection that is lost without one is an error.
+//! A client's packet may span messages, and its message may hold several packets. The server sends
+//! each packet in a message of its own: there are clients that look at one in each. The client's
+//! close frame is the end of the stream; a connection that is lost without one is an error.
 
 use std::io;
 use std::pin::Pin;
@@ -19,11 +20,15 @@ use tokio_tungstenite::tungstenite::{Error, Message};
 const READ_BYTES: usize = 4096;
 /// The longest message that the server sends.
 const SENT_BYTES_MAX: usize = 64 * 1024;
+/// How much is gathered before it is written, unless it is flushed.
+const GATHERED_BYTES: usize = 32 * 1024;
 
 /// The server's end of a WebSocket.
 pub(crate) struct Frames<S> {
     socket: WebSocketStream<S>,
     unread: Bytes,
+    /// What is left of the packet that is being sent.
+    unsent: usize,
     has_ended: bool,
 }
 
@@ -32,12 +37,12 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Frames<S> {
     pub(crate) async fn new(stream: S, message_bytes_max: usize) -> Self {
         let config = WebSocketConfig::default()
             .read_buffer_size(READ_BYTES)
-            .write_buffer_size(0)
+            .write_buffer_size(GATHERED_BYTES)
             .max_write_buffer_size(2 * SENT_BYTES_MAX)
             .max_message_size(Some(message_bytes_max))
             .max_frame_size(Some(message_bytes_max));
         let socket = WebSocketStream::from_raw_socket(stream, Role::Server, Some(config)).await;
-        Self { socket, unread: Bytes::new(), has_ended: false }
+        Self { socket, unread: Bytes::new(), unsent: 0, has_ended: false }
     }
 }
 
@@ -75,9 +80,13 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Frames<S> {
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
         ready!(self.socket.poll_ready_unpin(cx)).map_err(io_error)?;
-        let sent = bytes.get(..SENT_BYTES_MAX).unwrap_or(bytes);
+        if self.unsent == 0 {
+            self.unsent = packet_len(bytes);
+        }
+        let sent = bytes.get(..self.unsent.min(SENT_BYTES_MAX)).unwrap_or(bytes);
         let message = Message::Binary(Bytes::copy_from_slice(sent));
         self.socket.start_send_unpin(message).map_err(io_error)?;
+        self.unsent = self.unsent.saturating_sub(sent.len());
         Poll::Ready(Ok(sent.len()))
     }
 
@@ -91,6 +100,19 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Frames<S> {
     }
 }
 
+/// The length of the packet that `bytes` begin with: one byte, up to four that say how much
+/// follows, and that. Of what is no packet, all.
+fn packet_len(bytes: &[u8]) -> usize {
+    let mut following = 0;
+    for (at, byte) in bytes.iter().skip(1).take(4).enumerate() {
+        following |= usize::from(byte & 0x7F) << (7 * at);
+        if byte & 0x80 == 0 {
+            return 2 + at + following;
+        }
+    }
+    bytes.len()
+}
+
 fn io_error(error: Error) -> io::Error {
     match error {
         Error::Io(error) => error,
@@ -98,5 +120,37 @@ fn io_error(error: Error) -> io::Error {
             io::Error::new(io::ErrorKind::UnexpectedEof, error)
         }
         other => io::Error::new(io::ErrorKind::InvalidData, other),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::io::AsyncWriteExt as _;
+
+    use super::*;
+
+    #[test]
+    fn a_packet_says_how_long_it_is() {
+        assert_eq!(packet_len(&[0xD0, 0, 0xD0, 0]), 2);
+        assert_eq!(packet_len(&[0x40, 2, 0, 1, 0x30]), 4);
+        assert_eq!(packet_len(&[0x30, 0x80, 1]), 131);
+        assert_eq!(packet_len(&[0x30, 0xFF, 0xFF, 0xFF, 0x7F]), 268_435_460);
+        assert_eq!(packet_len(&[0x30, 0x80]), 2, "what is no packet goes as it is");
+    }
+
+    #[tokio::test]
+    async fn each_packet_is_a_message_and_a_long_one_is_several() {
+        let (near, far) = tokio::io::duplex(1024 * 1024);
+        let mut client = WebSocketStream::from_raw_socket(near, Role::Client, None).await;
+        let mut server = Frames::new(far, 1024).await;
+        let long = [vec![0x30, 0xF0, 0xA2, 0x04], vec![0; 70_000]].concat();
+        let bytes = [&[0x40, 2, 0, 1][..], &long, &[0xD0, 0]].concat();
+        server.write_all(&bytes).await.unwrap();
+        server.flush().await.unwrap();
+        let mut messages = Vec::new();
+        for _ in 0..4 {
+            messages.push(client.next().await.unwrap().unwrap().into_data().len());
+        }
+        assert_eq!(messages, [4, SENT_BYTES_MAX, 70_004 - SENT_BYTES_MAX, 2]);
     }
 }
