@@ -101,8 +101,6 @@ limits! {
     mqtt_queue_messages_max: usize = 100_000;
     /// Bytes that wait for one persistent session.
     mqtt_queue_bytes_max: usize = 256 * MIB, relaxed 1024 * MIB;
-    /// How long a message waits for a persistent session.
-    mqtt_queue_age_s_max: u32 = 604_800, relaxed u32::MAX;
     /// Messages that waited, to one session that is back.
     mqtt_queue_drain_per_s: u32 = 0, aws 10, within 0..=u32::MAX;
     /// How long a message that was sent to a persistent session is sent again; then it is dropped.
