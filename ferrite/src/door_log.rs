@@ -11,10 +11,10 @@ use doors::{HandshakeError, TurnedAway, Unready};
 use service::{App, DeviceEvent};
 use types::Timestamp;
 
-/// Entries of one address in a second.
-const PER_ADDRESS_MAX: u32 = 5;
+/// Entries of one address in a second: many devices may share one.
+const PER_ADDRESS_MAX: u32 = 25;
 /// Entries of all addresses in a second.
-const PER_SECOND_MAX: u32 = 50;
+const PER_SECOND_MAX: u32 = 100;
 
 /// Writes to the device log.
 pub(crate) struct DoorLog {

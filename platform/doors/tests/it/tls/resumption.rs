@@ -42,6 +42,20 @@ async fn a_session_without_a_certificate_opens_no_other_door() {
 }
 
 #[tokio::test]
+async fn whoever_has_such_a_session_may_still_show_a_certificate() {
+    for version in VERSIONS {
+        let client = Openssl::client_with(P256);
+        let tls = tls();
+        let first = format!("{version} -sess_out session.pem");
+        client.connect(&tls, ClientCertificate::Wanted, &first).await.0.unwrap();
+        let again = format!("{WITH_CERTIFICATE} {version} -sess_in session.pem");
+        let (seen, _) = client.connect(&tls, ClientCertificate::Required, &again).await;
+        let seen = seen.unwrap();
+        assert_eq!((seen.is_resumed, seen.certificate), (false, Some(client.certificate())));
+    }
+}
+
+#[tokio::test]
 async fn a_session_of_another_server_begins_anew() {
     for version in VERSIONS {
         let client = Openssl::client_with(P256);
