@@ -173,10 +173,11 @@ impl Identity {
         Account::new(id, name, self.app.env.clock.now())
     }
 
+    /// The oldest root key: the one that tools were given first.
     async fn stored_root_key(&self, account: AccountId) -> Result<Option<StoredKey>, ApiError> {
         let max = self.app.limits.access_keys_per_account_max;
         let keys = records::access_keys(&self.app.store, account, max).await?;
-        Ok(keys.into_iter().find(StoredKey::is_root))
+        Ok(keys.into_iter().filter(StoredKey::is_root).min_by_key(|key| key.created_at))
     }
 
     async fn load(

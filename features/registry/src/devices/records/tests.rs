@@ -1,3 +1,5 @@
+//! Records remembered and forgotten, against real stores.
+
 use bytes::Bytes;
 use env::Env;
 use store::{Batch, Kind, Options, StoreUrl};
