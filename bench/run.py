@@ -77,7 +77,7 @@ def run(row, brokers, asked, target, scratch, say):
         if name not in brokers or row.tls and not brokers[name].has_tls:
             continue
         found[name] = load(row, brokers[name], asked.seconds, target)
-        failed = found[name].get("failed")
+        failed = found[name].get("failure")
         progress(f"{say}: {name} {failed or brief(found[name], row)}")
     return found
 
@@ -92,8 +92,8 @@ def load(row, broker, seconds, target):
             limit_s = LOAD_LIMIT_S + seconds
             done = subprocess.run(command, capture_output=True, text=True, timeout=limit_s)
     except (RuntimeError, subprocess.TimeoutExpired) as error:
-        return {"failed": f"failed: {error}"}
-    return {"failed": why(done)} if done.returncode != 0 else json.loads(done.stdout)
+        return {"failure": f"failed: {error}"}
+    return {"failure": why(done)} if done.returncode != 0 else json.loads(done.stdout)
 
 
 def why(done):
@@ -163,7 +163,7 @@ def wanted(bar):
 
 
 def verdict(bar, reached, runs):
-    failures = [run["ferrite"]["failed"] for run in runs if "failed" in run["ferrite"]]
+    failures = [run["ferrite"]["failure"] for run in runs if "failure" in run["ferrite"]]
     if failures:
         return f"NO: {len(failures)} of {len(runs)} runs {failures[0]}"
     if bar.least is None and bar.most is None:

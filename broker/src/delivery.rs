@@ -30,8 +30,12 @@ impl Session {
         if *qos != QoS::AtMostOnce && !self.window.has_room() {
             return Delivered::Later;
         }
-        let Some(message_expiry_s) = message.expiry_s(turn.now) else {
-            return leave_out(queued.as_deref());
+        let is_again = queued.as_ref().is_some_and(|queued| queued.is_again);
+        let message_expiry_s = match message.expiry_s(turn.now) {
+            Some(left_s) => left_s,
+            // The delivery has begun, and is completed (MQTT-4.3.3-7).
+            None if is_again && *qos == QoS::ExactlyOnce => Some(0),
+            None => return leave_out(queued.as_deref()),
         };
         if !self.may_receive(&message.topic, turn) {
             return leave_out(queued.as_deref());
@@ -40,8 +44,7 @@ impl Session {
             ids.as_deref().map(|ids| told_of(message.properties.as_deref(), ids.clone()));
         let mut head = PublishHead {
             // AWS never says that a message may have come before.
-            dup: self.app.dialect.is_standard
-                && queued.as_ref().is_some_and(|queued| queued.is_again),
+            dup: self.app.dialect.is_standard && is_again,
             qos: *qos,
             retain: *retain,
             topic: &message.topic,

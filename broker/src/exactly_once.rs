@@ -25,12 +25,15 @@ struct Taken {
     sequence: Option<Sequence>,
     /// Whether the client may be told, again if it asks.
     is_safe: bool,
+    /// Whether the client has released it already, though it was not told.
+    is_released: bool,
 }
 
 impl Received {
     /// What the journal has of a session.
     pub(crate) fn recovered(noted: impl IntoIterator<Item = (PacketId, Sequence)>) -> Self {
-        let taken = |sequence| Taken { sequence: Some(sequence), is_safe: true };
+        let taken =
+            |sequence| Taken { sequence: Some(sequence), is_safe: true, is_released: false };
         Self(noted.into_iter().map(|(id, sequence)| (id, taken(sequence))).collect())
     }
 
@@ -48,13 +51,16 @@ impl Received {
     }
 
     /// The message is safe: whoever sends it again is told. Or it could not be made so, and is
-    /// taken when it comes again.
-    pub(crate) fn note(&mut self, id: PacketId, code: u8) {
+    /// taken when it comes again. Whether it can be released at once.
+    pub(crate) fn note(&mut self, id: PacketId, code: u8) -> bool {
         if code != reason::SUCCESS {
             self.0.remove(&id);
-        } else if let Some(taken) = self.0.get_mut(&id) {
-            taken.is_safe = true;
+            return false;
         }
+        self.0.get_mut(&id).is_some_and(|taken| {
+            taken.is_safe = true;
+            taken.is_released
+        })
     }
 }
 
@@ -73,17 +79,21 @@ impl Session {
     pub(crate) fn receive(&mut self, id: PacketId, keeping: &mut Keeping) {
         let kept = self.client.kept.as_ref();
         let sequence = kept.map(|session| keeping.note(&session.queue, Note::received(id)));
-        self.received.0.insert(id, Taken { sequence, is_safe: false });
+        self.received.0.insert(id, Taken { sequence, is_safe: false, is_released: false });
     }
 
     /// PUBREL of the client: the packet id may be used again once that is noted.
-    pub(crate) fn on_pubrel(&mut self, ack: &Ack, turn: &mut Turn<'_>) {
-        let id = ack.packet_id;
-        let Some(taken) = self.received.0.get(&id) else {
+    pub(crate) fn on_pubrel(&mut self, id: PacketId, turn: &mut Turn<'_>) {
+        let Some(taken) = self.received.0.get_mut(&id) else {
             let code = reason::PACKET_IDENTIFIER_NOT_FOUND;
             let ack = Ack { packet_id: id, code, properties: None };
             return Packet::Pubcomp(ack).encode(self.client.version, turn.output);
         };
+        if !taken.is_safe {
+            // PUBREC goes first, when it may.
+            taken.is_released = true;
+            return;
+        }
         let (Some(sequence), Some(session)) = (taken.sequence, &self.client.kept) else {
             return self.complete(id, turn);
         };

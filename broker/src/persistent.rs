@@ -127,7 +127,8 @@ impl Persistent {
     pub(crate) fn settle_late(&self, number: u64, packet_id: PacketId, code: u8) {
         let mut state = self.lock();
         if state.received.contains(packet_id) {
-            return state.received.note(packet_id, code);
+            state.received.note(packet_id, code);
+            return;
         }
         match self.queue.reader().filter(|reader| reader.number != number) {
             Some(reader) => {

@@ -266,9 +266,12 @@ impl Session {
         let ack = Ack { packet_id, code, properties: None };
         let is_told = code == reason::SUCCESS || self.client.version == Version::V5;
         if self.received.contains(packet_id) {
-            self.received.note(packet_id, code);
+            let is_released = self.received.note(packet_id, code);
             if is_told {
                 Packet::Pubrec(ack).encode(self.client.version, turn.output);
+            }
+            if is_released {
+                self.on_pubrel(packet_id, turn);
             }
         } else if is_told {
             Packet::Puback(ack).encode(self.client.version, turn.output);

@@ -131,6 +131,13 @@ pub(crate) struct Unsent {
     pub(crate) is_again: bool,
 }
 
+impl Unsent {
+    /// Whether its delivery is to be completed, however old it has grown (MQTT-4.3.3-7).
+    pub(crate) fn is_begun(&self) -> bool {
+        self.is_again && self.note.qos == QoS::ExactlyOnce
+    }
+}
+
 /// An id for a queue: so large a number that no two are the same.
 pub(crate) fn new_queue_id(random: &Random) -> QueueId {
     QueueId((u64::from_be_bytes(random.bytes()) >> 1) & !RECEIVED_BIT)

@@ -133,7 +133,7 @@ impl Session {
                 Ok(())
             }
             Packet::Pubrel(ack) => {
-                self.on_pubrel(&ack, turn);
+                self.on_pubrel(ack.packet_id, turn);
                 Ok(())
             }
             Packet::Pubcomp(ack) => {

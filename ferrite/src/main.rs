@@ -31,6 +31,10 @@ use types::AccountId;
 
 use crate::config::{Config, Sources};
 
+/// Messages are allocated by one thread and freed by another.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 /// AWS IoT that you run yourself.
 #[derive(Parser)]
 #[command(version, arg_required_else_help = true)]

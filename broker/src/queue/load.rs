@@ -54,7 +54,8 @@ async fn load_batches(queue: &Arc<Queue>, reader: &Arc<Client>, app: &App) -> bo
         let mut has_handed = false;
         for (unsent, body) in batch.into_iter().zip(bodies) {
             let message = body.and_then(|body| stored::decode(&body).ok());
-            match message.filter(|message| message.expiry_s(now).is_some()) {
+            let is_due = |message: &Message| unsent.is_begun() || message.expiry_s(now).is_some();
+            match message.filter(is_due) {
                 None => queue.acknowledge(unsent.sequence),
                 Some(message) => {
                     if !queue.hand(reader, unsent, message) {
