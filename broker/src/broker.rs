@@ -20,7 +20,7 @@ use crate::connection::Connection;
 use crate::connections::GONE_WITHIN;
 use crate::ending::Ending;
 use crate::lifecycle::{self, Lifecycle};
-use crate::mailbox::Delivery;
+use crate::mailbox::Mail;
 use crate::message::Message;
 use crate::metrics::Metrics;
 use crate::publish::deliver;
@@ -206,12 +206,7 @@ impl Broker {
 
     /// What is left to do for a client whose connection has ended, with the mail that it did not
     /// get.
-    async fn bury(
-        self: &Arc<Self>,
-        session: &mut Session,
-        ending: &Ending,
-        mail: VecDeque<Delivery>,
-    ) {
+    async fn bury(self: &Arc<Self>, session: &mut Session, ending: &Ending, mail: VecDeque<Mail>) {
         let client = Arc::clone(&session.client);
         if client.kept.is_none() {
             self.sessions.unsubscribe(&session.space, &client.subscriptions.take(), client.number);
@@ -349,7 +344,7 @@ impl Drop for Presence<'_> {
 
 /// Returns what a client has not acknowledged to the groups that it had it from. What its own
 /// session keeps stays there.
-fn give_back(session: &Session, mail: impl Iterator<Item = Delivery>) {
+fn give_back(session: &Session, mail: impl Iterator<Item = Mail>) {
     let own = session.client.kept.as_ref().map(|kept| kept.queue.id);
     let is_own = |queued: &Queued| own == Some(queued.queue.id);
     for sent in session.window.in_flight() {
@@ -360,7 +355,7 @@ fn give_back(session: &Session, mail: impl Iterator<Item = Delivery>) {
             Awaits::Pubrec | Awaits::Pubcomp => queued.queue.acknowledge(queued.sequence),
         }
     }
-    for queued in mail.filter_map(|delivery| delivery.queued).filter(|queued| !is_own(queued)) {
+    for queued in mail.filter_map(Mail::into_queued).filter(|queued| !is_own(queued)) {
         queued.queue.give_back(queued.sequence);
     }
 }

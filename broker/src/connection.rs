@@ -8,15 +8,16 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use bytes::{Buf as _, BytesMut};
-use mqtt::Decoder;
+use mqtt::{Decoder, PLAIN_PUBACK_BYTES, Plain, reason};
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 use tokio::sync::oneshot;
 use tokio::time::{Instant, Sleep, sleep_until};
 
 use crate::Broker;
+use crate::batch::Portion;
 use crate::delivery::Delivered;
 use crate::ending::{Ending, Fault};
-use crate::mailbox::{Collected, Delivery};
+use crate::mailbox::{Collected, Mail};
 use crate::queue;
 use crate::receipts::Receipts;
 use crate::session::Session;
@@ -50,7 +51,7 @@ pub(crate) struct Connection<S> {
     unwritten: BytesMut,
     is_unflushed: bool,
     /// Mail that is not encoded yet.
-    mail: VecDeque<Delivery>,
+    mail: VecDeque<Mail>,
     last_heard: Instant,
     patience: Duration,
     silence: Pin<Box<Sleep>>,
@@ -99,7 +100,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
     }
 
     /// The mail that the client did not get.
-    pub(crate) fn take_mail(&mut self) -> VecDeque<Delivery> {
+    pub(crate) fn take_mail(&mut self) -> VecDeque<Mail> {
         std::mem::take(&mut self.mail)
     }
 
@@ -296,6 +297,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
     /// Acts on every whole packet in `input`, or on as many as the client may have under way.
     fn act_on(&mut self, input: &mut BytesMut, turn: &mut Turn<'_>) -> Result<(), Ending> {
         while !self.session.has_enough() {
+            self.act_on_plain(input, turn);
             match self.decoder.decode(input) {
                 Ok(Some(packet)) => self.session.handle(packet, turn)?,
                 Ok(None) => return Ok(()),
@@ -303,6 +305,24 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
             }
         }
         Ok(())
+    }
+
+    /// Acts on packets that are like the one before, in so many ways that little is left to do.
+    fn act_on_plain(&mut self, input: &mut BytesMut, turn: &mut Turn<'_>) {
+        let mut taken = 0;
+        while let Some(plain) = self.decoder.plain(&input[taken..]) {
+            taken += match plain {
+                Plain::Puback(id) => {
+                    self.session.on_puback(id, reason::SUCCESS);
+                    PLAIN_PUBACK_BYTES
+                }
+                Plain::Publish(publish) if self.session.accept_plain(&publish, turn) => {
+                    publish.packet.len()
+                }
+                Plain::Publish(_) => break,
+            };
+        }
+        input.advance(taken);
     }
 
     /// Encodes the mail that the client can take, and what it is owed; whether there was any.
@@ -321,19 +341,27 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
         let mut has_written = !settled.is_empty();
         self.session.tell_settled(settled, turn);
         while turn.output.len() < OUTPUT_BYTES_HIGH {
-            let Some(delivery) = self.mail.front() else { break };
-            if self.session.pace.as_mut().is_some_and(|pace| !pace.may_write(cx)) {
-                break;
-            }
+            let Some(mail) = self.mail.front_mut() else { break };
             let before = turn.output.len();
-            if self.session.deliver(delivery, turn) == Delivered::Later {
+            let delivered = match mail {
+                _ if self.session.pace.as_mut().is_some_and(|pace| !pace.may_write(cx)) => break,
+                Mail::One(delivery) => self.session.deliver(delivery, turn),
+                Mail::Batch(batch) => {
+                    let messages_max = if self.session.pace.is_some() { 1 } else { usize::MAX };
+                    let portion = Portion { messages_max, output_bytes_max: OUTPUT_BYTES_HIGH };
+                    self.session.deliver_batch(batch, portion, turn)
+                }
+            };
+            has_written |= delivered == Delivered::Done || turn.output.len() > before;
+            if delivered == Delivered::Later {
                 break;
             }
             if let Some(pace) = &mut self.session.pace {
                 pace.has_written(turn.output.len() - before);
             }
-            self.mail.pop_front();
-            has_written = true;
+            if !matches!(mail, Mail::Batch(batch) if !batch.left.is_empty()) {
+                self.mail.pop_front();
+            }
         }
         if self.mail.is_empty() {
             self.ask_for_more();

@@ -5,6 +5,7 @@
 //! it asks `service`'s [`Authenticator`](service::Authenticator) and
 //! [`PolicySource`](service::PolicySource), whoever they are.
 
+mod batch;
 mod bounds;
 mod broker;
 mod connect;

@@ -9,9 +9,11 @@ use std::task::Waker;
 use mqtt::{Packet, PacketId, QoS};
 use tokio::sync::oneshot;
 
+use crate::batch::Batch;
 use crate::ending::Ending;
 use crate::message::Message;
 use crate::queue::Queued;
+use crate::run::Run;
 use crate::space::Subscriber;
 
 /// A message on its way to one subscriber.
@@ -29,6 +31,15 @@ pub(crate) struct Delivery {
     pub(crate) queued: Option<Box<Queued>>,
 }
 
+/// What waits in a mailbox.
+#[derive(Debug)]
+pub(crate) enum Mail {
+    /// A message.
+    One(Delivery),
+    /// Messages of one topic, which are kept nowhere else.
+    Batch(Batch),
+}
+
 /// What others have done for the client, to be told to it.
 #[derive(Debug)]
 pub(crate) enum Settled {
@@ -42,6 +53,26 @@ pub(crate) enum Settled {
     Released(PacketId),
     /// An answer that had to wait for the store.
     Answer(Box<Packet>),
+}
+
+impl Mail {
+    /// The queue that it is delivered from.
+    pub(crate) fn into_queued(self) -> Option<Box<Queued>> {
+        match self {
+            Self::One(delivery) => delivery.queued,
+            Self::Batch(_) => None,
+        }
+    }
+}
+
+impl Inner {
+    /// Whom to wake because something waits now.
+    fn wake_for_mail(&mut self) -> Posted {
+        if !std::mem::take(&mut self.wants_mail) {
+            return Posted::Waits;
+        }
+        self.waker.clone().map_or(Posted::Waits, Posted::Wake)
+    }
 }
 
 impl Delivery {
@@ -79,7 +110,8 @@ pub(crate) struct Mailbox {
 
 #[derive(Default)]
 struct Inner {
-    waiting: VecDeque<Delivery>,
+    waiting: VecDeque<Mail>,
+    messages: usize,
     bytes: usize,
     /// What is to be told to the client beside its mail. Bounded by what it may have under way.
     settled: Vec<Settled>,
@@ -125,26 +157,30 @@ impl Mailbox {
         posted
     }
 
-    /// Leaves `messages` as `subscriber` gets them; and how many found no room.
-    pub(crate) fn post_all(
-        &self,
-        subscriber: &Subscriber,
-        messages: &[Arc<Message>],
-    ) -> (Posted, u64) {
+    /// Leaves a run of messages, as `subscriber` gets them; and how many found no room.
+    pub(crate) fn post_run(&self, run: &Arc<Run>, subscriber: &Subscriber) -> (Posted, u64) {
         let mut inner = self.lock();
-        let before = inner.dropped;
-        let mut result = Posted::Waits;
-        for message in messages {
-            if subscriber.options.no_local && subscriber.to.number() == message.from {
-                continue;
-            }
-            match self.add(&mut inner, subscriber.delivery(message)) {
-                Posted::Dropped => inner.dropped += 1,
-                Posted::Waits => {}
-                posted => result = posted,
-            }
+        if inner.is_gone {
+            return (Posted::Gone, 0);
         }
-        (result, inner.dropped - before)
+        let count = run.parts.len();
+        let fitting = run.fitting(self.limits.bytes_max.saturating_sub(inner.bytes));
+        let taken = fitting.min(self.room(&inner));
+        let dropped = (count - taken) as u64;
+        inner.dropped += dropped;
+        if taken == 0 {
+            return (Posted::Dropped, dropped);
+        }
+        inner.messages += taken;
+        // All of it is there for as long as any part is.
+        inner.bytes += run.size;
+        inner.waiting.push_back(Mail::Batch(Batch {
+            run: Arc::clone(run),
+            left: 0..taken,
+            qos_max: subscriber.options.qos,
+            ids: subscriber.ids.clone(),
+        }));
+        (inner.wake_for_mail(), dropped)
     }
 
     /// Leaves a message that is kept elsewhere if it finds no room here.
@@ -157,15 +193,18 @@ impl Mailbox {
             return Posted::Gone;
         }
         let bytes = inner.bytes + delivery.message.size();
-        if inner.waiting.len() >= self.limits.messages_max || bytes > self.limits.bytes_max {
+        if self.room(inner) == 0 || bytes > self.limits.bytes_max {
             return Posted::Dropped;
         }
         inner.bytes = bytes;
-        inner.waiting.push_back(delivery);
-        if !std::mem::take(&mut inner.wants_mail) {
-            return Posted::Waits;
-        }
-        inner.waker.clone().map_or(Posted::Waits, Posted::Wake)
+        inner.messages += 1;
+        inner.waiting.push_back(Mail::One(delivery));
+        inner.wake_for_mail()
+    }
+
+    /// For how many messages there is room.
+    fn room(&self, inner: &Inner) -> usize {
+        self.limits.messages_max.saturating_sub(inner.messages)
     }
 
     /// Lets the client know what was done for it; whether it is there.
@@ -188,9 +227,7 @@ impl Mailbox {
     /// Whether no more messages fit.
     pub(crate) fn is_full(&self) -> bool {
         let inner = self.lock();
-        inner.is_gone
-            || inner.waiting.len() >= self.limits.messages_max
-            || inner.bytes >= self.limits.bytes_max
+        inner.is_gone || self.room(&inner) == 0 || inner.bytes >= self.limits.bytes_max
     }
 
     /// Gives the connection a turn.
@@ -223,7 +260,7 @@ impl Mailbox {
     /// the connection then waits for its client.
     pub(crate) fn collect(
         &self,
-        mail: &mut VecDeque<Delivery>,
+        mail: &mut VecDeque<Mail>,
         waker: &Waker,
     ) -> Result<Collected, Closing> {
         let mut inner = self.lock();
@@ -232,7 +269,7 @@ impl Mailbox {
         }
         if mail.is_empty() {
             std::mem::swap(mail, &mut inner.waiting);
-            inner.bytes = 0;
+            (inner.messages, inner.bytes) = (0, 0);
         }
         inner.wants_mail = mail.is_empty();
         if inner.waker.as_ref().is_none_or(|known| !known.will_wake(waker)) {
@@ -245,7 +282,7 @@ impl Mailbox {
     }
 
     /// Takes no more mail, and hands over what waits.
-    pub(crate) fn leave(&self) -> VecDeque<Delivery> {
+    pub(crate) fn leave(&self) -> VecDeque<Mail> {
         let mut inner = self.lock();
         inner.is_gone = true;
         inner.waker = None;
@@ -282,7 +319,7 @@ mod tests {
     /// A mailbox and the connection that it belongs to.
     struct Owner {
         mailbox: Mailbox,
-        mail: VecDeque<Delivery>,
+        mail: VecDeque<Mail>,
         alarm: Arc<Alarm>,
     }
 
@@ -300,7 +337,13 @@ mod tests {
         /// What is collected, and taken out.
         fn read(&mut self) -> Vec<usize> {
             assert!(self.collect().is_none());
-            self.mail.drain(..).map(|delivery| delivery.message.payload.len()).collect()
+            let payload = |mail| match mail {
+                Mail::One(delivery) => vec![delivery.message.payload.len()],
+                Mail::Batch(Batch { run, left, .. }) => {
+                    left.map(|at| run.parts[at].end - run.parts[at].payload).collect()
+                }
+            };
+            self.mail.drain(..).flat_map(payload).collect()
         }
 
         /// Leaves a message of `bytes`, in a word.

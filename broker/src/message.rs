@@ -69,9 +69,7 @@ impl Message {
 
     /// The whole seconds that are left of its life; nothing if it is over.
     pub(crate) fn expiry_s(&self, now: Timestamp) -> Option<Option<u32>> {
-        let Some(expires) = self.expires else { return Some(None) };
-        let left_ms = expires.millis() - now.millis();
-        (left_ms >= 0).then(|| Some(u32::try_from(left_ms / 1000).unwrap_or(u32::MAX)))
+        seconds_left(self.expires, now)
     }
 
     /// The bytes that it counts for where memory is bounded.
@@ -81,7 +79,8 @@ impl Message {
     }
 }
 
-fn properties_size(properties: &PublishProperties) -> usize {
+/// The bytes that properties count for where memory is bounded.
+pub(crate) fn properties_size(properties: &PublishProperties) -> usize {
     let text = |text: &Option<ByteString>| text.as_ref().map_or(0, |text| text.len());
     let pairs = &properties.user_properties;
     size_of::<PublishProperties>()
@@ -92,7 +91,15 @@ fn properties_size(properties: &PublishProperties) -> usize {
         + properties.correlation_data.as_ref().map_or(0, Bytes::len)
 }
 
-fn expiry(properties: Option<&PublishProperties>, now: Timestamp) -> Option<Timestamp> {
+/// The whole seconds that are left until a message `expires`, if it does; nothing if it has.
+pub(crate) fn seconds_left(expires: Option<Timestamp>, now: Timestamp) -> Option<Option<u32>> {
+    let Some(expires) = expires else { return Some(None) };
+    let left_ms = expires.millis() - now.millis();
+    (left_ms >= 0).then(|| Some(u32::try_from(left_ms / 1000).unwrap_or(u32::MAX)))
+}
+
+/// When a message with these properties is no longer worth delivering, if ever.
+pub(crate) fn expiry(properties: Option<&PublishProperties>, now: Timestamp) -> Option<Timestamp> {
     let seconds = properties?.message_expiry_s?;
     Some(Timestamp::from_millis(now.millis() + i64::from(seconds) * 1000))
 }
@@ -130,7 +137,7 @@ pub(crate) fn detached_will(mut will: Will) -> Will {
 }
 
 /// Copies properties out of the buffer that they were read into.
-fn detach(properties: &mut PublishProperties) {
+pub(crate) fn detach(properties: &mut PublishProperties) {
     let own = |text: &mut ByteString| *text = ByteString::from(&**text);
     properties.content_type.iter_mut().for_each(own);
     properties.response_topic.iter_mut().for_each(own);

@@ -41,6 +41,10 @@ impl Session {
         {
             return Ok(());
         }
+        if self.gather(&mut publish, &topic, turn) {
+            self.acknowledge(packet_id, reason::SUCCESS, turn);
+            return Ok(());
+        }
         let message = Arc::new(Message::new(publish, topic, self.client.holder(), turn.now));
         let route = self.space.route(&message, || self.sender(), turn.now);
         let mut keeping = match &route {
@@ -261,7 +265,12 @@ impl Session {
     }
 
     /// Writes PUBACK, or PUBREC for what came with QoS 2.
-    fn acknowledge(&mut self, packet_id: Option<PacketId>, code: u8, turn: &mut Turn<'_>) {
+    pub(crate) fn acknowledge(
+        &mut self,
+        packet_id: Option<PacketId>,
+        code: u8,
+        turn: &mut Turn<'_>,
+    ) {
         let Some(packet_id) = packet_id else { return };
         let ack = Ack { packet_id, code, properties: None };
         let is_told = code == reason::SUCCESS || self.client.version == Version::V5;
@@ -282,10 +291,9 @@ impl Session {
 /// Leaves `message` with every subscriber. What is returned is to be written before the message
 /// is acknowledged.
 pub(crate) fn deliver(space: &Space, message: &Arc<Message>, turn: &mut Turn<'_>) -> Keeping {
+    // What came before it goes before it.
+    turn.hand_over();
     let subscribers = turn.matches.of(space, &message.topic);
-    if subscribers.is_empty() || turn.defer(&subscribers, message) {
-        return Keeping::default();
-    }
     post(&subscribers, message, turn)
 }
 

@@ -98,6 +98,11 @@ impl Routing {
 }
 
 impl Space {
+    /// Whether anybody has messages of `topic` beside its subscribers.
+    pub(crate) fn is_routed(&self, topic: &str) -> bool {
+        topic.starts_with(RESERVED) || self.routing.is_tapped(&self.tenant, topic)
+    }
+
     /// Who has `message` beside its subscribers; none if it is theirs alone, as most are.
     pub(crate) fn route(
         &self,

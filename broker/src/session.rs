@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use bytes::BytesMut;
 use bytestring::ByteString;
-use mqtt::{Ack, AckProperties, Packet, QoS, Version, Will, reason};
+use mqtt::{AckProperties, Packet, PacketId, QoS, Version, Will, reason};
 use service::{App, DeviceEvent, DeviceStatus, Limits, LogBudget};
 use types::Timestamp;
 
@@ -125,7 +125,7 @@ impl Session {
                 Err(forbidden("a packet of QoS 2, which is not offered"))
             }
             Packet::Puback(ack) => {
-                self.on_puback(&ack);
+                self.on_puback(ack.packet_id, ack.code);
                 Ok(())
             }
             Packet::Pubrec(ack) => {
@@ -155,9 +155,10 @@ impl Session {
         }
     }
 
-    fn on_puback(&mut self, ack: &Ack) {
-        self.receipts.acknowledge(ack.packet_id, ack.code);
-        self.finish(ack.packet_id, Awaits::Puback);
+    /// The client has a message, or does not want it: a reason code of MQTT 5.
+    pub(crate) fn on_puback(&mut self, id: PacketId, code: u8) {
+        self.receipts.acknowledge(id, code);
+        self.finish(id, Awaits::Puback);
     }
 
     /// The end that the client asks for. It may change how long its session is kept, if it is.

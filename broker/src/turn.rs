@@ -10,7 +10,7 @@ use types::Timestamp;
 
 use crate::matches::Matches;
 use crate::metrics::{Counts, Metrics};
-use crate::run::Run;
+use crate::run::Gathering;
 
 /// What a thread lends to whichever connection has its turn.
 #[derive(Default)]
@@ -21,7 +21,7 @@ pub(crate) struct Lent {
     pub(crate) output: BytesMut,
     wakes: Vec<Waker>,
     matches: Matches,
-    run: Run,
+    run: Gathering,
     counts: Counts,
 }
 
@@ -37,7 +37,7 @@ pub(crate) struct Turn<'a> {
     pub(crate) wakes: &'a mut Vec<Waker>,
     pub(crate) matches: &'a mut Matches,
     /// Messages that are to be left with the same subscribers.
-    pub(crate) run: &'a mut Run,
+    pub(crate) run: &'a mut Gathering,
     pub(crate) counts: &'a mut Counts,
 }
 

@@ -33,6 +33,8 @@ pub(crate) struct Window {
     /// Ids of messages that were sent on an earlier connection, and will be sent again.
     reserved: Vec<PacketId>,
     next: PacketId,
+    /// So many ids from `next` on are known to be free.
+    free: u16,
 }
 
 impl Window {
@@ -43,12 +45,14 @@ impl Window {
             in_flight: VecDeque::new(),
             reserved: Vec::new(),
             next: PacketId::MIN,
+            free: 0,
         }
     }
 
     /// Keeps an id for the message that had it before.
     pub(crate) fn reserve(&mut self, id: PacketId) {
         self.reserved.push(id);
+        self.free = 0;
     }
 
     /// Whether another message may go out.
@@ -62,6 +66,7 @@ impl Window {
         let id = known.unwrap_or_else(|| self.new_id());
         if known.is_some() {
             self.reserved.retain(|reserved| *reserved != id);
+            self.free = 0;
         }
         self.in_flight.push_back(InFlight { id, awaits, queued });
         id
@@ -94,17 +99,35 @@ impl Window {
     }
 
     fn new_id(&mut self) -> PacketId {
-        loop {
-            let id = self.next;
-            let next = id.checked_add(1).filter(|next| next.get() < KEPT_IDS_FROM);
-            self.next = next.unwrap_or(PacketId::MIN);
-            // Ids go round: one that is still out is passed over.
-            let is_out = self.in_flight.iter().any(|known| known.id == id);
-            if !is_out && !self.reserved.contains(&id) {
-                return id;
-            }
+        if self.free == 0 {
+            self.find_free();
         }
+        self.free -= 1;
+        let id = self.next;
+        self.next = after(id);
+        id
     }
+
+    /// Passes over ids that are still out, for ids go round, and counts those that are free after
+    /// them.
+    fn find_free(&mut self) {
+        while self.is_taken(self.next) {
+            self.next = after(self.next);
+        }
+        let next = self.next.get();
+        let taken =
+            self.in_flight.iter().map(|known| known.id).chain(self.reserved.iter().copied());
+        let ahead = taken.map(PacketId::get).filter(|id| *id > next).min();
+        self.free = ahead.unwrap_or(KEPT_IDS_FROM).min(KEPT_IDS_FROM) - next;
+    }
+
+    fn is_taken(&self, id: PacketId) -> bool {
+        self.in_flight.iter().any(|known| known.id == id) || self.reserved.contains(&id)
+    }
+}
+
+fn after(id: PacketId) -> PacketId {
+    id.checked_add(1).filter(|next| next.get() < KEPT_IDS_FROM).unwrap_or(PacketId::MIN)
 }
 
 #[cfg(test)]

@@ -7,6 +7,7 @@
 mod acks;
 mod codes;
 mod connect;
+pub(crate) mod plain;
 mod properties;
 mod publish;
 mod reader;

@@ -20,6 +20,7 @@ pub mod reason;
 mod topic;
 
 pub use decode::Decoder;
+pub use decode::plain::{PLAIN_PUBACK_BYTES, Plain, PlainPublish};
 pub use encode::{PublishHead, encode_publish, publish_len};
 pub use filter::{HashMatch, InvalidFilter, TopicFilter};
 pub use malformed::Malformed;
