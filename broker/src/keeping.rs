@@ -4,10 +4,12 @@
 use std::sync::Arc;
 
 use journal::{Full, JournalError, Pending, QueueId, Sequence};
+use metrics::counter;
 use mqtt::{QoS, reason};
 
 use crate::mailbox::Delivery;
 use crate::message::Message;
+use crate::metrics::DROPPED;
 use crate::owed::Owed;
 use crate::queue::{Note, Offered, Queue};
 use crate::space::Client;
@@ -154,6 +156,7 @@ impl Part {
             // As for a queue that is full: the newest is dropped, the publisher goes on.
             Err(Full::Disk) => {
                 stored.withdraw();
+                counter!(DROPPED).increment(stored.queues.len() as u64);
                 stored.tell(reason::SUCCESS);
                 true
             }

@@ -2,6 +2,9 @@
 
 use metrics::{Counter, Gauge, counter, gauge};
 
+/// Messages that found no room.
+pub(crate) const DROPPED: &str = "ferrite_mqtt_messages_dropped_total";
+
 /// Handles of the broker's metrics, shared by all connections.
 #[derive(Clone)]
 pub(crate) struct Metrics {
@@ -34,7 +37,7 @@ impl Metrics {
             connections: gauge!("ferrite_mqtt_connections"),
             received: counter!("ferrite_mqtt_messages_received_total"),
             delivered: counter!("ferrite_mqtt_messages_delivered_total"),
-            dropped: counter!("ferrite_mqtt_messages_dropped_total"),
+            dropped: counter!(DROPPED),
             refused: counter!("ferrite_mqtt_messages_refused_total"),
             throttled: counter!("ferrite_mqtt_messages_throttled_total"),
         }

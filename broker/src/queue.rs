@@ -67,6 +67,8 @@ struct Inner {
     is_loading: bool,
     /// Messages that found no room, since the queue is there.
     dropped: u64,
+    /// Those among them that could not be written, and that the client was not told of.
+    unwritten: u64,
     /// Packet ids of messages of QoS 2.
     kept_ids: HashSet<u16>,
     last_kept_id: u16,
@@ -266,8 +268,14 @@ impl Queue {
         let mut inner = self.lock();
         if let Some(entry) = inner.remove(sequence) {
             inner.dropped += 1;
+            inner.unwritten += u64::from(entry.state == State::Waiting);
             self.forget(&entry);
         }
+    }
+
+    /// How many messages could not be written since it was last asked, and nobody has had.
+    pub(crate) fn take_unwritten(&self) -> u64 {
+        std::mem::take(&mut self.lock().unwritten)
     }
 
     /// The reader has acknowledged a message, or must not have it.

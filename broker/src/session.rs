@@ -74,6 +74,7 @@ impl Session {
     pub(crate) fn resume(&mut self) {
         let Some(kept) = self.client.kept.clone() else { return };
         self.give_up(&kept);
+        self.log_unwritten(&kept);
         // Before it comes: whoever has news of what it sent before finds it.
         let unsent = kept.queue.attach(&self.client);
         self.received = kept.come(self.expiry_s);
@@ -94,6 +95,18 @@ impl Session {
         }
         let groups = kept.subscriptions.shared();
         self.shares = groups.iter().filter_map(|text| self.space.groups.find(text)).collect();
+    }
+
+    /// Puts it into the device log that messages were not kept while the client was away.
+    fn log_unwritten(&mut self, kept: &Persistent) {
+        let unwritten = kept.queue.take_unwritten();
+        if unwritten > 0 {
+            let why = format!(
+                "{unwritten} messages were dropped: the disk took no more of what waits for \
+                 clients; `journal.bytes_max` says how much it may"
+            );
+            self.log_refusal("Queued", "JOURNAL_FULL", why, None);
+        }
     }
 
     /// Drops what was sent for as long as a message is sent again, and says so.

@@ -30,7 +30,7 @@ const VARIABLE_PREFIX: &str = "FERRITE_";
 const TYPO_MAX: usize = 2;
 
 /// Every setting with its default; an empty one is none.
-const SETTINGS: [(&str, &str); 27] = [
+const SETTINGS: [(&str, &str); 29] = [
     ("account_id", "000000000000"),
     ("region", "us-east-1"),
     ("data_dir", "data"),
@@ -55,6 +55,8 @@ const SETTINGS: [(&str, &str); 27] = [
     ("mqtt.payload_format_checked", "false"),
     ("limits.profile", ""),
     ("store.url", "sqlite"),
+    ("journal.url", "files"),
+    ("journal.bytes_max", "10737418240"),
     ("secrets.key_file", ""),
     ("log.format", "text"),
     ("log.level", "info"),
@@ -78,6 +80,7 @@ pub(crate) struct Config {
     #[serde(skip)]
     pub(crate) limits: Limits,
     pub(crate) store: StoreSettings,
+    pub(crate) journal: JournalSettings,
     secrets: Secrets,
     pub(crate) log: Log,
 }
@@ -106,6 +109,16 @@ pub(crate) struct Tls {
 pub(crate) struct StoreSettings {
     /// `sqlite` or `postgres://…`.
     pub(crate) url: String,
+}
+
+/// Where messages wait for clients that are away.
+#[derive(Clone, Debug, Deserialize)]
+pub(crate) struct JournalSettings {
+    /// `files` or `postgres://…`.
+    pub(crate) url: String,
+    /// What all of them together may take on disk.
+    #[serde(deserialize_with = "values::bytes")]
+    pub(crate) bytes_max: u64,
 }
 
 #[derive(Clone, Debug, Deserialize)]

@@ -195,9 +195,7 @@ fn make_data_dir(data_dir: &Path) -> anyhow::Result<()> {
 async fn open_store(config: &Config, env: &Env) -> anyhow::Result<Store> {
     let url = match config.store.url.as_str() {
         "sqlite" => StoreUrl::Sqlite { directory: config.data_dir.clone() },
-        url if url.starts_with("postgres://") || url.starts_with("postgresql://") => {
-            StoreUrl::Postgres { url: url.to_owned() }
-        }
+        url if is_postgres(url) => StoreUrl::Postgres { url: url.to_owned() },
         other => bail!("the setting `store.url` is sqlite or postgres://…, not {other}"),
     };
     let place = match &url {
@@ -207,12 +205,21 @@ async fn open_store(config: &Config, env: &Env) -> anyhow::Result<Store> {
     Store::open(Options { url }, env).await.context(place)
 }
 
-/// Messages that wait are in files beside the store.
+/// Messages that wait are in files in the data directory, unless they are to be on PostgreSQL.
 async fn open_journal(config: &Config, env: &Env) -> anyhow::Result<(Journal, Recovered)> {
-    let directory = config.data_dir.join(JOURNAL);
-    let url = JournalUrl::Segments { directory };
-    let opened = Journal::open(url, journal::Options::default(), env).await;
+    let url = match config.journal.url.as_str() {
+        "files" => JournalUrl::Segments { directory: config.data_dir.join(JOURNAL) },
+        url if is_postgres(url) => JournalUrl::Postgres { url: url.to_owned() },
+        other => bail!("the setting `journal.url` is files or postgres://…, not {other}"),
+    };
+    let bytes_max = config.journal.bytes_max;
+    let options = journal::Options { bytes_max, ..journal::Options::default() };
+    let opened = Journal::open(url, options, env).await;
     opened.context("could not open the journal of messages that wait")
+}
+
+fn is_postgres(url: &str) -> bool {
+    url.starts_with("postgres://") || url.starts_with("postgresql://")
 }
 
 fn build_gateway(
