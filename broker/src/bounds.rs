@@ -11,13 +11,36 @@ const BASIC_INGEST: &str = "$aws/rules/";
 /// Topics of commands, which are one level deeper than others may be.
 const COMMANDS: &str = "$aws/commands/";
 
-/// Refuses a topic that no client's own message goes to: a Will, or a direct message.
+/// Refuses a topic that no direct message goes to.
 pub(crate) fn check_topic(topic: &str, limits: &Limits) -> Result<(), Fault> {
     check_length(topic, limits)?;
     if topic.starts_with(RESERVED) {
         return Err(invalid(format!("the topic {topic} is reserved")));
     }
     Ok(())
+}
+
+/// Refuses a topic that no Will goes to: one of a service, whether there is one or not.
+pub(crate) fn check_will_topic(
+    topic: &str,
+    limits: &Limits,
+    routing: &Routing,
+) -> Result<(), Fault> {
+    check_length(topic, limits)?;
+    if routing.is_reserved(topic) {
+        return Err(invalid(format!("the topic {topic} is reserved")));
+    }
+    Ok(())
+}
+
+/// Refuses a payload that is too large.
+pub(crate) fn check_payload(topic: &str, payload: &[u8], limits: &Limits) -> Result<(), Fault> {
+    let (bytes, most) = (payload.len(), limits.mqtt_payload_bytes_max);
+    if bytes <= most {
+        return Ok(());
+    }
+    let why = format!("the message on {topic} has {bytes} bytes of at most {most}");
+    Err(Fault::new(reason::PACKET_TOO_LARGE, "PAYLOAD_TOO_LARGE", why))
 }
 
 /// Refuses a topic that nobody may publish to.
@@ -58,6 +81,12 @@ pub(crate) fn check_filter(
     routing: &Routing,
 ) -> Result<(), String> {
     let text = filter.as_str();
+    let name_chars_max = limits.mqtt_share_name_chars_max;
+    if filter.share().is_some_and(|name| name.chars().count() > name_chars_max) {
+        return Err(format!(
+            "the topic filter {text} has a share name of over {name_chars_max} characters"
+        ));
+    }
     if let Some(why) = too_long(filter.filter(), limits) {
         return Err(format!("the topic filter {text} {why}"));
     }
@@ -167,6 +196,8 @@ mod tests {
         assert!(!check("1/2/3/4/5/6/7/+/#"));
         assert!(check("$share/group/1/2/3/4/5/6/7/8"));
         assert!(check(&format!("$share/group/{}", "x".repeat(256))));
+        assert!(check(&format!("$share/{}/x", "é".repeat(128))));
+        assert!(!check(&format!("$share/{}/x", "é".repeat(129))));
         assert!(check("$aws/events/presence/connected/+"));
         assert!(check("$aws/events/presence/connected/1/2/3/4"));
         assert!(!check("$aws/events/presence/connected/1/2/3/4/5"));

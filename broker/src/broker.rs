@@ -41,7 +41,7 @@ pub struct Broker {
     pub(crate) metrics: Metrics,
     pub(crate) retained: Retained,
     pub(crate) sessions: Sessions,
-    routing: Arc<Routing>,
+    pub(crate) routing: Arc<Routing>,
     spaces: Mutex<HashMap<TenantId, Arc<Space>>>,
     is_stopping: watch::Sender<bool>,
 }

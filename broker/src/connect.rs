@@ -9,7 +9,7 @@ use mqtt::{
     Connack, ConnackProperties, Connect, Decoder, Malformed, Packet, QoS, Version, Will, reason,
 };
 use service::{
-    DeviceEvent, DeviceStatus, Dialect, Knock, Limits, Login, Permissions, Principal, RefusalV311,
+    App, DeviceEvent, DeviceStatus, Knock, Limits, Login, Permissions, Principal, RefusalV311,
     Sender, Visitor, Wish,
 };
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
@@ -23,6 +23,7 @@ use crate::mailbox::{Mailbox, MailboxLimits};
 use crate::message::detached_will;
 use crate::pace::Pace;
 use crate::receipts::Receipts;
+use crate::routing::Routing;
 use crate::session::Session;
 use crate::sessions::{Opened, Unavailable};
 use crate::space::{Client, Space};
@@ -208,7 +209,7 @@ impl Broker {
         principal: &Arc<Principal>,
         newcomer: &Newcomer,
     ) -> Result<Admitted, Refused> {
-        check_shape(&mut connect, &self.app.limits, &self.app.dialect)?;
+        check_shape(&mut connect, &self.app, &self.routing)?;
         let space = self.space(&principal.tenant);
         check_crowd(&space, &connect, &self.app.limits)?;
         let is_assigned = connect.client_id.is_empty();
@@ -498,7 +499,8 @@ fn unreadable(malformed: &Malformed) -> Refused {
 }
 
 /// Refuses what AWS does not take, and what is not built.
-fn check_shape(connect: &mut Connect, limits: &Limits, dialect: &Dialect) -> Result<(), Refused> {
+fn check_shape(connect: &mut Connect, app: &App, routing: &Routing) -> Result<(), Refused> {
+    let limits = &app.limits;
     check_client_id(connect, limits)?;
     let refuse = |code, word, why: String| Err(Refused::new(word, why).telling(connect, code));
     if connect.properties.authentication_method.is_some() {
@@ -513,7 +515,7 @@ fn check_shape(connect: &mut Connect, limits: &Limits, dialect: &Dialect) -> Res
     if let Err(fault) = bounds::check_user_properties(&connect.properties.user_properties, limits) {
         return refuse(fault.code, fault.reason, fault.detail);
     }
-    let checked = connect.will.as_mut().map_or(Ok(()), |will| check_will(will, limits, dialect));
+    let checked = connect.will.as_mut().map_or(Ok(()), |will| check_will(will, app, routing));
     checked.map_err(|fault| Refused::new(fault.reason, fault.detail).telling(connect, fault.code))
 }
 
@@ -537,12 +539,14 @@ fn too_much(reason: &'static str, why: String, connect: &Connect) -> Refused {
 }
 
 /// Holds a Will to what a message may be.
-fn check_will(will: &mut Will, limits: &Limits, dialect: &Dialect) -> Result<(), Fault> {
+fn check_will(will: &mut Will, app: &App, routing: &Routing) -> Result<(), Fault> {
+    let App { limits, dialect, .. } = app;
     if will.qos > dialect.qos_max {
         let why = format!("the Will has QoS {}, which is not offered", will.qos as u8);
         return Err(Fault::new(reason::QOS_NOT_SUPPORTED, "QOS_NOT_SUPPORTED", why));
     }
-    bounds::check_topic(&will.topic, limits)?;
+    bounds::check_will_topic(&will.topic, limits, routing)?;
+    bounds::check_payload(&will.topic, &will.payload, limits)?;
     bounds::check_format(&will.payload, will.properties.as_deref(), dialect)?;
     match will.properties.as_deref_mut() {
         Some(properties) => bounds::check_properties(properties, limits),

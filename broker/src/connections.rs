@@ -48,10 +48,13 @@ where
 
 /// The client that is connected with this id.
 pub(crate) fn present(broker: &Broker, cx: &Cx, id: &str) -> Result<Arc<Client>, ApiError> {
-    broker
-        .space(&cx.tenant)
-        .client(id)
-        .ok_or_else(|| ApiError::not_found(format!("The client {id} is not connected.")))
+    let space = broker.space(&cx.tenant);
+    space.client(id).ok_or_else(|| {
+        ApiError::not_found(match space.session(id) {
+            Some(_) => format!("The client {id} is not connected; its session is kept."),
+            None => format!("The client {id} is not connected, and has no session."),
+        })
+    })
 }
 
 /// Tells of a client that is connected, or was until lately.
@@ -76,13 +79,13 @@ async fn get_connection(
         disconnect_reason: state.disconnect_reason,
         thing_name: state.thing,
         clean_session: Some(state.is_clean),
-        keep_alive_duration: Some(i32::from(state.keep_alive_s)),
+        keep_alive_duration: state.keep_alive_s.map(i32::from),
         session_expiry: Some(i64::from(state.session_expiry_s)),
         ..GetConnectionResponse::default()
     };
     if shows_sockets {
-        told.source_ip = Some(state.source.ip().to_canonical().to_string());
-        told.source_port = Some(i32::from(state.source.port()));
+        told.source_ip = state.source.map(|source| source.ip().to_canonical().to_string());
+        told.source_port = state.source.map(|source| i32::from(source.port()));
         told.target_ip = state.target.map(|target| target.ip().to_canonical().to_string());
         told.target_port = state.target.map(|target| i32::from(target.port()));
     }

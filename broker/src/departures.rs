@@ -3,7 +3,7 @@
 
 use std::borrow::Cow;
 use std::collections::{BTreeMap, HashMap};
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use bytestring::ByteString;
@@ -23,8 +23,9 @@ pub(crate) struct Facts {
     /// The thing that it is bound to.
     pub(crate) thing: Option<String>,
     pub(crate) is_clean: bool,
-    pub(crate) keep_alive_s: u16,
-    pub(crate) source: SocketAddr,
+    /// Not known of a connection that ended with the server; nor is the next.
+    pub(crate) keep_alive_s: Option<u16>,
+    pub(crate) source: Option<SocketAddr>,
     pub(crate) target: Option<SocketAddr>,
 }
 
@@ -44,13 +45,8 @@ pub(crate) struct Departure {
 impl Departure {
     /// That of a client that was there when the server ended, as far as it is known after.
     pub(crate) fn unseen(number: u64, at: Timestamp) -> Self {
-        let facts = Facts {
-            thing: None,
-            is_clean: false,
-            keep_alive_s: 0,
-            source: SocketAddr::from((Ipv4Addr::UNSPECIFIED, 0)),
-            target: None,
-        };
+        let facts =
+            Facts { thing: None, is_clean: false, keep_alive_s: None, source: None, target: None };
         Self { number, version_number: 0, at, reason: "SERVER_ERROR".into(), facts }
     }
 }
@@ -103,14 +99,16 @@ impl Departures {
 
 #[cfg(test)]
 mod tests {
+    use std::net::Ipv4Addr;
+
     use super::*;
 
     fn departure(number: u64, version_number: u64, at_s: i64) -> Departure {
         let facts = Facts {
             thing: None,
             is_clean: true,
-            keep_alive_s: 60,
-            source: SocketAddr::from((Ipv4Addr::LOCALHOST, 1)),
+            keep_alive_s: Some(60),
+            source: Some(SocketAddr::from((Ipv4Addr::LOCALHOST, 1))),
             target: None,
         };
         let (at, reason) = (Timestamp::from_secs(at_s), "CONNECTION_LOST".into());

@@ -182,14 +182,7 @@ impl Session {
                 format!("the message on {topic} has QoS {qos}, which is not offered"),
             ));
         }
-        if publish.payload.len() > limits.mqtt_payload_bytes_max {
-            let (bytes, most) = (publish.payload.len(), limits.mqtt_payload_bytes_max);
-            return Err(fault(
-                reason::PACKET_TOO_LARGE,
-                "PAYLOAD_TOO_LARGE",
-                format!("the message on {topic} has {bytes} bytes of at most {most}"),
-            ));
-        }
+        bounds::check_payload(topic, &publish.payload, limits).map_err(Ending::Fault)?;
         let routing = &self.space.routing;
         bounds::check_destination(topic, publish.retain, limits, routing).map_err(Ending::Fault)?;
         match publish.properties.as_deref_mut() {

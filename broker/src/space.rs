@@ -342,8 +342,8 @@ impl Client {
         Facts {
             thing: self.permissions.rights().thing.as_ref().map(|thing| thing.name.clone()),
             is_clean: self.is_clean,
-            keep_alive_s: self.keep_alive_s,
-            source: knock.peer,
+            keep_alive_s: Some(self.keep_alive_s),
+            source: Some(knock.peer),
             target: knock.local,
         }
     }

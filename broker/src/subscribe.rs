@@ -21,6 +21,9 @@ use crate::subscriptions::Held;
 use crate::turn::Turn;
 use crate::verdicts::{Action, Asker};
 
+/// What is no topic filter, in the device log.
+const MALFORMED: &str = "TOPIC_FILTER_MALFORMED";
+
 /// Why one filter of a request is refused.
 struct Refused {
     code: u8,
@@ -222,8 +225,10 @@ impl Session {
             let code = reason::TOPIC_FILTER_INVALID;
             Refused { code, reason: "TOPIC_FILTER_INVALID", detail }
         };
-        let filter = TopicFilter::parse(text.clone())
-            .map_err(|error| invalid(format!("the topic filter {text} {error}")))?;
+        let filter = TopicFilter::parse(text.clone()).map_err(|error| {
+            let detail = format!("the topic filter {text} {error}");
+            Refused { reason: MALFORMED, ..invalid(detail) }
+        })?;
         bounds::check_filter(&filter, self.limits(), &self.space.routing).map_err(invalid)?;
         Ok(filter)
     }
@@ -247,11 +252,13 @@ impl Session {
     }
 
     /// The code that tells the client of a refusal. MQTT 3.1.1 has one for what cannot be done;
-    /// for want of a policy, and for what is no filter, it loses its connection, as on AWS.
+    /// for want of a policy, and beyond the bounds of a filter, it loses its connection, as on AWS,
+    /// and for what is no filter at all it always does (MQTT-4.8.0-1).
     fn refuse_filter(&mut self, filter: &str, refused: &Refused) -> Result<u8, Ending> {
         let Refused { code, reason, detail } = refused;
+        let closes = self.app.dialect.refusal_v311 == RefusalV311::Close;
         if self.client.version == Version::V311
-            && self.app.dialect.refusal_v311 == RefusalV311::Close
+            && (closes || *reason == MALFORMED)
             && [reason::NOT_AUTHORIZED, reason::TOPIC_FILTER_INVALID].contains(code)
         {
             if *code == reason::NOT_AUTHORIZED {

@@ -1,7 +1,7 @@
 //! What holds of any stream of bytes; for the fuzz targets, and for the tests of `base/mqtt`.
 
 use bytes::BytesMut;
-use mqtt::{Decoder, Malformed, Packet, Version};
+use mqtt::{Decoder, Malformed, PLAIN_PUBACK_BYTES, Packet, Plain, Version};
 
 /// Large enough for all shapes, small enough to be exceeded.
 const PACKET_BYTES_MAX: usize = 4096;
@@ -24,13 +24,16 @@ pub(crate) fn read(mut decoder: Decoder, stream: &[u8], sizes: &[usize]) -> Outc
         input.extend_from_slice(chunk);
         loop {
             let before = input.clone();
+            let plain = decoder.plain(&before);
             match decoder.decode(&mut input) {
                 Ok(Some(packet)) => {
+                    check_plain(plain, &packet, before.len() - input.len());
                     let version = decoder.version().expect("CONNECT was first");
                     outcome.packets.push((version, packet));
                 }
                 Ok(None) => {
                     assert_eq!(input, before, "nothing is taken");
+                    assert_eq!(plain, None);
                     break;
                 }
                 Err(error) => {
@@ -52,6 +55,24 @@ pub(crate) fn replay(version: Version, stream: &[u8]) {
         for (version, packet) in &whole.packets {
             check_written(*version, packet);
         }
+    }
+}
+
+/// What is read where it stands is what is read otherwise.
+fn check_plain(plain: Option<Plain<'_>>, packet: &Packet, bytes: usize) {
+    match (plain, packet) {
+        (None, _) => {}
+        (Some(Plain::Puback(id)), Packet::Puback(ack)) => {
+            assert_eq!((ack.packet_id, ack.code, &ack.properties), (id, 0, &None));
+            assert_eq!(bytes, PLAIN_PUBACK_BYTES);
+        }
+        (Some(Plain::Publish(plain)), Packet::Publish(publish)) => {
+            assert_eq!(plain.topic, &publish.topic.as_bytes()[..]);
+            assert_eq!(plain.payload, &publish.payload[..]);
+            assert_eq!((plain.packet_id, plain.packet.len()), (publish.packet_id, bytes));
+            assert!(!publish.dup && !publish.retain && publish.properties.is_none());
+        }
+        different => panic!("{different:?}"),
     }
 }
 

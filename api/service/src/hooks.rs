@@ -158,12 +158,12 @@ pub struct ClientState {
     pub thing: Option<String>,
     /// Whether it asked for a session without what was kept before.
     pub is_clean: bool,
-    /// As granted.
-    pub keep_alive_s: u16,
+    /// As granted; not known, as is the next, if the server ended before the client did.
+    pub keep_alive_s: Option<u16>,
     /// How long its session is kept without it.
     pub session_expiry_s: u32,
     /// Where it is.
-    pub source: SocketAddr,
+    pub source: Option<SocketAddr>,
     /// Where it came to, if that is known.
     pub target: Option<SocketAddr>,
 }

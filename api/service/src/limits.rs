@@ -92,6 +92,7 @@ limits! {
     /// Of one account.
     mqtt_shared_groups_max: usize = 10_000, aws 100;
     mqtt_shared_subscriptions_per_group_max: usize = 10_000, aws 100;
+    mqtt_share_name_chars_max: usize = 128, relaxed MQTT_STRING_BYTES;
     /// Of sessions that name no expiry, as those of MQTT 3.1.1.
     mqtt_session_expiry_s_default: u32 = 3600;
     mqtt_session_expiry_s_max: u32 = 604_800, aws 3600, relaxed u32::MAX;

@@ -48,8 +48,10 @@ struct Left {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     thing: Option<String>,
     is_clean: bool,
-    keep_alive_s: u16,
-    source: SocketAddr,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    keep_alive_s: Option<u16>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    source: Option<SocketAddr>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     target: Option<SocketAddr>,
 }

@@ -1,9 +1,12 @@
 //! What an operator may choose where AWS and the standards differ, and what a client may ask for.
 
-use mqtt::{Connect, ConnectProperties, Packet, Publish, PublishProperties, QoS, Version, reason};
+use mqtt::{
+    Connect, ConnectProperties, Packet, Publish, PublishProperties, QoS, Subscribe,
+    SubscribeProperties, Version, reason,
+};
 use service::{Dialect, RefusalV311};
 
-use crate::client::{Client, connect, publish, texts, will};
+use crate::client::{Client, connect, publish, subscription, texts, will};
 use crate::world::{World, policy};
 
 /// A broker that speaks AWS's dialect but for what `change` changes.
@@ -181,4 +184,39 @@ async fn a_message_that_was_not_acknowledged_for_so_long_is_dropped() {
 #[tokio::test]
 async fn a_message_is_sent_again_for_ever_where_nothing_else_was_chosen() {
     assert_eq!(sent_again(86_400, 0).await, 1);
+}
+
+#[tokio::test]
+async fn a_will_goes_where_a_message_may_go() {
+    let left = |topic| Connect { will: Some(will(topic, "x")), ..connect(Version::V5, "lamp") };
+    for (world, other) in
+        [(World::new().await, reason::TOPIC_NAME_INVALID), (World::standard().await, 0)]
+    {
+        let codes = ["t", "$other/t", "$aws/t"].map(left);
+        let mut answers = Vec::new();
+        for asked in codes {
+            answers.push(world.answer(asked).await.unwrap().code);
+        }
+        assert_eq!(answers, [0, other, reason::TOPIC_NAME_INVALID]);
+    }
+}
+
+#[tokio::test]
+async fn what_is_no_filter_ends_a_connection_of_3_1_1_in_either_dialect() {
+    for world in [World::new().await, World::standard().await] {
+        for (version, codes) in
+            [(Version::V311, vec![]), (Version::V5, vec![reason::TOPIC_FILTER_INVALID])]
+        {
+            let mut client = world.connect(version, "lamp").await;
+            let packet_id = client.new_id();
+            let subscriptions = vec![subscription("a/b#", QoS::AtMostOnce)];
+            let properties = SubscribeProperties::default();
+            let subscribe = Subscribe { packet_id, subscriptions, properties };
+            client.send(Packet::Subscribe(subscribe)).await;
+            match client.next().await {
+                Some(Packet::Suback(suback)) => assert_eq!(suback.codes, codes),
+                ended => assert!(ended.is_none() && codes.is_empty(), "{ended:?}"),
+            }
+        }
+    }
 }

@@ -9,7 +9,7 @@ use service::ApiError;
 use tokio::time::Instant;
 
 use crate::BOTH;
-use crate::client::{Client, connect, publish};
+use crate::client::{Client, connect, keeping, publish};
 use crate::world::{World, knock, policy};
 
 /// `hello`, as JSON carries bytes.
@@ -184,9 +184,14 @@ async fn whoever_may_not_receive_is_not_sent_it() {
 #[tokio::test]
 async fn a_message_to_nobody_is_not_found() {
     let world = World::new().await;
-    assert_eq!(refusal(&world, json!({})).await.0, "ResourceNotFoundException");
+    let nobody = refusal(&world, json!({})).await;
+    assert_eq!(nobody.0, "ResourceNotFoundException");
     world.connect(Version::V5, "lamp").await.leave().await;
-    assert_eq!(refusal(&world, json!({})).await.0, "ResourceNotFoundException");
+    assert_eq!(refusal(&world, json!({})).await, nobody);
+    world.connect_with(keeping(Version::V5, "lamp")).await.leave().await;
+    let (code, message) = refusal(&world, json!({})).await;
+    assert_eq!(code, "ResourceNotFoundException");
+    assert_eq!(message, "The client lamp is not connected; its session is kept.");
 }
 
 #[tokio::test]

@@ -294,6 +294,20 @@ async fn how_a_client_has_left_is_known_after_a_restart() {
 }
 
 #[tokio::test]
+async fn of_a_connection_that_ended_in_a_crash_nothing_is_made_up() {
+    let mut world = World::new().await;
+    let lamp = world.connect_with(keeping(Version::V5, "lamp")).await;
+    world.crash(&Random::seeded(1)).await;
+    drop(lamp);
+    let asked = json!({"clientId": "lamp", "includeSocketInformation": true});
+    let known = world.server.call::<GetConnection>(asked).await.unwrap();
+    assert_eq!(known["disconnectReason"], "SERVER_ERROR");
+    for unknown in ["keepAliveDuration", "sourceIp", "sourcePort", "targetIp", "targetPort"] {
+        assert!(known.get(unknown).is_none(), "{known}");
+    }
+}
+
+#[tokio::test]
 async fn a_subscription_is_acknowledged_once_it_is_written() {
     let world = World::new().await;
     let Some(faults) = world.server.app().store.faults() else { return };

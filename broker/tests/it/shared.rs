@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use env::Random;
 use mqtt::{Connect, Packet, Publish, QoS, Version, reason};
+use tokio::time::timeout;
 
 use crate::client::{Client, connect, keeping, payload};
 use crate::world::World;
@@ -150,7 +151,7 @@ async fn what_a_clean_member_has_not_acknowledged_goes_to_another() {
     assert_eq!(two.take_all().await, NOTHING);
     one.leave().await;
     // It sends nothing that would make the broker look.
-    let first = two.message().await;
+    let first = timeout(Duration::from_secs(1), two.message()).await.unwrap();
     two.acknowledge(&first).await;
     assert_eq!((payload(&first).as_str(), two.take_all().await), ("a", vec!["c".to_owned()]));
     two.leave().await;

@@ -49,7 +49,7 @@ fn description(
         connected: Some(state.disconnect_reason.is_none()),
         disconnect_reason: Some(reason(state.disconnect_reason.as_deref())),
         timestamp: Some(state.since),
-        keep_alive_duration: Some(i32::from(state.keep_alive_s)),
+        keep_alive_duration: state.keep_alive_s.map(i32::from),
         clean_session: Some(state.is_clean),
         session_expiry: Some(i64::from(state.session_expiry_s)),
         client_id: Some(name.clone()),
@@ -58,8 +58,8 @@ fn description(
     };
     if shows_sockets {
         let address = |socket: SocketAddr| Sensitive(socket.ip().to_canonical().to_string());
-        told.source_ip = Some(address(state.source));
-        told.source_port = Some(i32::from(state.source.port()));
+        told.source_ip = state.source.map(address);
+        told.source_port = state.source.map(|source| i32::from(source.port()));
         told.target_ip = state.target.map(address);
         told.target_port = state.target.map(|target| i32::from(target.port()));
     }
