@@ -16,6 +16,7 @@ mod direct;
 mod ending;
 mod exactly_once;
 mod explain;
+mod filters;
 #[cfg(test)]
 mod fixture;
 mod groups;
@@ -47,7 +48,6 @@ mod subscribe;
 mod subscriptions;
 mod timers;
 mod told;
-mod trie;
 mod turn;
 mod verdicts;
 mod window;
