@@ -14,6 +14,7 @@ use crate::mailbox::Delivery;
 use crate::publish::leave;
 use crate::queue::Queue;
 use crate::space::Recipient;
+use crate::subscriptions::Held;
 use crate::turn::Turn;
 
 /// The groups of a space, by the text of their filters, `$share` and name included.
@@ -43,6 +44,13 @@ pub(crate) struct Member {
     pub(crate) options: SubscriptionOptions,
     /// The subscription identifiers that it is to be told.
     pub(crate) ids: Option<Arc<Vec<u32>>>,
+}
+
+impl Member {
+    /// `to` with what it holds.
+    pub(crate) fn new(held: &Held, to: Recipient) -> Self {
+        Self { to, options: held.options, ids: held.id.map(|id| Arc::new(vec![id])) }
+    }
 }
 
 impl Groups {

@@ -17,6 +17,7 @@ mod direct;
 mod ending;
 mod exactly_once;
 mod explain;
+mod filters;
 #[cfg(test)]
 mod fixture;
 mod groups;
@@ -48,7 +49,6 @@ mod subscribe;
 mod subscriptions;
 mod timers;
 mod told;
-mod trie;
 mod turn;
 mod verdicts;
 mod window;

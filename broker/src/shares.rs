@@ -18,8 +18,9 @@ use crate::owed::Owed;
 use crate::publish::leave;
 use crate::queue::{Queue, QueueLimits, Queued, new_queue_id};
 use crate::sessions::{GroupRecord, Sessions};
-use crate::space::{Recipient, Space, Subscriber};
+use crate::space::{Recipient, Space, Subscription};
 use crate::stored;
+use crate::subscriptions::Terms;
 use crate::turn::with_lent;
 
 /// How a group takes messages: whatever its members take.
@@ -52,7 +53,8 @@ impl Sessions {
         let (group, is_new) = space.groups.join(filter, self.next_number(), member);
         if is_new {
             let to = Recipient::Group(Arc::clone(&group));
-            space.subscribe([(filter, Subscriber { to, options: GROUP_OPTIONS, ids: None })]);
+            let terms = Terms { options: GROUP_OPTIONS, id: None };
+            space.subscribe([(filter, Subscription { to, terms })]);
         }
         if let Some(queue) = queue {
             group.set_queue(queue);

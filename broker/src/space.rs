@@ -13,14 +13,14 @@ use types::{Tenant, Timestamp};
 use uuid::Uuid;
 
 use crate::departures::{CLIENTS_MAX, Departure, Departures, Facts};
+use crate::filters::{Filters, Holder};
 use crate::groups::{Group, Groups};
 use crate::mailbox::{Delivery, Mailbox};
 use crate::message::Message;
 use crate::persistent::Persistent;
 use crate::quotas::Quotas;
 use crate::routing::Routing;
-use crate::subscriptions::Subscriptions;
-use crate::trie::Trie;
+use crate::subscriptions::{Subscriptions, Terms};
 
 /// How many clients with different ids may come in at once, at best.
 const DOORS: usize = 256;
@@ -62,7 +62,13 @@ pub(crate) enum Recipient {
     Group(Arc<Group>),
 }
 
-/// A recipient and how it subscribes.
+/// A recipient and how it subscribes, as it is kept.
+pub(crate) struct Subscription {
+    pub(crate) to: Recipient,
+    pub(crate) terms: Terms,
+}
+
+/// A recipient of a topic.
 #[derive(Clone)]
 pub(crate) struct Subscriber {
     pub(crate) to: Recipient,
@@ -79,6 +85,19 @@ impl Recipient {
             Self::Session(session) => session.number,
             Self::Group(group) => group.number,
         }
+    }
+}
+
+impl Holder for Subscription {
+    fn number(&self) -> u64 {
+        self.to.number()
+    }
+}
+
+impl Subscription {
+    fn subscriber(&self) -> Subscriber {
+        let Terms { options, id } = self.terms;
+        Subscriber { to: self.to.clone(), options, ids: id.map(|id| Arc::new(vec![id.get()])) }
     }
 }
 
@@ -122,7 +141,7 @@ pub(crate) struct Space {
     hasher: RandomState,
     clients: Mutex<Clients>,
     sessions: Mutex<HashMap<ByteString, Arc<Persistent>, RandomState>>,
-    topics: RwLock<Trie<Subscriber>>,
+    topics: RwLock<Filters<Subscription>>,
     generation: AtomicU64,
 }
 
@@ -212,12 +231,11 @@ impl Space {
 
     pub(crate) fn subscribe<'f>(
         &self,
-        subscriptions: impl IntoIterator<Item = (&'f TopicFilter, Subscriber)>,
+        subscriptions: impl IntoIterator<Item = (&'f TopicFilter, Subscription)>,
     ) {
         self.change(|topics| {
-            for (filter, subscriber) in subscriptions {
-                let number = subscriber.to.number();
-                topics.insert(filter, number, subscriber);
+            for (filter, subscription) in subscriptions {
+                topics.insert(filter, subscription);
             }
         });
     }
@@ -268,28 +286,26 @@ impl Space {
 
     /// Who receives `topic`, each client once, with the highest of its QoS.
     pub(crate) fn subscribers(&self, topic: &str) -> Vec<Subscriber> {
-        let mut found: Vec<(u64, Subscriber)> = Vec::new();
+        let mut found: Vec<Subscriber> = Vec::new();
         let topics = self.topics.read().unwrap_or_else(PoisonError::into_inner);
-        topics.matches(topic, self.hash, &mut |number, subscriber| {
-            found.push((number, subscriber.clone()));
-        });
+        topics.matches(topic, self.hash, &mut |subscription| found.push(subscription.subscriber()));
         drop(topics);
-        if !found.is_sorted_by(|a, b| a.0 < b.0) {
-            found.sort_by_key(|(number, subscriber)| {
-                (*number, std::cmp::Reverse(subscriber.options.qos))
+        if !found.is_sorted_by(|a, b| a.to.number() < b.to.number()) {
+            found.sort_by_key(|subscriber| {
+                (subscriber.to.number(), std::cmp::Reverse(subscriber.options.qos))
             });
-            found.dedup_by(|(number, lower), (kept, subscriber)| {
-                let is_same = number == kept;
+            found.dedup_by(|lower, kept| {
+                let is_same = lower.to.number() == kept.to.number();
                 if is_same {
-                    subscriber.merge(lower);
+                    kept.merge(lower);
                 }
                 is_same
             });
         }
-        found.into_iter().map(|(_, subscriber)| subscriber).collect()
+        found
     }
 
-    fn change(&self, act: impl FnOnce(&mut Trie<Subscriber>)) {
+    fn change(&self, act: impl FnOnce(&mut Filters<Subscription>)) {
         let mut topics = self.topics.write().unwrap_or_else(PoisonError::into_inner);
         act(&mut topics);
         // Under the lock: whoever sees the new number finds the new subscriptions.

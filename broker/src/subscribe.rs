@@ -16,7 +16,6 @@ use crate::ending::{Ending, Fault};
 use crate::groups::Member;
 use crate::lifecycle::{self, Lifecycle};
 use crate::session::Session;
-use crate::space::Subscriber;
 use crate::subscriptions::Held;
 use crate::turn::Turn;
 use crate::verdicts::{Action, Asker};
@@ -95,7 +94,7 @@ impl Session {
             return;
         }
         let to = self.client.recipient();
-        let subscription = |one: &Granted| one.held.subscriber(to.clone());
+        let subscription = |one: &Granted| one.held.subscription(to.clone());
         self.space.subscribe(own().map(|one| (&one.held.filter, subscription(one))));
         let wanted = own().filter(|one| self.wants_retained(one));
         let wanted: Vec<_> =
@@ -202,8 +201,8 @@ impl Session {
                 detail: format!("{}: {why}", held.filter.as_str()),
             });
         }
-        let Subscriber { to, options, ids } = held.subscriber(self.client.recipient());
-        let group = self.sessions.join(&self.space, &held.filter, Member { to, options, ids });
+        let member = Member::new(held, self.client.recipient());
+        let group = self.sessions.join(&self.space, &held.filter, member);
         self.shares.retain(|known| known.number != group.number);
         self.shares.push(group);
         Ok(())
@@ -234,10 +233,11 @@ impl Session {
     }
 
     fn check_rate(&self) -> Result<(), Refused> {
-        if self.space.quotas.subscriptions.take_of_all(Instant::now()) {
+        let most = self.limits().mqtt_subscriptions_per_s;
+        // 0 is no limit: nobody need know the time.
+        if most == 0 || self.space.quotas.subscriptions.take_of_all(Instant::now()) {
             return Ok(());
         }
-        let most = self.limits().mqtt_subscriptions_per_s;
         let detail = format!("the account's clients subscribe more than {most} times a second");
         Err(Refused { code: reason::QUOTA_EXCEEDED, reason: "THROTTLED", detail })
     }

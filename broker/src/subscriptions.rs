@@ -8,7 +8,7 @@ use bytestring::ByteString;
 use foldhash::quality::RandomState;
 use mqtt::{HashMatch, QoS, SubscriptionOptions, TopicFilter};
 
-use crate::space::{Recipient, Subscriber};
+use crate::space::{Recipient, Subscription};
 
 /// A subscription.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -21,9 +21,21 @@ pub(crate) struct Held {
 
 impl Held {
     /// It as the subscription of `to`.
-    pub(crate) fn subscriber(&self, to: Recipient) -> Subscriber {
-        Subscriber { to, options: self.options, ids: self.id.map(|id| Arc::new(vec![id])) }
+    pub(crate) fn subscription(&self, to: Recipient) -> Subscription {
+        Subscription { to, terms: self.terms() }
     }
+
+    fn terms(&self) -> Terms {
+        Terms { options: self.options, id: self.id.and_then(NonZeroU32::new) }
+    }
+}
+
+/// What a subscription has beside its filter.
+#[derive(Clone, Copy)]
+pub(crate) struct Terms {
+    pub(crate) options: SubscriptionOptions,
+    /// Never 0 (MQTT 5, 3.8.2.1.2).
+    pub(crate) id: Option<NonZeroU32>,
 }
 
 /// The subscriptions of one client, by the text of their filters. Bounded by its connection.
@@ -31,13 +43,6 @@ impl Held {
 pub(crate) struct Subscriptions(Mutex<ByFilter>);
 
 type ByFilter = HashMap<TopicFilter, Terms, RandomState>;
-
-/// What is held beside the filter.
-struct Terms {
-    options: SubscriptionOptions,
-    /// Never 0 (MQTT 5, 3.8.2.1.2).
-    id: Option<NonZeroU32>,
-}
 
 impl Subscriptions {
     /// Whether one with this filter may be added, or put in place, where `most` may be held.
@@ -48,9 +53,8 @@ impl Subscriptions {
 
     /// Adds a subscription, in place of the one with the same filter; whether there was none.
     pub(crate) fn insert(&self, held: Held) -> bool {
-        let Held { filter, options, id } = held;
-        let id = id.and_then(NonZeroU32::new);
-        self.lock().insert(filter, Terms { options, id }).is_none()
+        let terms = held.terms();
+        self.lock().insert(held.filter, terms).is_none()
     }
 
     pub(crate) fn remove(&self, filter: &str) -> Option<TopicFilter> {

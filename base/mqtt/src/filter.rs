@@ -2,21 +2,16 @@
 
 use std::borrow::Borrow;
 use std::fmt;
-use std::num::NonZeroU16;
 use std::sync::Arc;
 
 use bytestring::ByteString;
 
 use crate::topic::TOPIC_BYTES_MAX;
 
-/// A topic filter that the standards allow, shared or not. Clones share its text.
-#[derive(Debug, Clone)]
-pub struct TopicFilter {
-    text: Arc<str>,
-    /// Where the share's name ends; none if it is not shared.
-    share_end: Option<NonZeroU16>,
-    has_wildcards: bool,
-}
+/// A topic filter that the standards allow, shared or not. Clones share its text, which is all that
+/// it has: there are very many, and what is asked of one is found in it in no time.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TopicFilter(Arc<str>);
 
 /// Why a text is not a topic filter (4.7, 4.8.2).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -68,29 +63,31 @@ impl TopicFilter {
         if text.as_bytes().contains(&0) {
             return Err(InvalidFilter::NullCharacter);
         }
-        let share_end = share_end(&text)?;
-        let has_wildcards = check_wildcards(after_share(&text, share_end))?;
-        Ok(Self { text: Arc::from(&*text), share_end, has_wildcards })
+        check_share(&text)?;
+        check_wildcards(after_share(&text))?;
+        Ok(Self(Arc::from(&*text)))
     }
 
     /// The whole text, as it was sent.
     pub fn as_str(&self) -> &str {
-        &self.text
+        &self.0
     }
 
     /// The name of a shared subscription.
     pub fn share(&self) -> Option<&str> {
-        self.text.get(SHARE.len()..usize::from(self.share_end?.get()))
+        let (name, _) = self.0.strip_prefix(SHARE)?.split_once('/')?;
+        Some(name)
     }
 
     /// The filter without the prefix of a shared subscription.
     pub fn filter(&self) -> &str {
-        after_share(&self.text, self.share_end)
+        after_share(&self.0)
     }
 
     /// [`Self::filter`], to be kept: where that is the whole text, the same memory.
     pub fn filter_text(&self) -> Arc<str> {
-        if self.share_end.is_none() { Arc::clone(&self.text) } else { self.filter().into() }
+        let filter = self.filter();
+        if filter.len() == self.0.len() { Arc::clone(&self.0) } else { filter.into() }
     }
 
     /// The levels of [`Self::filter`]; at least one, which may be empty.
@@ -100,14 +97,14 @@ impl TopicFilter {
 
     /// Whether it may match more than one topic.
     pub fn has_wildcards(&self) -> bool {
-        self.has_wildcards
+        has_wildcards(self.filter())
     }
 
     /// Whether messages of this topic are asked for. A wildcard in the first level never matches
     /// a topic that begins with `$` (MQTT-4.7.2-1).
     pub fn matches(&self, topic: &str, hash: HashMatch) -> bool {
         let filter = self.filter();
-        if !self.has_wildcards {
+        if !has_wildcards(filter) {
             return filter == topic;
         }
         if topic.starts_with('$') && filter.starts_with(['+', '#']) {
@@ -127,14 +124,6 @@ impl TopicFilter {
     }
 }
 
-impl PartialEq for TopicFilter {
-    fn eq(&self, other: &Self) -> bool {
-        self.text == other.text
-    }
-}
-
-impl Eq for TopicFilter {}
-
 impl std::hash::Hash for TopicFilter {
     fn hash<H: std::hash::Hasher>(&self, state: &mut H) {
         self.as_str().hash(state);
@@ -143,19 +132,19 @@ impl std::hash::Hash for TopicFilter {
 
 impl Borrow<str> for TopicFilter {
     fn borrow(&self) -> &str {
-        &self.text
+        &self.0
     }
 }
 
 impl fmt::Display for TopicFilter {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.text)
+        f.write_str(&self.0)
     }
 }
 
-/// Where the share's name ends, if the text is of a shared subscription.
-fn share_end(text: &str) -> Result<Option<NonZeroU16>, InvalidFilter> {
-    let Some(rest) = text.strip_prefix(SHARE) else { return Ok(None) };
+/// Holds a shared subscription, if the text is of one, to its form.
+fn check_share(text: &str) -> Result<(), InvalidFilter> {
+    let Some(rest) = text.strip_prefix(SHARE) else { return Ok(()) };
     let (name, filter) = rest.split_once('/').unwrap_or((rest, ""));
     if name.is_empty() || name.contains(['+', '#']) {
         return Err(InvalidFilter::ShareName);
@@ -163,9 +152,7 @@ fn share_end(text: &str) -> Result<Option<NonZeroU16>, InvalidFilter> {
     if filter.is_empty() {
         return Err(InvalidFilter::ShareWithoutFilter);
     }
-    // No text is longer than that.
-    let end = u16::try_from(SHARE.len().saturating_add(name.len())).unwrap_or(u16::MAX);
-    Ok(NonZeroU16::new(end))
+    Ok(())
 }
 
 /// Bytes are split in less time than characters.
@@ -173,23 +160,31 @@ fn level_bytes(text: &str) -> impl Iterator<Item = &[u8]> {
     text.as_bytes().split(|byte| *byte == b'/')
 }
 
-fn after_share(text: &str, share_end: Option<NonZeroU16>) -> &str {
-    let start = share_end.map_or(0, |end| usize::from(end.get()).saturating_add(1));
-    text.get(start..).unwrap_or_default()
+fn after_share(text: &str) -> &str {
+    text.strip_prefix(SHARE)
+        .and_then(|rest| rest.split_once('/'))
+        .map_or(text, |(_, filter)| filter)
 }
 
-/// Whether there are wildcards, all of them where they may be.
-fn check_wildcards(filter: &str) -> Result<bool, InvalidFilter> {
-    let mut has_wildcards = false;
-    let mut levels = filter.split('/').peekable();
+fn has_wildcards(filter: &str) -> bool {
+    filter.bytes().any(is_wildcard)
+}
+
+fn is_wildcard(byte: u8) -> bool {
+    matches!(byte, b'+' | b'#')
+}
+
+/// Holds wildcards, if there are any, to where they may be.
+fn check_wildcards(filter: &str) -> Result<(), InvalidFilter> {
+    let mut levels = level_bytes(filter).peekable();
     while let Some(level) = levels.next() {
         match level {
-            "+" => has_wildcards = true,
-            "#" if levels.peek().is_none() => has_wildcards = true,
-            _ if level.contains('#') => return Err(InvalidFilter::MultiLevelWildcard),
-            _ if level.contains('+') => return Err(InvalidFilter::SingleLevelWildcard),
-            _ => {}
+            b"+" => {}
+            b"#" if levels.peek().is_none() => {}
+            _ if level.iter().all(|byte| !is_wildcard(*byte)) => {}
+            _ if level.contains(&b'#') => return Err(InvalidFilter::MultiLevelWildcard),
+            _ => return Err(InvalidFilter::SingleLevelWildcard),
         }
     }
-    Ok(has_wildcards)
+    Ok(())
 }

@@ -94,12 +94,10 @@ impl Sessions {
         let filter: &TopicFilter = &held.filter;
         let to = Recipient::Session(Arc::clone(&session));
         if filter.share().is_some() {
-            let subscriber = held.subscriber(to);
-            let member =
-                Member { to: subscriber.to, options: subscriber.options, ids: subscriber.ids };
+            let member = Member::new(&held, to);
             self.join_with(space, filter, member, groups.get(filter.as_str()).cloned());
         } else {
-            space.subscribe([(filter, held.subscriber(to))]);
+            space.subscribe([(filter, held.subscription(to))]);
         }
         session.subscriptions.insert(held);
     }
