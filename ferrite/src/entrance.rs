@@ -184,8 +184,7 @@ impl Threshold {
     where
         S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
-        let broker = Arc::clone(&self.inside.broker);
-        Box::pin(async move { broker.serve_connection(stream, knock).await })
+        Box::pin(self.inside.broker.serve_connection(stream, knock))
     }
 }
 
