@@ -1,6 +1,7 @@
 //! The broker: every tenant's space, and the life of one connection from knock to goodbye.
 
 use std::collections::{HashMap, VecDeque};
+use std::future::Future;
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::Duration;
 
@@ -39,8 +40,8 @@ pub struct Broker {
     pub(crate) authenticator: Arc<dyn Authenticator>,
     pub(crate) policies: Arc<dyn PolicySource>,
     pub(crate) metrics: Metrics,
-    pub(crate) retained: Retained,
-    pub(crate) sessions: Sessions,
+    pub(crate) retained: Arc<Retained>,
+    pub(crate) sessions: Arc<Sessions>,
     pub(crate) routing: Arc<Routing>,
     spaces: Mutex<HashMap<TenantId, Arc<Space>>>,
     is_stopping: watch::Sender<bool>,
@@ -56,8 +57,8 @@ impl Broker {
         let metrics = Metrics::new();
         let routing = Arc::new(Routing::new(app.dialect.is_standard));
         let broker = Arc::new(Self {
-            retained: Retained::start(&app, metrics.clone()),
-            sessions: Sessions::start(&app),
+            retained: Arc::new(Retained::start(&app, metrics.clone())),
+            sessions: Arc::new(Sessions::start(&app)),
             app,
             authenticator,
             policies,
@@ -102,36 +103,49 @@ impl Broker {
     }
 
     /// Serves one client until its connection ends.
-    pub async fn serve_connection<S>(self: &Arc<Self>, stream: S, knock: Knock)
+    pub fn serve_connection<S>(
+        self: &Arc<Self>,
+        stream: S,
+        knock: Knock,
+    ) -> impl Future<Output = ()> + use<S>
     where
         S: AsyncRead + AsyncWrite + Unpin,
     {
-        self.serve_client(stream, Box::new(Newcomer::Stranger(knock))).await;
+        self.serve_client(stream, Box::new(Newcomer::Stranger(knock)))
     }
 
-    /// Each step is in a box: while a client is connected, nothing is held but its connection.
-    async fn serve_client<S>(self: &Arc<Self>, stream: S, newcomer: Box<Newcomer>)
+    /// Each step is in a box, from before the first poll: what a future is made of it holds to its
+    /// end, and while a client is connected, nothing is to be held but its connection.
+    fn serve_client<S>(
+        self: &Arc<Self>,
+        stream: S,
+        newcomer: Box<Newcomer>,
+    ) -> impl Future<Output = ()> + use<S>
     where
         S: AsyncRead + AsyncWrite + Unpin,
     {
         let comes_by_websocket = matches!(*newcomer, Newcomer::Visitor(_));
-        let Some(mut connection) = Box::pin(self.let_in(stream, newcomer)).await else { return };
-        let client = Arc::clone(&connection.session().client);
-        let guard = Presence { broker: self, client, _stay: self.sessions.stay() };
-        let ending = if comes_by_websocket {
-            let longest = Duration::from_secs(self.app.limits.websocket_s);
-            let ended = Box::pin(tokio::time::timeout(longest, connection.run())).await;
-            ended.unwrap_or(Ending::Expired)
-        } else {
-            connection.run().await
-        };
-        Box::pin(self.part(connection, ending)).await;
-        drop(guard);
+        let coming = Box::pin(Arc::clone(self).let_in(stream, newcomer));
+        let broker = Arc::clone(self);
+        async move {
+            let Some(mut connection) = coming.await else { return };
+            let client = Arc::clone(&connection.session().client);
+            let guard = Presence { broker: &broker, client, _stay: broker.sessions.stay() };
+            let ending = if comes_by_websocket {
+                let longest = Duration::from_secs(broker.app.limits.websocket_s);
+                let ended = Box::pin(tokio::time::timeout(longest, connection.run())).await;
+                ended.unwrap_or(Ending::Expired)
+            } else {
+                connection.run().await
+            };
+            Box::pin(broker.part(connection, ending)).await;
+            drop(guard);
+        }
     }
 
     /// From the first byte of a client to its CONNACK; none if it does not come in.
     async fn let_in<S>(
-        self: &Arc<Self>,
+        self: Arc<Self>,
         mut stream: S,
         newcomer: Box<Newcomer>,
     ) -> Option<Box<Connection<S>>>
@@ -154,7 +168,7 @@ impl Broker {
         self.metrics.connections.increment(1);
         self.tell(&session.space, &session.client, &Lifecycle::Connected);
         let io = (stream, decoder, input);
-        let mut connection = Connection::new(Arc::clone(self), io, session, output, patience);
+        let mut connection = Connection::new(Arc::clone(&self), io, session, output, patience);
         if matches!(*newcomer, Newcomer::Visitor(_)) {
             connection.end_with_goodbye();
         }
@@ -320,7 +334,7 @@ impl MqttDoor for Broker {
         visitor: Visitor,
     ) -> BoxFuture<'static, ()> {
         let newcomer = Box::new(Newcomer::Visitor(visitor));
-        Box::pin(async move { self.serve_client(stream, newcomer).await })
+        Box::pin(self.serve_client(stream, newcomer))
     }
 }
 

@@ -59,8 +59,8 @@ pub(crate) struct Session {
     /// What it has asked services for; none before the first time.
     pub(crate) line: Option<Arc<Line>>,
     pub(crate) log_budget: LogBudget,
-    pub(crate) retained: Retained,
-    pub(crate) sessions: Sessions,
+    pub(crate) retained: Arc<Retained>,
+    pub(crate) sessions: Arc<Sessions>,
     /// The groups that it is a member of, in which messages may wait.
     pub(crate) shares: Vec<Arc<Group>>,
     /// Messages of QoS 1 that are not acknowledged because they are not safe yet.

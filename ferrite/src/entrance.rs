@@ -82,7 +82,8 @@ impl Doors {
         }
     }
 
-    /// Lets everybody in until shutdown begins. Devices stay on the worker that they come to.
+    /// Lets everybody in until shutdown begins. Devices stay on the worker that they come to; their
+    /// doors are on workers too, so that no other thread is woken to let somebody in.
     pub(crate) fn let_in(self, inside: &Inside, workers: &Workers) {
         let tasks = &inside.app.env.tasks;
         let threshold = Threshold { inside: inside.clone(), log: self.log };
@@ -90,22 +91,21 @@ impl Doors {
         let serving = self.http.serve(move |arrival| http.clone().plain_http(arrival));
         tasks.spawn("http-door", TaskKind::Vital, serving);
         if let Some(door) = self.https {
-            let (threshold, workers) = (threshold.clone(), workers.clone());
-            tasks.spawn("https-door", TaskKind::Vital, async move {
-                door.serve_on(&workers, move |arrival| threshold.clone().by_protocol(arrival))
-                    .await;
+            let (threshold, all) = (threshold.clone(), workers.clone());
+            workers.spawn("https-door", TaskKind::Vital, async move {
+                door.serve_on(&all, move |arrival| threshold.clone().by_protocol(arrival)).await;
             });
         }
         if let Some(door) = self.mqtts {
-            let (threshold, workers) = (threshold.clone(), workers.clone());
-            tasks.spawn("mqtts-door", TaskKind::Vital, async move {
-                door.serve_on(&workers, move |arrival| threshold.clone().mqtts(arrival)).await;
+            let (threshold, all) = (threshold.clone(), workers.clone());
+            workers.spawn("mqtts-door", TaskKind::Vital, async move {
+                door.serve_on(&all, move |arrival| threshold.clone().mqtts(arrival)).await;
             });
         }
         if let Some(door) = self.mqtt {
-            let workers = workers.clone();
-            tasks.spawn("mqtt-door", TaskKind::Vital, async move {
-                door.serve_on(&workers, move |arrival| threshold.clone().plain_mqtt(arrival)).await;
+            let all = workers.clone();
+            workers.spawn("mqtt-door", TaskKind::Vital, async move {
+                door.serve_on(&all, move |arrival| threshold.clone().plain_mqtt(arrival)).await;
             });
         }
     }
@@ -184,8 +184,7 @@ impl Threshold {
     where
         S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
-        let broker = Arc::clone(&self.inside.broker);
-        Box::pin(async move { broker.serve_connection(stream, knock).await })
+        Box::pin(self.inside.broker.serve_connection(stream, knock))
     }
 }
 

@@ -50,7 +50,7 @@ pub struct Principal {
     pub id: String,
     /// What it is.
     pub kind: PrincipalKind,
-    /// How it came.
+    /// How it came. Its certificate is not kept here.
     pub knock: Knock,
 }
 

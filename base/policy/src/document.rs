@@ -103,6 +103,14 @@ impl Document {
     pub fn depends_on_time(&self) -> bool {
         self.statements.iter().flat_map(Statement::asked).any(is_time)
     }
+
+    /// Whether a condition or a variable asks for a key that begins with `prefix`.
+    pub fn asks_for(&self, prefix: &str) -> bool {
+        let begins = |key: &str| {
+            key.get(..prefix.len()).is_some_and(|start| start.eq_ignore_ascii_case(prefix))
+        };
+        self.statements.iter().flat_map(Statement::asked).any(begins)
+    }
 }
 
 impl Statement {

@@ -5,13 +5,14 @@ use std::io;
 use std::net::{SocketAddr, TcpListener as StdTcpListener, TcpStream as StdTcpStream};
 use std::pin::Pin;
 use std::sync::Arc;
+use std::task::{Context, Poll, ready};
 
 use env::{Env, Shutdown, TaskKind, Workers};
 use rustix::io::Errno;
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
 
 use crate::arrival::Arrival;
-use crate::entrance::{Admitted, Entrance, Tell, TurnedAway};
+use crate::entrance::{Admitted, Entrance, Place, Tell, TurnedAway};
 use crate::holder::holder_of;
 use crate::{DoorError, Network};
 
@@ -49,10 +50,9 @@ pub struct DoorLimits {
 pub struct Listener {
     door: Arc<Door>,
     address: SocketAddr,
-    socket: TcpListener,
-    /// The same one: what is accepted from it need not leave a reactor before it comes to that of
-    /// its worker.
-    unwatched: StdTcpListener,
+    /// Watched from when the door is served, by the reactor of the thread that does: what is
+    /// accepted need not leave that one before it comes to the reactor of its worker.
+    socket: StdTcpListener,
     env: Env,
     tell: Tell,
 }
@@ -64,16 +64,43 @@ struct Newcomer {
     places: Admitted,
 }
 
+/// A connection from its beginning to its end. By hand: a task that awaits one after the other has
+/// room for both, and twice for what it is made of.
+struct Visit<B> {
+    stage: Stage<B>,
+    _place: Place,
+}
+
+enum Stage<B> {
+    Beginning(Pin<Box<B>>),
+    Conversation(Conversation),
+}
+
+impl<B: Future<Output = Option<Conversation>>> Future for Visit<B> {
+    type Output = ();
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+        loop {
+            self.stage = match &mut self.stage {
+                Stage::Beginning(beginning) => match ready!(beginning.as_mut().poll(cx)) {
+                    Some(conversation) => Stage::Conversation(conversation),
+                    None => return Poll::Ready(()),
+                },
+                Stage::Conversation(conversation) => return conversation.as_mut().poll(cx),
+            };
+        }
+    }
+}
+
 type Accepted = io::Result<(StdTcpStream, SocketAddr)>;
 
 /// Opens `door`. Connections wait from here on, and are let in by [`Listener::serve`].
 pub async fn open(door: Door, env: &Env) -> Result<Listener, DoorError> {
-    match listen(door.address).and_then(watched) {
-        Ok((socket, unwatched, address)) => Ok(Listener {
+    match listen(door.address) {
+        Ok((socket, address)) => Ok(Listener {
             door: Arc::new(door),
             address,
             socket,
-            unwatched,
             env: env.clone(),
             tell: Box::new(|away| tracing::warn!(reason = away.reason(), "{away}")),
         }),
@@ -133,12 +160,7 @@ impl Listener {
                         let stream = registered(stream)?;
                         begin(Arrival::new(stream, address, &door, handshake)).await
                     });
-                    async move {
-                        if let Some(conversation) = beginning.await {
-                            conversation.await;
-                        }
-                        drop(place);
-                    }
+                    Visit { stage: Stage::Beginning(beginning), _place: place }
                 }
             });
             workers.spawn_each(self.door.name, works);
@@ -150,7 +172,8 @@ impl Listener {
     async fn let_in(&self, start: impl Fn(Vec<Newcomer>)) {
         let mut shutdown = self.env.tasks.shutdown_signal();
         let mut entrance = Entrance::new(&self.door, &self.env, &self.tell);
-        while let Some(first) = self.accept(&mut shutdown).await {
+        let socket = self.watched().expect("a reactor takes one socket more");
+        while let Some(first) = accept(&socket, &mut shutdown).await {
             let mut newcomers = Vec::new();
             let accepted = self.accept_each(first, |stream, address| {
                 let places = entrance.admit(address);
@@ -160,18 +183,14 @@ impl Listener {
             if let Err(error) = accepted {
                 entrance.rest(&error, &mut shutdown).await;
             }
+            // Those who were let in have their turn before the next are.
+            tokio::task::yield_now().await;
         }
     }
 
-    /// The next connection, or nothing once shutdown has begun.
-    async fn accept(&self, shutdown: &mut Shutdown) -> Option<Accepted> {
-        tokio::select! {
-            biased;
-            () = shutdown.begun() => None,
-            accepted = self.socket.accept() => {
-                Some(accepted.and_then(|(stream, address)| Ok((stream.into_std()?, address))))
-            }
-        }
+    /// The socket on the reactor of this thread.
+    fn watched(&self) -> io::Result<TcpListener> {
+        self.socket.try_clone().and_then(TcpListener::from_std)
     }
 
     /// Has `admit` judge `first` and whoever else has come by now, up to [`TOGETHER_MAX`].
@@ -180,7 +199,7 @@ impl Listener {
         first: Accepted,
         mut admit: impl FnMut(StdTcpStream, SocketAddr),
     ) -> io::Result<()> {
-        let others = std::iter::repeat_with(|| self.unwatched.accept());
+        let others = std::iter::repeat_with(|| self.socket.accept());
         for accepted in std::iter::once(first).chain(others).take(TOGETHER_MAX) {
             match accepted {
                 Ok((stream, address)) => admit(stream, address),
@@ -193,7 +212,18 @@ impl Listener {
     }
 }
 
-fn listen(address: SocketAddr) -> io::Result<StdTcpListener> {
+/// The next connection, or nothing once shutdown has begun.
+async fn accept(socket: &TcpListener, shutdown: &mut Shutdown) -> Option<Accepted> {
+    tokio::select! {
+        biased;
+        () = shutdown.begun() => None,
+        accepted = socket.accept() => {
+            Some(accepted.and_then(|(stream, address)| Ok((stream.into_std()?, address))))
+        }
+    }
+}
+
+fn listen(address: SocketAddr) -> io::Result<(StdTcpListener, SocketAddr)> {
     let socket = if address.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }?;
     // A restart must not wait for connections of the last run to be forgotten.
     socket.set_reuseaddr(true)?;
@@ -201,12 +231,9 @@ fn listen(address: SocketAddr) -> io::Result<StdTcpListener> {
     // take this over from the socket that they come to.
     socket.set_nodelay(true)?;
     socket.bind(address)?;
-    socket.listen(BACKLOG)?.into_std()
-}
-
-fn watched(socket: StdTcpListener) -> io::Result<(TcpListener, StdTcpListener, SocketAddr)> {
-    let (unwatched, address) = (socket.try_clone()?, socket.local_addr()?);
-    Ok((TcpListener::from_std(socket)?, unwatched, address))
+    let socket = socket.listen(BACKLOG)?.into_std()?;
+    let address = socket.local_addr()?;
+    Ok((socket, address))
 }
 
 /// `stream` on the reactor of this thread.

@@ -155,7 +155,7 @@ impl fmt::Debug for Tls {
 impl Terms {
     fn new(settings: TlsSettings, sessions: &HashMap<Demand, Sessions>) -> Result<Self, TlsError> {
         settings.names.check()?;
-        let provider = Arc::new(aws_lc_rs::default_provider());
+        let provider = Arc::new(provider());
         let identities = Arc::new(Identities::load(&settings.identities, &provider)?);
         let mut configs = HashMap::new();
         for demand in Demand::ALL {
@@ -230,6 +230,24 @@ impl From<HandshakeError> for Failed {
     }
 }
 
+/// What handshakes are made of. Of what a client offers, AES-128 is taken first, as AWS does: its
+/// key schedule is hashed by SHA-256, which processors have instructions for.
+fn provider() -> CryptoProvider {
+    let mut provider = aws_lc_rs::default_provider();
+    provider.cipher_suites.sort_by_key(|suite| !is_aes_128(suite.suite()));
+    provider
+}
+
+fn is_aes_128(suite: CipherSuite) -> bool {
+    use CipherSuite as Suite;
+    matches!(
+        suite,
+        Suite::TLS13_AES_128_GCM_SHA256
+            | Suite::TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256
+            | Suite::TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256
+    )
+}
+
 /// One configuration per demand.
 fn config(
     demand: Demand,
@@ -244,7 +262,9 @@ fn config(
         Demand::Nothing => builder.with_no_client_auth(),
         _ => builder.with_client_cert_verifier(Arc::new(Possession { is_required })),
     };
-    Ok(builder.with_cert_resolver(Arc::clone(identities) as _))
+    let mut config = builder.with_cert_resolver(Arc::clone(identities) as _);
+    config.ignore_client_order = true;
+    Ok(config)
 }
 
 /// Looks at the first bytes without taking them: are they TLS, and how old?

@@ -30,6 +30,15 @@ impl Workers {
         Ok(Self(Arc::new(shared)))
     }
 
+    /// Runs `work` under `name` on the thread whose turn it is.
+    pub fn spawn<F>(&self, name: &'static str, kind: TaskKind, work: F)
+    where
+        F: Future<Output = ()> + Send + 'static,
+    {
+        let handle = self.0.handles.get(self.turn()).expect("there is a thread for each turn");
+        self.0.tasks.spawn_on(handle, name, kind, work);
+    }
+
     /// Runs what each of `makes` returns, under `name`, on the thread whose turn it is. They are
     /// called on that thread too: what they open belongs to the thread's reactor. A thread is
     /// woken once for all of its own.
@@ -38,11 +47,10 @@ impl Workers {
         M: FnOnce() -> F + Send + 'static,
         F: Future<Output = ()> + Send + 'static,
     {
-        let Shared { handles, next, tasks } = &*self.0;
+        let Shared { handles, tasks, .. } = &*self.0;
         let mut shares: Vec<Vec<M>> = handles.iter().map(|_| Vec::new()).collect();
         for make in makes {
-            let turn = next.fetch_add(1, Ordering::Relaxed) % handles.len();
-            shares.get_mut(turn).expect("there is a share for each thread").push(make);
+            shares.get_mut(self.turn()).expect("there is a share for each thread").push(make);
         }
         for (handle, share) in handles.iter().zip(shares).filter(|(_, share)| !share.is_empty()) {
             let (tasks, kind) = (tasks.clone(), TaskKind::Transient);
@@ -51,6 +59,11 @@ impl Workers {
             };
             self.0.tasks.spawn_on(handle, name, kind, start_each);
         }
+    }
+
+    /// Whose turn it is.
+    fn turn(&self) -> usize {
+        self.0.next.fetch_add(1, Ordering::Relaxed) % self.0.handles.len()
     }
 }
 

@@ -134,6 +134,22 @@ fn a_document_depends_on_time_if_it_asks_for_it() {
     }
 }
 
+#[test]
+fn a_document_asks_for_keys_in_conditions_and_in_variables() {
+    for (statements, expect) in [
+        (ALLOW_A.to_owned(), false),
+        (r#"{"Effect":"Deny","Action":"*","Resource":"TOPIC/${K:A.b}"}"#.to_owned(), true),
+        (r#"{"Effect":"Deny","Action":"*","Resource":"TOPIC/${k:A}"}"#.to_owned(), false),
+        (
+            r#"{"Effect":"Allow","Action":"*","Resource":"*","Condition":{"Null":{"k:a.b":"true"}}}"#
+                .to_owned(),
+            true,
+        ),
+    ] {
+        assert_eq!(document(&statements).asks_for("k:a."), expect, "{statements}");
+    }
+}
+
 /// Every variable of a connection in a resource, with a value and without.
 #[test]
 fn every_variable_stands_for_its_value_or_matches_nothing() {

@@ -37,7 +37,9 @@ impl Devices {
             service::decode(&found).map_err(|error| refusals::failed(&error))?;
         refusals::check_certificate(&certificate, self.app.env.clock.now())?;
         let arn = Target::certificate(&id, &tenant).as_str().to_owned();
-        Ok(Principal { tenant, id, kind: PrincipalKind::Certificate { arn }, knock: knock.clone() })
+        let kind = PrincipalKind::Certificate { arn };
+        // The certificate itself is registered under its id: a connection need not hold it.
+        Ok(Principal { tenant, id, kind, knock: Knock { certificate: None, ..knock.clone() } })
     }
 
     /// Somebody at the plain door of a development server: with the user name `policy/NAME` under

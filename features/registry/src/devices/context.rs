@@ -1,6 +1,7 @@
 //! What policies may ask of a connection: the keys of the client, its certificate and its thing.
 
-use service::{Principal, PrincipalKind};
+use policy::Document;
+use service::Principal;
 
 use crate::store::things::Thing;
 
@@ -16,17 +17,19 @@ pub(super) fn of_connection(principal: &Principal, client_id: Option<&str>) -> K
     let mut keys: Keys = client_id.iter().map(|id| one("iot:ClientId", *id)).collect();
     keys.push(one("aws:SourceIp", knock.peer.ip().to_canonical().to_string()));
     keys.extend(knock.server_name.as_deref().map(|name| one("iot:DomainName", name)));
-    if let (PrincipalKind::Certificate { .. }, Some(der)) = (&principal.kind, &knock.certificate) {
-        // What is registered was read before; should it not be readable now, its fields are absent.
-        keys.extend(pki::Certificate::from_der(der.to_vec()).iter().flat_map(of_certificate));
-    }
     keys
 }
 
-/// Adds what the registered certificate says, where nobody showed it: for questions about a
-/// device that is not there.
-pub(super) fn add_certificate(keys: &mut Keys, pem: &str) {
-    if !keys.iter().any(|(key, _)| key.starts_with(CERTIFICATE)) {
+/// Adds what the registered certificate says, if one of `policies` asks for it: few do, and it is
+/// much to be held by each connection.
+pub(super) fn add_certificate<'a>(
+    keys: &mut Keys,
+    pem: &str,
+    mut policies: impl Iterator<Item = &'a Document>,
+) {
+    let is_known = keys.iter().any(|(key, _)| key.starts_with(CERTIFICATE));
+    if !is_known && policies.any(|policy| policy.asks_for(CERTIFICATE)) {
+        // It was read when it was registered; should it not be readable now, its fields are absent.
         keys.extend(pki::parse_pem_certificate(pem).iter().flat_map(of_certificate));
     }
 }

@@ -149,7 +149,8 @@ impl Devices {
         let names = policy_names(&keys, reader)?;
         let policies = self.policies(tenant, &names, reader)?;
         let mut context = subject.context.clone();
-        context::add_certificate(&mut context, &certificate.pem);
+        let documents = policies.iter().map(|(_, document)| &**document);
+        context::add_certificate(&mut context, &certificate.pem, documents);
         let (thing, record) = bound.thing.unzip();
         if keys.named.is_some() {
             context.extend(context::of_thing(record.as_ref(), bound.is_attached));
@@ -301,7 +302,9 @@ fn policy_names(keys: &CertificateKeys, reader: &mut Reader<'_>) -> Result<BTree
     Ok(own.map(|own| own.policies).unwrap_or_default().into_iter().collect())
 }
 
-fn rights(policies: Vec<(String, Arc<Document>)>, context: Keys) -> Rights {
+fn rights(policies: Vec<(String, Arc<Document>)>, mut context: Keys) -> Rights {
+    // Every connection holds it for as long as it lasts.
+    context.shrink_to_fit();
     let depends_on_time = policies.iter().any(|(_, document)| document.depends_on_time());
     Rights { policies, context, depends_on_time, ..Rights::default() }
 }

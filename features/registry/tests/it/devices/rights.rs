@@ -59,8 +59,12 @@ async fn the_connection_is_known_by_its_client_its_address_and_its_host() {
 
 #[tokio::test]
 #[rustfmt::skip]
-async fn every_field_of_the_certificate_is_known() {
+async fn every_field_of_the_certificate_is_known_if_a_policy_asks_for_one() {
     let (house, pump) = with_pump().await;
+    let ignorant = house.connect(&pump, "c1").await;
+    assert!(keys(&ignorant.rights()).keys().all(|key| !key.starts_with("iot:Certificate.")));
+    house.policy("p", &[&allow("${iot:Certificate.Subject.Title}")]).await;
+    house.attach_policy("p", &pump).await;
     let permissions = house.connect(&pump, "c1").await;
     let rights = permissions.rights();
     let keys = keys(&rights);
@@ -239,7 +243,8 @@ async fn without_a_client_id_policies_find_neither_it_nor_a_thing() {
     let (house, pump) = with_pump().await;
     create_lamp(&house, "lamp").await;
     house.attach_thing("lamp", &pump, "EXCLUSIVE_THING").await;
-    house.policy("p", &[&allow("${iot:ClientId}"), &allow("open")]).await;
+    let allowed = ["${iot:ClientId}", "${iot:Certificate.SerialNumber}", "open"].map(allow);
+    house.policy("p", &allowed.each_ref().map(|statement| &**statement)).await;
     house.attach_policy("p", &pump).await;
     let principal = house.authenticate(&pump.knock(None)).await.unwrap();
     let permissions = house.devices.permissions(&principal, None).await.unwrap();
