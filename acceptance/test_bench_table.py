@@ -38,7 +38,7 @@ def test_a_bar_that_is_missed_says_so():
 
 def test_what_could_not_be_measured_is_no_success():
     check(SHARE, [run(900, None)], "900", "", "", "≥ 0.5 × null", "not measured")
-    runs = [run(900), {"ferrite": {"failed": "failed: lost 3"}}]
+    runs = [run(900), {"ferrite": {"failure": "failed: lost 3"}}]
     verdict = "NO: 1 of 2 runs failed: lost 3"
     check(SHARE, runs, "900", "0.90", "", "≥ 0.5 × null", verdict)
 
