@@ -173,23 +173,29 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
     ) -> Result<(), Ending> {
         self.check_signals(cx)?;
         let mut reads = 0;
+        // Whether whoever has mail for the client, from here on, gives it another turn.
+        let mut is_expecting = false;
         loop {
             let read =
                 if reads < READS_PER_TURN_MAX { self.read(input, turn, cx) } else { Ok(false) };
             // Before what was read is acknowledged.
             turn.hand_over();
             let has_read = read?;
-            let has_written_mail = self.write_mail(turn, cx)?;
+            if is_expecting && !has_read {
+                break;
+            }
+            let may_have_more = self.write_mail(turn, cx)?;
             let was_full = turn.output.len() >= OUTPUT_BYTES_HIGH;
             self.flush(turn, cx)?;
             // What was held back because the client did not read may go on now.
             let has_room_again = was_full && turn.output.len() < OUTPUT_BYTES_HIGH;
             reads += 1;
-            if !has_read && !has_written_mail && !has_room_again {
+            is_expecting = !may_have_more && self.mail.is_empty();
+            if !has_read && !may_have_more && !has_room_again {
                 break;
             }
         }
-        if reads > READS_PER_TURN_MAX {
+        if reads >= READS_PER_TURN_MAX {
             // There may be more to read, and nobody else would wake this connection for it.
             cx.waker().wake_by_ref();
         }
@@ -325,8 +331,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
         input.advance(taken);
     }
 
-    /// Encodes the mail that the client can take, and what it is owed; whether there was any.
+    /// Encodes the mail that the client can take, and what it is owed. Whether to look again: for
+    /// more mail, that would wake nobody, or for more to read, now that the client was told.
     fn write_mail(&mut self, turn: &mut Turn<'_>, cx: &mut Context<'_>) -> Result<bool, Ending> {
+        let is_woken_for_more = self.mail.is_empty();
         let mailbox = &self.session.client.mailbox;
         let Collected { dropped, settled } = match mailbox.collect(&mut self.mail, cx.waker()) {
             Ok(collected) => collected,
@@ -338,7 +346,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
         if dropped > 0 {
             self.session.log_dropped(dropped);
         }
-        let mut has_written = !settled.is_empty();
+        let has_settled = !settled.is_empty();
         self.session.tell_settled(settled, turn);
         while turn.output.len() < OUTPUT_BYTES_HIGH {
             let Some(mail) = self.mail.front_mut() else { break };
@@ -352,7 +360,6 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
                     self.session.deliver_batch(batch, portion, turn)
                 }
             };
-            has_written |= delivered == Delivered::Done || turn.output.len() > before;
             if delivered == Delivered::Later {
                 break;
             }
@@ -366,7 +373,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
         if self.mail.is_empty() {
             self.ask_for_more();
         }
-        Ok(has_written)
+        Ok(has_settled || !is_woken_for_more && self.mail.is_empty())
     }
 
     /// Has brought what waits on disk for the client, or for a group that it is in.
