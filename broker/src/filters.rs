@@ -6,21 +6,22 @@
 //! are few where filters are many: of the eight levels that AWS allows there are 511 at most.
 
 mod holders;
+mod table;
 
 use std::collections::HashMap;
-use std::collections::hash_map::Entry;
-use std::sync::Arc;
 
 use foldhash::quality::RandomState;
+use hashbrown::hash_table::Entry;
 use mqtt::{HashMatch, TopicFilter};
 
 pub(crate) use self::holders::Holder;
 use self::holders::Holders;
+use self::table::Table;
 
 /// Subscriptions by their filters.
 #[derive(Debug)]
 pub(crate) struct Filters<T> {
-    holders: HashMap<Arc<str>, Holders<T>, RandomState>,
+    holders: Table<Holders<T>>,
     /// How many filters have each shape, of those with wildcards.
     shapes: HashMap<Box<Shape>, usize, RandomState>,
     /// Room to work out a shape in.
@@ -32,17 +33,17 @@ type Shape = [u8];
 
 impl<T> Default for Filters<T> {
     fn default() -> Self {
-        Self { holders: HashMap::default(), shapes: HashMap::default(), shape: Vec::new() }
+        Self { holders: Table::default(), shapes: HashMap::default(), shape: Vec::new() }
     }
 }
 
 impl<T: Holder> Filters<T> {
     /// Adds a subscription, in place of the one that its holder had with this filter.
     pub(crate) fn insert(&mut self, filter: &TopicFilter, subscription: T) {
-        match self.holders.entry(filter.filter_text()) {
-            Entry::Occupied(mut held) => held.get_mut().insert(subscription),
+        match self.holders.entry(filter.filter()) {
+            Entry::Occupied(mut held) => held.get_mut().1.insert(subscription),
             Entry::Vacant(place) => {
-                place.insert(Holders::One(subscription));
+                place.insert((filter.filter_text(), Holders::One(subscription)));
                 if filter.has_wildcards() {
                     self.count_shape(filter);
                 }
@@ -52,11 +53,11 @@ impl<T: Holder> Filters<T> {
 
     /// Removes the subscription of `holder`, if it is there.
     pub(crate) fn remove(&mut self, filter: &TopicFilter, holder: u64) {
-        let Some(holders) = self.holders.get_mut(filter.filter()) else { return };
-        if !holders.remove(holder) {
+        let Some(mut held) = self.holders.find(filter.filter()) else { return };
+        if !held.get_mut().1.remove(holder) {
             return;
         }
-        self.holders.remove(filter.filter());
+        held.remove();
         if filter.has_wildcards() {
             self.discount_shape(filter);
         }
@@ -182,7 +183,7 @@ mod tests {
         for (holder, text) in [(1, "a/+/c"), (2, "a/+/c"), (1, "b/+/#"), (2, "b/+/c"), (1, "x")] {
             filters.remove(&filter(text), holder);
         }
-        assert!(filters.holders.is_empty() && filters.shapes.is_empty());
+        assert_eq!((filters.holders.len(), filters.shapes.len()), (0, 0));
     }
 
     #[test]
