@@ -75,6 +75,14 @@ impl Owed {
         }
     }
 
+    /// The client that it is owed to, if it is one.
+    pub(crate) fn client(&self) -> Option<&Client> {
+        match &self.to {
+            To::Client(client, _) => Some(client),
+            To::Request(_) | To::Queue(..) => None,
+        }
+    }
+
     /// Nothing will be told: one part could not even be begun. The publisher sends again.
     pub(crate) fn forgive(&self) {
         self.is_forgiven.store(true, Ordering::Release);

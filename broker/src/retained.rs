@@ -12,7 +12,7 @@ use std::sync::atomic::Ordering;
 
 use env::TaskKind;
 use mqtt::{HashMatch, QoS, TopicFilter, reason};
-use service::{ApiError, App};
+use service::{ApiError, App, DeviceEvent, DeviceStatus, LogBudget};
 use store::{Batch, Direction, Key, KeyRange, TransactError, Versioned};
 use tokio::sync::mpsc;
 use types::{Tenant, TenantId};
@@ -58,7 +58,8 @@ impl Retained {
     /// Starts to write.
     pub(crate) fn start(app: &Arc<App>, metrics: Metrics) -> Self {
         let (queue, requests) = mpsc::channel(WAITING_MAX);
-        let writer = Writer { app: Arc::clone(app), requests };
+        let log_budget = LogBudget::default();
+        let writer = Writer { app: Arc::clone(app), requests, log_budget };
         app.env.tasks.spawn("retained-messages", TaskKind::Vital, writer.run());
         Self { app: Arc::clone(app), metrics, queue }
     }
@@ -168,6 +169,8 @@ impl Retained {
 struct Writer {
     app: Arc<App>,
     requests: mpsc::Receiver<Request>,
+    /// How much is told of messages that find no room.
+    log_budget: LogBudget,
 }
 
 impl Writer {
@@ -189,25 +192,48 @@ impl Writer {
         }
     }
 
-    async fn write(&self, requests: &mut Vec<Request>) {
+    async fn write(&mut self, requests: &mut Vec<Request>) {
         let mut by_tenant: HashMap<TenantId, Vec<Request>> = HashMap::new();
         for request in requests.drain(..) {
             by_tenant.entry(request.tenant).or_default().push(request);
         }
         for (tenant, requests) in by_tenant {
             let refused = self.write_of(tenant, &requests).await;
-            for Request { message, owed, .. } in requests {
-                let Some(owed) = owed else { continue };
-                owed.settle(match &refused {
-                    Ok(refused) if refused.iter().any(|topic| *topic == *message.topic) => {
+            for request in requests {
+                let topic = &*request.message.topic;
+                let code = match &refused {
+                    Ok(refused) if refused.iter().any(|refused| *refused == *topic) => {
+                        self.log_refused(&request);
                         reason::QUOTA_EXCEEDED
                     }
                     Ok(_) => reason::SUCCESS,
                     // MQTT 3.1.1 has no word for it: the client has to send it again.
                     Err(()) => reason::UNSPECIFIED_ERROR,
-                });
+                };
+                if let Some(owed) = &request.owed {
+                    owed.settle(code);
+                }
             }
         }
+    }
+
+    /// Puts it into the device log that a message found no room.
+    fn log_refused(&mut self, Request { message, owed, .. }: &Request) {
+        let Some(untold) = self.log_budget.take(self.app.env.clock.now()) else { return };
+        let most = self.app.limits.mqtt_retained_messages_max;
+        let untold =
+            if untold > 0 { format!(" ({untold} more found none)") } else { String::new() };
+        let details = format!(
+            "there is no room for another retained message{untold}: there are {most} \
+             (limits.mqtt_retained_messages_max)"
+        );
+        let (event, reason) = ("Publish-In", "RETAINED_MESSAGES_EXCEEDED");
+        let logged = match owed.as_ref().and_then(|owed| owed.client()) {
+            Some(client) => client.event(event, DeviceStatus::Failure, reason, details),
+            None => DeviceEvent::failure(event, reason, details),
+        };
+        let topic_name = Some(message.topic.to_string());
+        self.app.device_log.record(DeviceEvent { topic_name, ..logged });
     }
 
     /// Writes the last message of each topic; tells which topics found no room.

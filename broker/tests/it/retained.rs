@@ -244,3 +244,30 @@ async fn messages_without_an_acknowledgement_are_kept_too() {
     assert_eq!(payloads(&brought), [b"299"]);
     assert_eq!(brought[0].qos, QoS::AtMostOnce);
 }
+
+#[tokio::test]
+async fn where_there_is_no_room_a_new_topic_is_refused_and_an_old_one_is_written() {
+    let world = World::within(|limits| limits.mqtt_retained_messages_max = 2).await;
+    let mut lamp = world.connect(Version::V5, "lamp").await;
+    let mut kept = Vec::new();
+    for topic in ["a", "b", "c", "a"] {
+        kept.push(keep(&mut lamp, topic, "on").await);
+    }
+    assert_eq!(kept, [0, 0, reason::QUOTA_EXCEEDED, 0]);
+    assert_eq!(world.reasons("Publish-In"), [("lamp".to_owned(), "RETAINED_MESSAGES_EXCEEDED")]);
+    assert_eq!(world.logged("Publish-In")[0].topic_name.as_deref(), Some("c"));
+    keep(&mut lamp, "b", "").await;
+    assert_eq!(keep(&mut lamp, "c", "on").await, 0, "there is room again");
+}
+
+#[tokio::test]
+async fn a_client_of_mqtt_3_1_1_hears_nothing_of_a_message_without_room_and_goes_on() {
+    let world = World::within(|limits| limits.mqtt_retained_messages_max = 0).await;
+    let mut lamp = world.connect(Version::V311, "lamp").await;
+    let bytes = many(&mut lamp, 200);
+    lamp.write(&bytes).await;
+    let plain = lamp.at_least_once("t", "plain");
+    assert_eq!(lamp.deliver_with(plain).await, 0);
+    let logged = world.reasons("Publish-In");
+    assert!(logged.contains(&("lamp".to_owned(), "RETAINED_MESSAGES_EXCEEDED")), "{logged:?}");
+}
