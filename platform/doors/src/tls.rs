@@ -11,20 +11,19 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use rustls::crypto::{CryptoProvider, aws_lc_rs};
-use rustls::server::Acceptor;
-use rustls::{CipherSuite, ProtocolVersion, ServerConfig, ServerConnection};
+use rustls::{CipherSuite, CommonState, ProtocolVersion, ServerConfig};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
-use tokio_rustls::server::TlsStream;
-use tokio_rustls::{LazyConfigAcceptor, StartHandshake};
 
 use crate::deadline::Deadline;
+use crate::greeting::Greeting;
 use crate::hello::{Alpn, Hello, Protocol, old_version};
 use crate::identity::{Identities, ServerIdentity};
 use crate::plain_text::{LOOKED_AT, PlainText};
 use crate::possession::Possession;
 use crate::resumption::Sessions;
+use crate::secure_stream::SecureStream;
 use crate::{HandshakeError, ServerNames, TlsError};
 
 /// How long, and over how many bytes, a refused client is listened to, so that what was said to
@@ -73,7 +72,7 @@ pub enum ClientCertificate {
 #[derive(Debug)]
 pub struct Secured {
     /// What is said from here on. In a box: it is large, and handed on several times.
-    pub stream: Box<TlsStream<TcpStream>>,
+    pub stream: Box<SecureStream>,
     /// The name that the client asked for, in lower case.
     pub server_name: Option<String>,
     /// The protocol that was asked for by ALPN, and echoed.
@@ -179,14 +178,14 @@ impl Terms {
         hello_came: &mut bool,
     ) -> Result<Secured, Failed> {
         let (stream, old_version) = look(stream).await?;
-        let start = read_hello(stream, old_version).await?;
+        let (stream, greeting) = read_greeting(stream, old_version).await?;
         *hello_came = true;
-        let hello = Hello::read(&start.client_hello(), &self.provider);
-        let start = self.check_name(start, &hello).await?;
+        let hello = Hello::read(&greeting.hello(), &self.provider);
+        let stream = self.check_name(stream, &hello).await?;
         let alpn = choose(&hello.alpn, ask);
         let config = self.configs.get(&(Demand::of(ask, alpn), alpn));
         let config = Arc::clone(config.expect("there is a configuration for each pair"));
-        match start.into_stream(config).into_fallible().await {
+        match SecureStream::accept(stream, config, greeting.into_bytes()).await {
             Ok(stream) => secured(stream, hello, alpn, Demand::of(ask, alpn)),
             Err((error, stream)) => {
                 let error = HandshakeError::explain(error, old_version, &hello);
@@ -196,18 +195,14 @@ impl Terms {
     }
 
     /// Ends the handshake if the client asked for another server.
-    async fn check_name(
-        &self,
-        mut start: StartHandshake<TcpStream>,
-        hello: &Hello,
-    ) -> Result<StartHandshake<TcpStream>, Failed> {
+    async fn check_name(&self, mut stream: TcpStream, hello: &Hello) -> Result<TcpStream, Failed> {
         let unknown = hello.server_name.as_ref().filter(|name| !self.names.contains(name));
-        let Some(name) = unknown else { return Ok(start) };
+        let Some(name) = unknown else { return Ok(stream) };
         // The client may be gone, which changes nothing.
-        drop(start.io.write_all(&UNRECOGNIZED_NAME).await);
+        drop(stream.write_all(&UNRECOGNIZED_NAME).await);
         let error =
             HandshakeError::UnknownServerName { name: name.clone(), known: self.names.shown() };
-        Err(Failed { error, stream: Some(start.io) })
+        Err(Failed { error, stream: Some(stream) })
     }
 }
 
@@ -285,16 +280,15 @@ async fn look(mut stream: TcpStream) -> Result<(TcpStream, Option<&'static str>)
     Err(Failed { error: HandshakeError::PlainText(plain), stream: Some(stream) })
 }
 
-async fn read_hello(
-    stream: TcpStream,
+async fn read_greeting(
+    mut stream: TcpStream,
     old_version: Option<&'static str>,
-) -> Result<StartHandshake<TcpStream>, Failed> {
-    let mut acceptor = LazyConfigAcceptor::new(Acceptor::default(), stream);
-    match (&mut acceptor).await {
-        Ok(start) => Ok(start),
+) -> Result<(TcpStream, Greeting), Failed> {
+    match Greeting::read(&mut stream).await {
+        Ok(greeting) => Ok((stream, greeting)),
         Err(error) => {
             let error = HandshakeError::explain(error, old_version, &Hello::default());
-            Err(Failed { error, stream: acceptor.take_io() })
+            Err(Failed { error, stream: Some(stream) })
         }
     }
 }
@@ -306,19 +300,19 @@ fn choose(offered: &[Alpn], ask: ClientCertificate) -> Option<Alpn> {
 }
 
 fn secured(
-    stream: TlsStream<TcpStream>,
+    stream: SecureStream,
     hello: Hello,
     alpn: Option<Alpn>,
     demand: Demand,
 ) -> Result<Secured, Failed> {
-    let session = stream.get_ref().1;
+    let session = stream.agreed();
     let certificate = session
         .peer_certificates()
         .and_then(|chain| chain.first())
         .map(|leaf| Bytes::copy_from_slice(leaf));
     if demand == Demand::Required && certificate.is_none() {
         let error = HandshakeError::CertificateMissing;
-        return Err(Failed { error, stream: Some(stream.into_inner().0) });
+        return Err(Failed { error, stream: Some(stream.into_socket()) });
     }
     Ok(Secured {
         tls: version_and_suite(session),
@@ -341,7 +335,7 @@ async fn part(mut stream: TcpStream) {
     drop(timeout(PARTING, farewell).await);
 }
 
-fn version_and_suite(session: &ServerConnection) -> &'static str {
+fn version_and_suite(session: &CommonState) -> &'static str {
     use CipherSuite as Suite;
     let suite = session.negotiated_cipher_suite().map(|suite| suite.suite());
     match (session.protocol_version(), suite) {

@@ -16,7 +16,6 @@ use ferrite_doors::{
     ClientCertificate, Deadline, HandshakeError, Protocol, Secured, ServerIdentity, ServerNames,
     Tls, TlsSettings,
 };
-use rustls::HandshakeKind;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
 
@@ -82,7 +81,7 @@ pub(crate) async fn meet_within<F: Future>(
 /// Greets and waits for the client to leave.
 async fn welcome(secured: Secured) -> Seen {
     let mut stream = secured.stream;
-    let is_resumed = stream.get_ref().1.handshake_kind() == Some(HandshakeKind::Resumed);
+    let is_resumed = stream.is_resumed();
     stream.write_all(WELCOME.as_bytes()).await.unwrap();
     stream.shutdown().await.unwrap();
     // A client may close without a farewell.
