@@ -1,5 +1,8 @@
 //! Bytes that could not be dealt with at once, and that take no room when there are none.
 
+/// By how much the memory grows at least.
+const STEP_BYTES: usize = 4096;
+
 /// A queue of bytes whose memory is given back as soon as it is empty.
 #[derive(Debug, Default)]
 pub(crate) struct Leftover {
@@ -31,6 +34,10 @@ impl Leftover {
     }
 
     pub(crate) fn push(&mut self, bytes: &[u8]) {
+        // Not doubled, as it would be otherwise: a client decides how much comes.
+        if bytes.len() > self.bytes.capacity() - self.bytes.len() {
+            self.bytes.reserve_exact(bytes.len().max(STEP_BYTES));
+        }
         self.bytes.extend_from_slice(bytes);
     }
 

@@ -6,8 +6,10 @@ mod material;
 mod negotiation;
 mod openssl;
 mod possession;
+mod post_handshake;
 mod resumption;
 mod rustls_client;
+mod streams;
 
 use std::future::Future;
 use std::net::SocketAddr;
@@ -24,7 +26,7 @@ use material::Material;
 /// What a server says to a client that it let in.
 pub(crate) const WELCOME: &str = "welcome";
 /// Longer than any handshake takes here.
-const HANDSHAKE_S: u64 = 60;
+pub(crate) const HANDSHAKE_S: u64 = 60;
 
 /// What the server knows of a client that it let in.
 #[derive(Debug, PartialEq, Eq)]
