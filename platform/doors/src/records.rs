@@ -1,6 +1,7 @@
 //! The records of one connection: what comes is decrypted, what goes is encrypted. No socket here.
 
 use std::mem;
+use std::ops::Range;
 use std::sync::Arc;
 
 use rustls::server::{ServerConnectionData, UnbufferedServerConnection};
@@ -12,8 +13,12 @@ use tokio::io::ReadBuf;
 
 use crate::leftover::Leftover;
 use crate::plaintext::Plaintext;
-use crate::scratch::RECORD_BYTES_MAX;
+use crate::scratch::SCRATCH_BYTES;
 
+/// What TLS allows a record to be on the wire: 16 KiB and 2 KiB of expansion after its header.
+pub(crate) const RECORD_BYTES_MAX: usize = 5 + 16 * 1024 + 2048;
+/// How much may be encrypted at once: four records.
+pub(crate) const PLAINTEXT_BYTES_MAX: usize = 4 * 16 * 1024;
 /// How long a handshake message may be.
 const HANDSHAKE_BYTES_MAX: usize = 0xffff;
 
@@ -56,12 +61,14 @@ impl Records {
         self.incoming.capacity() + self.unread.capacity() + self.unsent.capacity()
     }
 
-    /// How many bytes may come at once, so that no more is kept than a record, or than a handshake
-    /// message of which there is more than that already.
-    pub(crate) fn room(&self) -> usize {
-        let held = self.incoming.len();
-        let held_max = if held < RECORD_BYTES_MAX { RECORD_BYTES_MAX } else { HANDSHAKE_BYTES_MAX };
-        RECORD_BYTES_MAX.min(held_max.saturating_sub(held))
+    /// The part of the scratch buffer for what comes next: behind the beginning of a record, which
+    /// may have to be put there, and so much that no more than a record is kept of what the reader
+    /// has no room for. Where a handshake message is longer than a record, up to its bound.
+    pub(crate) fn room(&self, reader_bytes: usize) -> Range<usize> {
+        match self.incoming.len() {
+            held @ ..RECORD_BYTES_MAX => held..reader_bytes.clamp(RECORD_BYTES_MAX, SCRATCH_BYTES),
+            held => 0..HANDSHAKE_BYTES_MAX.saturating_sub(held),
+        }
     }
 
     /// An error if the rules were broken before. From then on there is nothing to say or to hear.
@@ -69,21 +76,25 @@ impl Records {
         self.failure.as_ref().map_or(Ok(()), |failure| Err(Error::clone(failure)))
     }
 
-    /// Decrypts what came, in place, with what was kept from before. What is no whole record is
-    /// kept, and so is plaintext for which `reader` has no room. Answers, and the alert in case of
-    /// an error, are added to what is unsent.
+    /// Decrypts what came, which is at `received` of `scratch`, with what was kept from before. What
+    /// is no whole record is kept, and so is plaintext for which `reader` has no room. Answers, and
+    /// the alert in case of an error, are added to what is unsent.
     pub(crate) fn read(
         &mut self,
-        received: &mut [u8],
+        scratch: &mut [u8],
+        received: Range<usize>,
         reader: Option<&mut ReadBuf<'_>>,
     ) -> Result<(), Error> {
         let mut kept = mem::take(&mut self.incoming);
-        let was_kept = !kept.is_empty();
-        let bytes = if was_kept {
-            kept.push(received);
-            kept.as_mut_slice()
+        // The lesser part is copied to the greater one.
+        let is_in_scratch = kept.len() == received.start && kept.len() <= received.len();
+        let bytes = if is_in_scratch {
+            let (before, _) = scratch.split_at_mut(received.start);
+            before.copy_from_slice(kept.as_slice());
+            scratch.get_mut(..received.end).unwrap_or_default()
         } else {
-            received
+            kept.push(scratch.get(received).unwrap_or_default());
+            kept.as_mut_slice()
         };
         let done = self.advance(bytes, reader, |_| ())?;
         if self.is_closed {
@@ -91,13 +102,13 @@ impl Records {
             return Ok(());
         }
         self.incoming = match bytes.get(done..) {
-            _ if was_kept && done == 0 => kept,
+            _ if done == 0 && !is_in_scratch => kept,
             rest => Leftover::from(rest.unwrap_or_default()),
         };
         Ok(())
     }
 
-    /// Encrypts `said`, no more than a record holds, into `room` and gives the length there.
+    /// Encrypts `said`, at most [`PLAINTEXT_BYTES_MAX`], into `room` and gives the length there.
     pub(crate) fn write(&mut self, said: &[u8], room: &mut [u8]) -> Result<usize, Error> {
         self.speak(|mut traffic| traffic.encrypt(said, room))
     }

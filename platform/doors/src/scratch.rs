@@ -3,18 +3,20 @@
 
 use std::cell::Cell;
 
-/// What TLS allows a record to be on the wire: 16 KiB and 2 KiB of expansion after its header.
-pub(crate) const RECORD_BYTES_MAX: usize = 5 + 16 * 1024 + 2048;
+use crate::records::RECORD_BYTES_MAX;
+
+/// Four records, so that bulk needs few calls of the system.
+pub(crate) const SCRATCH_BYTES: usize = 4 * RECORD_BYTES_MAX;
 
 thread_local! {
     static SCRATCH: Cell<Vec<u8>> = const { Cell::new(Vec::new()) };
 }
 
-/// What `work` makes of a buffer of [`RECORD_BYTES_MAX`]. It holds what earlier work left there.
+/// What `work` makes of a buffer of [`SCRATCH_BYTES`]. It holds what earlier work left there.
 pub(crate) fn lend<T>(work: impl FnOnce(&mut [u8]) -> T) -> T {
     let mut scratch = SCRATCH.take();
     // Empty the first time, and within other work that has it.
-    scratch.resize(RECORD_BYTES_MAX, 0);
+    scratch.resize(SCRATCH_BYTES, 0);
     let result = work(&mut scratch);
     SCRATCH.set(scratch);
     result
@@ -29,7 +31,7 @@ mod tests {
         lend(|outer| {
             outer.fill(1);
             lend(|inner| inner.fill(2));
-            assert_eq!(outer, [1; RECORD_BYTES_MAX]);
+            assert_eq!(outer, [1; SCRATCH_BYTES]);
         });
     }
 }

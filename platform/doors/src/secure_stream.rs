@@ -3,9 +3,11 @@
 //! Records are read into the thread's scratch buffer and decrypted there, and encrypted there to be
 //! written. What is kept is the exception, and freed when it is over: a record of which the rest
 //! has not come, plaintext for which the reader had no room, and ciphertext that the socket did not
-//! take. Each of them is at most about a record, and a handshake message in parts at most 64 KiB.
+//! take. The first two are at most a record, the last at most four, and parts of a handshake message
+//! at most 64 KiB.
 
 use std::future::poll_fn;
+use std::ops::Range;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
@@ -15,11 +17,8 @@ use rustls::{CommonState, HandshakeKind, ServerConfig};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 
-use crate::records::Records;
+use crate::records::{PLAINTEXT_BYTES_MAX, Records};
 use crate::scratch;
-
-/// How much goes into a record.
-const PLAINTEXT_BYTES_MAX: usize = 16 * 1024;
 
 /// What is said to a client, and what it says, after its handshake.
 pub struct SecureStream {
@@ -67,7 +66,8 @@ impl SecureStream {
     }
 
     async fn shake_hands(&mut self, mut hello: Vec<u8>) -> io::Result<()> {
-        self.take(&mut hello, None)?;
+        let received = 0..hello.len();
+        self.take(&mut hello, received, None)?;
         drop(hello);
         loop {
             poll_fn(|cx| self.poll_send(cx)).await?;
@@ -86,21 +86,27 @@ impl SecureStream {
         cx: &mut Context<'_>,
         reader: Option<&mut ReadBuf<'_>>,
     ) -> Poll<io::Result<usize>> {
-        let room = self.records.room();
-        if room == 0 {
+        let room = self.records.room(reader.as_ref().map_or(0, |reader| reader.remaining()));
+        if room.is_empty() {
             return Poll::Ready(Err(io::Error::other("a message is too long")));
         }
+        let start = room.start;
         scratch::lend(|scratch| {
-            let mut received = ReadBuf::new(scratch.get_mut(..room).unwrap_or_default());
+            let mut received = ReadBuf::new(scratch.get_mut(room).unwrap_or_default());
             ready!(Pin::new(&mut self.socket).poll_read(cx, &mut received))?;
-            let received = received.filled_mut();
-            self.take(received, reader)?;
-            Poll::Ready(Ok(received.len()))
+            let count = received.filled().len();
+            self.take(scratch, start..start + count, reader)?;
+            Poll::Ready(Ok(count))
         })
     }
 
-    fn take(&mut self, received: &mut [u8], reader: Option<&mut ReadBuf<'_>>) -> io::Result<()> {
-        let taken = self.records.read(received, reader);
+    fn take(
+        &mut self,
+        scratch: &mut [u8],
+        received: Range<usize>,
+        reader: Option<&mut ReadBuf<'_>>,
+    ) -> io::Result<()> {
+        let taken = self.records.read(scratch, received, reader);
         // Answers do not wait. What the socket does not take goes with what is written next.
         self.try_send();
         taken.map_err(broken)
@@ -128,7 +134,7 @@ impl SecureStream {
         Poll::Ready(Ok(()))
     }
 
-    /// Encrypts one record and writes as much of it as the socket takes.
+    /// Encrypts so much and writes of it what the socket takes.
     fn say(&mut self, cx: &mut Context<'_>, said: &[u8]) -> io::Result<()> {
         scratch::lend(|scratch| {
             let length = self.records.write(said, scratch).map_err(io::Error::other)?;
@@ -198,14 +204,14 @@ impl AsyncWrite for SecureStream {
             return Poll::Ready(Err(io::ErrorKind::BrokenPipe.into()));
         }
         let mut written = 0;
-        for record in bytes.chunks(PLAINTEXT_BYTES_MAX) {
+        for part in bytes.chunks(PLAINTEXT_BYTES_MAX) {
             match this.poll_send(cx) {
                 Poll::Ready(sent) => sent?,
                 Poll::Pending if written == 0 => return Poll::Pending,
                 Poll::Pending => break,
             }
-            this.say(cx, record)?;
-            written += record.len();
+            this.say(cx, part)?;
+            written += part.len();
         }
         Poll::Ready(Ok(written))
     }
