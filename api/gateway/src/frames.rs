@@ -125,9 +125,31 @@ fn io_error(error: Error) -> io::Error {
 
 #[cfg(test)]
 mod tests {
-    use tokio::io::AsyncWriteExt as _;
+    use std::path::Path;
+
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
     use super::*;
+
+    /// What is read of a client that sends `bytes`, so many at once, and whether it ends well.
+    async fn read(bytes: &[u8], at_once: usize) -> (Vec<u8>, bool) {
+        let (near, far) = tokio::io::duplex(at_once);
+        let (mut heard, mut said) = tokio::io::split(near);
+        let client = async {
+            // The server may have had enough before the end.
+            drop(said.write_all(bytes).await);
+            drop(said.shutdown().await);
+        };
+        let server = async {
+            let mut frames = Frames::new(far, 4096).await;
+            let mut found = Vec::new();
+            let result = frames.read_to_end(&mut found).await;
+            (found, result.is_ok())
+        };
+        let answers = async { tokio::io::copy(&mut heard, &mut tokio::io::sink()).await };
+        let (found, (), _) = tokio::join!(server, client, answers);
+        found
+    }
 
     #[test]
     fn a_packet_says_how_long_it_is() {
@@ -152,5 +174,23 @@ mod tests {
             messages.push(client.next().await.unwrap().unwrap().into_data().len());
         }
         assert_eq!(messages, [4, SENT_BYTES_MAX, 70_004 - SENT_BYTES_MAX, 2]);
+    }
+    #[tokio::test]
+    async fn the_fuzzers_corpus_is_read_alike_in_whole_and_in_pieces() {
+        let corpus = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fuzz/corpus/websocket");
+        let mut well = Vec::new();
+        for entry in std::fs::read_dir(&corpus).unwrap() {
+            let path = entry.unwrap().path();
+            let bytes = std::fs::read(&path).unwrap();
+            let whole = read(&bytes, 1024 * 1024).await;
+            assert_eq!(whole, read(&bytes, 1).await, "{}", path.display());
+            if whole.1 {
+                well.push(path.file_name().unwrap().to_string_lossy().into_owned());
+            }
+        }
+        well.sort_unstable();
+        let expected = "after-close close-with-a-wrong-code empty-message fragments length-in-16-bits \
+                        length-in-64-bits packet packet-in-two-messages packets pong";
+        assert_eq!(well.join(" "), expected, "these end by a close frame");
     }
 }
