@@ -155,7 +155,10 @@ class Ferrite:
         server.stop()
 
     def server(self, data_dir):
-        return Server(data_dir, "--dev", "--set", "log.level=warn")
+        # A run that is fast would fill the queues of sessions whose clients are away, and what
+        # comes after that is dropped.
+        room = "limits.mqtt_queue_messages_max=1000000"
+        return Server(data_dir, "--dev", "--set", "log.level=warn", "--set", room)
 
     @contextmanager
     def running(self, tls):
