@@ -343,7 +343,8 @@ fn condition_holds(
             return is_equal;
         }
         // Where nobody knows, on the side of refusal.
-        !is_equal && !(is_allow && found.contains(&Match::Unknown))
+        let is_refused = is_equal || is_allow && found.contains(&Match::Unknown);
+        !is_refused
     };
     match prefix {
         "ForAllValues" => values.iter().all(fits),

@@ -1,6 +1,7 @@
 //! Every operator on a value that satisfies it, on one that does not, and on none; and so with
 //! `…IfExists`.
 
+use super::unconfirmed::ARN_PATTERN_WITH_TOO_FEW_PARTS;
 use super::{ALLOWED, Case, REFUSED};
 
 #[rustfmt::skip]
@@ -282,12 +283,14 @@ pub(super) const CASES: &[Case] = &[
         ("ArnNotLikeIfExists: what fits", "Connect", "*", &[("k", &["arn:aws:iot:us-east-1:123456789012:topic/a"])], REFUSED),
         ("ArnNotLikeIfExists: nothing", "Connect", "*", &[], ALLOWED),
     ] },
-    Case { policies: &[r#"{"Effect":"Allow","Action":"*","Resource":"*","Condition":{"ArnLike":{"k":"arn:aws:iot:*:topic/*"}}}"#, r#"{"Effect":"Allow","Action":"*","Resource":"*","Condition":{"ArnLike":{"l":"*"}}}"#], rows: &[
+    Case { policies: &[r#"{"Effect":"Allow","Action":"*","Resource":"*","Condition":{"ArnLike":{"k":"arn:aws:iot:*:topic/*"}}}"#, r#"{"Effect":"Allow","Action":"*","Resource":"*","Condition":{"ArnLike":{"l":"*"}}}"#, r#"{"Effect":"Allow","Action":"*","Resource":"*","Condition":{"ArnLike":{"m":"arn:aws:iot:*"}}}"#], rows: &[
+        ("ArnLike: a pattern with too few parts", "Connect", "*", &[("m", &["arn:aws:iot:us-east-1:123456789012:topic/a"])], ARN_PATTERN_WITH_TOO_FEW_PARTS),
         ("ArnLike: a * does not cross colons", "Connect", "*", &[("k", &["arn:aws:iot:us-east-1:123456789012:topic/a"])], REFUSED),
         ("ArnLike: a * alone is every ARN", "Connect", "*", &[("l", &["arn:aws:iot:us-east-1:123456789012:topic/a:b"])], ALLOWED),
     ] },
     Case { policies: &[r#"{"Effect":"Allow","Action":"*","Resource":"*","Condition":{"ArnLike":{"k":"arn:aws:iot:*:*:topic/a:*"}}}"#], rows: &[
         ("ArnLike: colons of a topic belong to it", "Connect", "*", &[("k", &["arn:aws:iot:us-east-1:123456789012:topic/a:b:c"])], ALLOWED),
+        ("ArnLike: a value with too few parts", "Connect", "*", &[("k", &["arn:aws:iot:us-east-1"])], REFUSED),
         ("ArnLike: colons of a topic have to be there", "Connect", "*", &[("k", &["arn:aws:iot:us-east-1:123456789012:topic/a"])], REFUSED),
     ] },
     Case { policies: &[r#"{"Effect":"Allow","Action":"*","Resource":"*","Condition":{"Bool":{"k":[true]},"NumericLessThan":{"n":5}}}"#], rows: &[

@@ -32,5 +32,7 @@ pub(super) const UNKNOWN_ACTION: Expect = ALLOWED;
 pub(super) const UNFINISHED_VARIABLE: Expect = ALLOWED;
 /// `${name, 'text'}` of IAM for a variable without a value.
 pub(super) const DEFAULT_OF_A_VARIABLE: Expect = ALLOWED;
+/// A pattern of `ArnLike` with fewer parts than an ARN: no ARN fits, whatever its last part is.
+pub(super) const ARN_PATTERN_WITH_TOO_FEW_PARTS: Expect = REFUSED;
 /// A list of a certificate's values in a resource: any of them may stand there.
 pub(super) const LIST_IN_A_RESOURCE: Expect = ALLOWED;
