@@ -1,9 +1,20 @@
 //! How long a session asks whether its client may publish: the bars are 1 µs once the verdict is
 //! known, and 50 µs the first time, for a client with ten policies.
 
-#[allow(dead_code, reason = "refusals are explained in no benchmark")]
+#[allow(dead_code, unused_imports, reason = "a benchmark needs less than a session or its tests")]
 #[path = "../src/verdicts.rs"]
 mod verdicts;
+
+/// As in the crate, whose tests of verdicts are read here too.
+mod fixture {
+    use types::{Tenant, TenantId};
+
+    pub(crate) fn tenant(id: TenantId) -> Tenant {
+        let account = "123456789012".parse().expect("an account");
+        let region = "us-east-1".parse().expect("a region");
+        Tenant { id, account, region }
+    }
+}
 
 use std::fmt::Write as _;
 use std::hint::black_box;
@@ -12,7 +23,7 @@ use std::sync::Arc;
 use criterion::{BatchSize, Criterion, criterion_group, criterion_main};
 use policy::{Dialect, Document};
 use service::{Permissions, Rights};
-use types::{Tenant, TenantId, Timestamp};
+use types::{TenantId, Timestamp};
 
 use self::verdicts::{Action, Asker, Verdicts};
 
@@ -53,11 +64,7 @@ fn permissions() -> Arc<Permissions> {
 }
 
 fn ask(c: &mut Criterion) {
-    let tenant = Tenant {
-        id: TenantId(1),
-        account: "123456789012".parse().expect("an account"),
-        region: "us-east-1".parse().expect("a region"),
-    };
+    let tenant = fixture::tenant(TenantId(1));
     let asker = Asker { tenant: &tenant, now: Timestamp::from_secs(1_767_323_045) };
     let permissions = permissions();
     let new = || Verdicts::new(Arc::clone(&permissions));
