@@ -248,7 +248,7 @@ def test_attaching_something_unknown_is_refused(iot, name, created, certificate)
     assert iot.list_targets_for_policy(policyName=name)["targets"] == []
 
 
-def tested(iot, action, *resources, **more):
+def tried_out(iot, action, *resources, **more):
     """The only result of TestAuthorization."""
     resources = [f"arn:aws:iot:{REGION}:{ACCOUNT}:{resource}" for resource in resources]
     infos = [{"actionType": action, "resources": resources}]
@@ -270,18 +270,18 @@ def test_an_authorization_is_tested_beforehand(iot, name, certificate):
     ]
     for one in listed:
         iot.attach_policy(policyName=one["policyName"], target=arn)
-    assert tested(iot, "PUBLISH", "topic/open", principal=arn) == {
+    assert tried_out(iot, "PUBLISH", "topic/open", principal=arn) == {
         "authInfo": {"actionType": "PUBLISH", "resources": [f"{topics}/open"]},
         "allowed": {"policies": [listed[0]]},
         "denied": {"implicitDeny": {"policies": [listed[1]]}, "explicitDeny": {"policies": []}},
         "authDecision": "ALLOWED",
         "missingContextValues": [],
     }
-    result = tested(iot, "PUBLISH", "topic/open", "topic/secret", principal=arn)
+    result = tried_out(iot, "PUBLISH", "topic/open", "topic/secret", principal=arn)
     assert result["authDecision"] == "EXPLICIT_DENY"
     assert result["denied"]["explicitDeny"]["policies"] == [listed[1]]
-    assert tested(iot, "RECEIVE", "topic/a", principal=arn)["authDecision"] == "IMPLICIT_DENY"
-    skipped = tested(
+    assert tried_out(iot, "RECEIVE", "topic/a", principal=arn)["authDecision"] == "IMPLICIT_DENY"
+    skipped = tried_out(
         iot, "PUBLISH", "topic/secret", principal=arn, policyNamesToSkip=[name + "-no"]
     )
     assert skipped["authDecision"] == "ALLOWED"
@@ -293,10 +293,10 @@ def test_an_authorization_says_which_values_it_misses(iot, name, certificate):
     iot.create_thing(thingName=name)
     iot.attach_thing_principal(thingName=name, principal=certificate["certificateArn"])
     trial = {"principal": certificate["certificateArn"], "policyNamesToAdd": [name]}
-    result = tested(iot, "CONNECT", f"client/{name}", **trial)
+    result = tried_out(iot, "CONNECT", f"client/{name}", **trial)
     assert result["authDecision"] == "IMPLICIT_DENY"
     assert result["missingContextValues"] == ["iot:Connection.Thing.ThingName"]
-    result = tested(iot, "CONNECT", f"client/{name}", clientId=name, **trial)
+    result = tried_out(iot, "CONNECT", f"client/{name}", clientId=name, **trial)
     assert (result["authDecision"], result["missingContextValues"]) == ("ALLOWED", [])
 
 
@@ -304,15 +304,16 @@ def test_what_cannot_be_tested_is_refused(iot, name, certificate):
     arn = certificate["certificateArn"]
     nobody = f"arn:aws:iot:{REGION}:{ACCOUNT}:cert/{'0' * 64}"
     with refused("ResourceNotFoundException"):
-        tested(iot, "PUBLISH", "topic/a", principal=nobody)
+        tried_out(iot, "PUBLISH", "topic/a", principal=nobody)
     with refused("ResourceNotFoundException", saying=name):
-        tested(iot, "PUBLISH", "topic/a", principal=arn, policyNamesToAdd=[name])
+        tried_out(iot, "PUBLISH", "topic/a", principal=arn, policyNamesToAdd=[name])
     with refused("InvalidRequestException"):
-        tested(iot, "PUBLISH", "topic/a")
+        tried_out(iot, "PUBLISH", "topic/a")
     with refused("InvalidRequestException"):
-        tested(iot, "FLY", "topic/a", principal=arn)
+        tried_out(iot, "FLY", "topic/a", principal=arn)
     with refused("InvalidRequestException", saying="authInfos"):
-        iot.test_authorization(principal=arn, authInfos=[])
+        info = {"actionType": "PUBLISH", "resources": [nobody]}
+        iot.test_authorization(principal=arn, authInfos=[info] * 11)
     with refused("InvalidRequestException", saying="ARN"):
         infos = [{"actionType": "PUBLISH", "resources": ["topic/a"]}]
         iot.test_authorization(principal=arn, authInfos=infos)
