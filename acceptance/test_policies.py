@@ -248,6 +248,92 @@ def test_attaching_something_unknown_is_refused(iot, name, created, certificate)
     assert iot.list_targets_for_policy(policyName=name)["targets"] == []
 
 
+def tried_out(iot, action, *resources, **more):
+    """The only result of TestAuthorization."""
+    resources = [f"arn:aws:iot:{REGION}:{ACCOUNT}:{resource}" for resource in resources]
+    infos = [{"actionType": action, "resources": resources}]
+    answer = iot.test_authorization(authInfos=infos, **more)
+    [result] = answer["authResults"]
+    assert result["authInfo"] == infos[0]
+    return result
+
+
+def test_an_authorization_is_tested_beforehand(iot, name, certificate):
+    arn = certificate["certificateArn"]
+    topics = f"arn:aws:iot:{REGION}:{ACCOUNT}:topic"
+    allows = iot.create_policy(policyName=name, policyDocument=policy("iot:Publish", f"{topics}/*"))
+    denies = iot.create_policy(
+        policyName=name + "-no", policyDocument=policy("iot:Publish", f"{topics}/secret", "Deny")
+    )
+    listed = [
+        {"policyName": one["policyName"], "policyArn": one["policyArn"]} for one in (allows, denies)
+    ]
+    for one in listed:
+        iot.attach_policy(policyName=one["policyName"], target=arn)
+    assert tried_out(iot, "PUBLISH", "topic/open", principal=arn) == {
+        "authInfo": {"actionType": "PUBLISH", "resources": [f"{topics}/open"]},
+        "allowed": {"policies": [listed[0]]},
+        "denied": {"implicitDeny": {"policies": [listed[1]]}, "explicitDeny": {"policies": []}},
+        "authDecision": "ALLOWED",
+        "missingContextValues": [],
+    }
+    result = tried_out(iot, "PUBLISH", "topic/open", "topic/secret", principal=arn)
+    assert result["authDecision"] == "EXPLICIT_DENY"
+    assert result["denied"]["explicitDeny"]["policies"] == [listed[1]]
+    assert tried_out(iot, "RECEIVE", "topic/a", principal=arn)["authDecision"] == "IMPLICIT_DENY"
+    skipped = tried_out(
+        iot, "PUBLISH", "topic/secret", principal=arn, policyNamesToSkip=[name + "-no"]
+    )
+    assert skipped["authDecision"] == "ALLOWED"
+
+
+def test_an_authorization_says_which_values_it_misses(iot, name, certificate):
+    own = f"arn:aws:iot:{REGION}:{ACCOUNT}:client/${{iot:Connection.Thing.ThingName}}"
+    iot.create_policy(policyName=name, policyDocument=policy(resource=own))
+    iot.create_thing(thingName=name)
+    iot.attach_thing_principal(thingName=name, principal=certificate["certificateArn"])
+    trial = {"principal": certificate["certificateArn"], "policyNamesToAdd": [name]}
+    result = tried_out(iot, "CONNECT", f"client/{name}", **trial)
+    assert result["authDecision"] == "IMPLICIT_DENY"
+    assert result["missingContextValues"] == ["iot:Connection.Thing.ThingName"]
+    result = tried_out(iot, "CONNECT", f"client/{name}", clientId=name, **trial)
+    assert (result["authDecision"], result["missingContextValues"]) == ("ALLOWED", [])
+
+
+def test_what_cannot_be_tested_is_refused(iot, name, certificate):
+    arn = certificate["certificateArn"]
+    nobody = f"arn:aws:iot:{REGION}:{ACCOUNT}:cert/{'0' * 64}"
+    with refused("ResourceNotFoundException"):
+        tried_out(iot, "PUBLISH", "topic/a", principal=nobody)
+    with refused("ResourceNotFoundException", saying=name):
+        tried_out(iot, "PUBLISH", "topic/a", principal=arn, policyNamesToAdd=[name])
+    with refused("InvalidRequestException"):
+        tried_out(iot, "PUBLISH", "topic/a")
+    with refused("InvalidRequestException"):
+        tried_out(iot, "FLY", "topic/a", principal=arn)
+    with refused("InvalidRequestException", saying="authInfos"):
+        info = {"actionType": "PUBLISH", "resources": [nobody]}
+        iot.test_authorization(principal=arn, authInfos=[info] * 11)
+    with refused("InvalidRequestException", saying="ARN"):
+        infos = [{"actionType": "PUBLISH", "resources": ["topic/a"]}]
+        iot.test_authorization(principal=arn, authInfos=infos)
+
+
+def test_the_policies_that_count_are_listed(iot, name, created, certificate):
+    arn = certificate["certificateArn"]
+    assert iot.get_effective_policies(principal=arn)["effectivePolicies"] == []
+    iot.attach_policy(policyName=name, target=arn)
+    iot.create_thing(thingName=name)
+    for more in [{}, {"thingName": name}]:
+        effective = iot.get_effective_policies(principal=arn, **more)["effectivePolicies"]
+        expected = {"policyName": name, "policyArn": created["policyArn"]}
+        assert effective == [expected | {"policyDocument": DOCUMENT}]
+    with refused("ResourceNotFoundException", saying="u" + name):
+        iot.get_effective_policies(principal=arn, thingName="u" + name)
+    with refused("InvalidRequestException"):
+        iot.get_effective_policies()
+
+
 def tags(iot, arn):
     return {tag["Key"]: tag["Value"] for tag in iot.list_tags_for_resource(resourceArn=arn)["tags"]}
 

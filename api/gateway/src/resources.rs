@@ -62,6 +62,9 @@ const WITHOUT_RESOURCE: [&str; 5] = [
     "CreateCertificateFromCsr",
 ];
 
+/// Operations about a principal, whatever else they name.
+const OF_A_PRINCIPAL: [&str; 2] = ["TestAuthorization", "GetEffectivePolicies"];
+
 /// The ARN of what `input` is about, or `*` where the operation names no one resource.
 pub(crate) fn arn(operation: &OperationSpec, tenant: &Tenant, input: &Value) -> String {
     if WITHOUT_RESOURCE.contains(&operation.name) {
@@ -72,7 +75,7 @@ pub(crate) fn arn(operation: &OperationSpec, tenant: &Tenant, input: &Value) -> 
         operation.service,
         ServiceId::Iot | ServiceId::IotData | ServiceId::IotJobsData | ServiceId::Tunneling
     );
-    if is_iot {
+    if is_iot && !OF_A_PRINCIPAL.contains(&operation.name) {
         for (member, prefix) in IOT_NAMES {
             if let Some(name) = text(member) {
                 return tenant.arn("iot", &format!("{prefix}{name}"));
@@ -103,6 +106,14 @@ mod tests {
         };
         let prefix = "arn:aws:iot:eu-west-1:123456789012:";
         assert_eq!(arn("CreateThing", json!({"thingName": "a"})), format!("{prefix}thing/a"));
+        assert_eq!(
+            arn("TestAuthorization", json!({"clientId": "c", "principal": "arn:aws:x"})),
+            "arn:aws:x"
+        );
+        assert_eq!(
+            arn("GetEffectivePolicies", json!({"thingName": "t", "principal": "eu-west-1:x"})),
+            "*"
+        );
         assert_eq!(
             arn("AttachPolicy", json!({"policyName": "p", "target": "arn:aws:x"})),
             format!("{prefix}policy/p")

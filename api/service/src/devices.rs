@@ -229,6 +229,25 @@ impl Rights {
         policy::evaluate(&documents, &request)
     }
 
+    /// What each policy alone says to a wish, in their order.
+    pub fn decide_each(&self, wish: &Wish<'_>) -> Vec<Decision<'_>> {
+        let context = WishContext { rights: self, wish };
+        let request =
+            policy::Request { action: wish.action, resource: wish.resource, context: &context };
+        let policies = self.policies.iter();
+        let alone = policies.map(|(name, document)| [(name.as_str(), &**document)]);
+        alone.map(|policy| policy::evaluate(&policy, &request)).collect()
+    }
+
+    /// The keys and variables that the policies look for and that nobody has given a value, by
+    /// name.
+    pub fn missing(&self, wish: &Wish<'_>) -> Vec<&str> {
+        let context = WishContext { rights: self, wish };
+        let request =
+            policy::Request { action: wish.action, resource: wish.resource, context: &context };
+        policy::missing(self.policies.iter().map(|(_, document)| &**document), &request)
+    }
+
     /// What is missing for a wish to be granted, in sentences.
     pub fn hints(&self, wish: &Wish<'_>) -> Vec<String> {
         let documents: Vec<(&str, &Document)> =

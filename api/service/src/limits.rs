@@ -26,6 +26,8 @@ limits! {
     policy_chars_max: usize = 2048, relaxed 64 * KIB;
     policy_versions_max: usize = 5, relaxed 100;
     policies_per_target_max: usize = 10, relaxed 100;
+    /// Of each action that TestAuthorization is asked about.
+    tested_resources_max: usize = 100, relaxed 10_000;
     tags_max: usize = 50, relaxed 1000;
     http_body_bytes_max: usize = 2 * MIB, relaxed MQTT_PACKET_BYTES;
     /// Of all requests together.

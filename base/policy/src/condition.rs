@@ -74,10 +74,20 @@ impl Condition {
         self.operands.iter().flat_map(Operand::patterns).flat_map(Pattern::variables)
     }
 
-    /// The first variable in its values that has none.
-    pub(crate) fn missing_variable(&self, context: &dyn Context) -> Option<&str> {
-        let mut patterns = self.operands.iter().flat_map(Operand::patterns);
-        patterns.find_map(|pattern| pattern.missing_variable(context))
+    /// The variables in its values that have none.
+    pub(crate) fn missing_variables<'c>(
+        &'c self,
+        context: &dyn Context,
+    ) -> impl Iterator<Item = &'c str> {
+        let patterns = self.operands.iter().flat_map(Operand::patterns);
+        patterns.flat_map(move |pattern| pattern.missing_variables(context))
+    }
+
+    /// Its key, if the request does not have it.
+    pub(crate) fn missing_key(&self, context: &dyn Context) -> Option<&str> {
+        let is_missing =
+            context.values(&self.key).is_none() && condition_values(&self.key, context).is_empty();
+        is_missing.then_some(&*self.key)
     }
 
     /// Whether the request satisfies the condition, in a statement of that effect.

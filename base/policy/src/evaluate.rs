@@ -120,6 +120,20 @@ pub fn allows<'a>(
     is_allowed
 }
 
+/// The keys and variables that [`evaluate`] looks for and `request` has no value of, each once and
+/// by name. Statements about other actions or resources do not count.
+pub fn missing<'a>(
+    documents: impl IntoIterator<Item = &'a Document>,
+    request: &Request<'_>,
+) -> Vec<&'a str> {
+    let statements = documents.into_iter().flat_map(|document| &document.statements);
+    let mut names: Vec<&str> =
+        statements.flat_map(|statement| statement.missing(request)).collect();
+    names.sort_by_cached_key(|name| name.to_ascii_lowercase());
+    names.dedup_by(|one, other| one.eq_ignore_ascii_case(other));
+    names
+}
+
 /// Every statement of `documents`, in order.
 pub(crate) fn places<'a>(
     documents: &[(&'a str, &'a Document)],
@@ -184,6 +198,31 @@ impl Statement {
             Err(_) if is_negated && self.effect == Effect::Deny => Ok(()),
             Err(Unresolved(name)) => Err(Mismatch::Variable { name }),
         }
+    }
+
+    /// What it asks for in vain before it can be said whether it matches.
+    fn missing<'s>(&'s self, request: &Request<'_>) -> Vec<&'s str> {
+        if !self.is_about(request) {
+            return Vec::new();
+        }
+        let Request { resource, context, .. } = *request;
+        let Targets { is_negated, patterns, .. } = &self.resources;
+        let found = self.resources.find(resource, Case::Sensitive, context);
+        if found == Ok(*is_negated) {
+            return Vec::new();
+        }
+        let mut names = Vec::new();
+        if found.is_err() {
+            let undecided = patterns
+                .iter()
+                .filter(|pattern| pattern.matches(resource, Case::Sensitive, context).is_err());
+            names.extend(undecided.flat_map(|pattern| pattern.missing_variables(context)));
+        }
+        for condition in &self.conditions {
+            names.extend(condition.missing_key(context));
+            names.extend(condition.missing_variables(context));
+        }
+        names
     }
 }
 

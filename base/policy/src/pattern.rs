@@ -82,9 +82,12 @@ impl Pattern {
         Some(filled)
     }
 
-    /// The first variable that has no value.
-    pub(crate) fn missing_variable(&self, context: &dyn Context) -> Option<&str> {
-        self.pieces.iter().find_map(|piece| match piece {
+    /// The variables that have no value.
+    pub(crate) fn missing_variables<'p>(
+        &'p self,
+        context: &dyn Context,
+    ) -> impl Iterator<Item = &'p str> {
+        self.pieces.iter().filter_map(move |piece| match piece {
             Piece::Variable(variable) if variable.resolve(context).is_none() => {
                 Some(&*variable.name)
             }

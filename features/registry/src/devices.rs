@@ -13,6 +13,7 @@ mod live;
 mod load;
 mod records;
 mod refusals;
+pub(crate) mod trial;
 
 use std::sync::Arc;
 
@@ -27,7 +28,6 @@ use self::documents::Documents;
 use self::live::{Connection, Live, Moment};
 use self::load::{Found, Loaded, Subject};
 use self::records::Records;
-
 /// How often permissions are read again when records changed between two reads.
 const ATTEMPTS_MAX: usize = 8;
 
@@ -44,16 +44,21 @@ pub struct Devices {
 impl Devices {
     /// Starts to follow the store's changes.
     pub fn start(app: &Arc<App>) -> Arc<Self> {
-        let devices = Arc::new(Self {
+        let devices = Arc::new(Self::new(app));
+        let work = Arc::clone(&devices).follow_changes(app.env.tasks.shutdown_signal());
+        app.env.tasks.spawn("device-permissions", TaskKind::Vital, work);
+        devices
+    }
+
+    /// Knows nothing yet, and follows nothing.
+    fn new(app: &Arc<App>) -> Self {
+        Self {
             app: Arc::clone(app),
             records: Records::new(&app.store),
             documents: Documents::default(),
             live: Live::default(),
             is_stale: Notify::new(),
-        });
-        let work = Arc::clone(&devices).follow_changes(app.env.tasks.shutdown_signal());
-        app.env.tasks.spawn("device-permissions", TaskKind::Vital, work);
-        devices
+        }
     }
 
     /// What `subject` may do, once, and then for as long as somebody holds it.
@@ -115,7 +120,7 @@ impl PolicySource for Devices {
             }
             let principal = Arc::clone(principal);
             let (client_id, policies) = (client_id.map(Arc::from), Vec::new());
-            self.grant(Subject { principal, client_id, context, policies }).await
+            self.grant(Subject { principal, client_id, context, policies, trial: None }).await
         })
     }
 }

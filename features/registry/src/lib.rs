@@ -4,6 +4,7 @@
 //! conditions decide races: an attachment holds its parents, a delete asks that nothing is attached.
 
 mod attributes;
+mod authorization;
 mod certificates;
 mod connectivity;
 mod devices;
@@ -36,6 +37,7 @@ pub fn feature() -> Feature {
         policies::endpoints(),
         policy_versions::endpoints(),
         policy_attachments::endpoints(),
+        authorization::endpoints(),
         tags::endpoints(),
         endpoints::endpoints(),
     ];

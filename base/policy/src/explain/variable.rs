@@ -54,7 +54,7 @@ pub(super) fn hint(miss: &Miss<'_>, name: &str, text: &str) -> Hint {
 /// Why a condition cannot hold for want of a variable's value.
 pub(super) fn unresolved(miss: &Miss<'_>, condition: &Condition) -> Option<String> {
     let context = miss.request.context;
-    condition.missing_variable(context).map(|name| why(name, context))
+    condition.missing_variables(context).next().map(|name| why(name, context))
 }
 
 fn why(name: &str, context: &dyn Context) -> String {

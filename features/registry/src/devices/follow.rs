@@ -184,6 +184,7 @@ fn subject(stale: &Stale) -> Subject {
         client_id: stale.client_id.clone(),
         context: context::without_thing(&rights.context),
         policies: rights.policies.iter().map(|(name, _)| name.clone()).collect(),
+        trial: None,
     }
 }
 

@@ -14,6 +14,7 @@ use types::{Tenant, Timestamp};
 
 use super::context::Keys;
 use super::live::Sources;
+use super::trial::Trial;
 use super::{Devices, context, refusals};
 use crate::store::certificates::{self, Certificate, Registration};
 use crate::store::policies::{self, Policy, VersionText};
@@ -35,6 +36,8 @@ pub(super) struct Subject {
     pub(super) context: Keys,
     /// Its policies so far: they are read at once, since most of them stay.
     pub(super) policies: Vec<String>,
+    /// What is tried out, if nobody connects.
+    pub(super) trial: Option<Trial>,
 }
 
 /// What came of a subject.
@@ -144,19 +147,25 @@ impl Devices {
         let keys = CertificateKeys::of(tenant, id, arn, subject.client_id.as_deref());
         let policies = subject.policies.iter().map(|name| policies::key(tenant, name));
         reader.want(keys.all().cloned().chain(policies))?;
-        let certificate = check_certificate(&keys, tenant, id, now, reader)?;
+        let certificate = match subject.trial {
+            None => Some(check_certificate(&keys, tenant, id, now, reader)?),
+            Some(_) => reader.find(&keys.certificate)?,
+        };
         let bound = bind(&keys, tenant, reader)?;
-        let names = policy_names(&keys, reader)?;
+        let mut names = policy_names(&keys, reader)?;
+        subject.trial.iter().for_each(|trial| trial.change(&mut names));
         let policies = self.policies(tenant, &names, reader)?;
         let mut context = subject.context.clone();
-        let documents = policies.iter().map(|(_, document)| &**document);
-        context::add_certificate(&mut context, &certificate.pem, documents);
+        if let Some(Certificate { pem, .. }) = &certificate {
+            let documents = policies.iter().map(|(_, document)| &**document);
+            context::add_certificate(&mut context, pem, documents);
+        }
         let (thing, record) = bound.thing.unzip();
         if keys.named.is_some() {
             context.extend(context::of_thing(record.as_ref(), bound.is_attached));
         }
         let rights = Rights { thing, ..rights(policies, context) };
-        Ok((rights, Some(certificate.not_after)))
+        Ok((rights, certificate.map(|certificate| certificate.not_after)))
     }
 
     fn of_policy(

@@ -3,6 +3,7 @@
 mod door;
 mod follow;
 mod rights;
+mod trial;
 
 use std::net::SocketAddr;
 use std::sync::Arc;

@@ -6,6 +6,7 @@ use model::iot::op::{
     SetDefaultPolicyVersion,
 };
 use serde_json::{Value, json};
+use service::ApiError;
 use testing::Server;
 
 use crate::{DOCUMENT, code, create_certificate, create_policy, each, refusal, server};
@@ -62,20 +63,59 @@ async fn a_name_that_is_taken_always_conflicts() {
     assert_eq!(error.members["resourceArn"], created["policyArn"]);
 }
 
+/// Tries a document as a new policy, and as a version of a policy that there is.
+async fn try_document(server: &Server, name: &str, document: &str) -> [Result<Value, ApiError>; 2] {
+    let request = |name: &str| json!({"policyName": name, "policyDocument": document});
+    [
+        server.call::<CreatePolicy>(request(name)).await,
+        server.call::<CreatePolicyVersion>(request("existing")).await,
+    ]
+}
+
 #[tokio::test]
-async fn a_malformed_or_long_document_is_refused() {
+#[rustfmt::skip]
+async fn a_malformed_document_is_refused_with_the_place_that_is_wrong() {
     let server = server().await;
-    let long = DOCUMENT.replace("\"*\"", &format!("\"{}\"", "a".repeat(2048)));
-    for document in ["{}", long.as_str()] {
-        let request = json!({"policyName": "p", "policyDocument": document});
-        let created = server.call::<CreatePolicy>(request.clone()).await;
-        assert_eq!(code(created), "MalformedPolicyException");
-        let added = server.call::<CreatePolicyVersion>(request).await;
-        assert_eq!(code(added), "MalformedPolicyException");
+    create_policy(&server, "existing").await;
+    let statement = |members: &str| format!(r#"{{"Version":"2012-10-17","Statement":[{{{members}}}]}}"#);
+    for (document, expect) in [
+        ("{}".to_owned(), "Statement: is missing"),
+        ("hello".to_owned(), "document: expected value at line 1 column 1"),
+        ("[".repeat(1000), "document: recursion limit exceeded at line 1 column 128"),
+        (DOCUMENT.replace("2012", "2011"), "Version: must be 2008-10-17 or 2012-10-17"),
+        (DOCUMENT.replace("Allow", "allow"), "Statement[0].Effect: must be Allow or Deny"),
+        (DOCUMENT.replace("iot:Connect", "Connect"), "Statement[0].Action: `Connect` must be * or service:Action"),
+        (DOCUMENT.replace("\"*\"", "\"topic/a\""), "Statement[0].Resource: `topic/a` must be * or an ARN"),
+        (DOCUMENT.replace("\"*\"", "1"), "Statement[0].Resource: must be a string"),
+        (statement(r#""Effect":"Allow","Effect":"Deny""#), "document: duplicate member `Effect` at line 1 column 63"),
+        (statement(r#""Effect":"Allow","Action":"*","Resource":"*","Condition":{"Bool":{"k":"perhaps"}}"#), "Statement[0].Condition.Bool.k: must be true or false"),
+    ] {
+        for tried in try_document(&server, "p", &document).await {
+            let message = format!("The policy document is malformed: {expect}");
+            assert_eq!(refusal(tried), ("MalformedPolicyException", message), "{document}");
+        }
     }
-    let blanks = format!("{DOCUMENT}{}", " ".repeat(5000));
-    let request = json!({"policyName": "p", "policyDocument": blanks});
-    server.call::<CreatePolicy>(request).await.unwrap();
+    assert_eq!(versions(&server, "existing").await.len(), 1);
+    assert_eq!(code(server.call::<GetPolicy>(named("p")).await), "ResourceNotFoundException");
+}
+
+#[tokio::test]
+async fn a_document_has_2048_characters_at_most_white_space_not_counted() {
+    let server = server().await;
+    create_policy(&server, "existing").await;
+    // Characters are counted, not bytes, and blanks in texts are white space too.
+    let document = |characters: usize| {
+        let bare = DOCUMENT.replace("\"*\"", "\"arn:é \u{2003}\" \n\t");
+        let counted = bare.chars().filter(|c| !c.is_whitespace()).count();
+        bare.replace('é', &"é".repeat(characters - counted + 1)) + &" ".repeat(5000)
+    };
+    for tried in try_document(&server, "p", &document(2048)).await {
+        tried.unwrap();
+    }
+    for tried in try_document(&server, "q", &document(2049)).await {
+        let message = "The policy document has 2049 characters without white space; at most 2048 are allowed.";
+        assert_eq!(refusal(tried), ("MalformedPolicyException", message.to_owned()));
+    }
 }
 
 #[tokio::test]
