@@ -4,10 +4,12 @@
 //! conditions decide races: an attachment holds its parents, a delete asks that nothing is attached.
 
 mod attributes;
+mod billing_groups;
 mod certificates;
 mod connectivity;
 mod devices;
 mod endpoints;
+mod named;
 mod policies;
 mod policy_attachments;
 mod policy_versions;
@@ -29,6 +31,7 @@ pub fn feature() -> Feature {
         things::endpoints(),
         connectivity::endpoints(),
         thing_types::endpoints(),
+        billing_groups::endpoints(),
         thing_principals::endpoints(),
         certificates::endpoints(),
         certificates::create::endpoints(),

@@ -2,6 +2,7 @@
 //!
 //! An index entry holds the name it stands for; the document behind it is the truth.
 
+pub(crate) mod billing_groups;
 pub(crate) mod certificates;
 pub(crate) mod policies;
 pub(crate) mod policy_attachments;

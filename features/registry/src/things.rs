@@ -10,8 +10,9 @@ use store::{Batch, CommitError, Condition};
 
 use crate::attributes::{self, Attributes, AttributesRefused};
 use crate::retry::{Setback, retry};
+use crate::store::Stored;
 use crate::store::things::{self, AttributeFilter, Filter, Thing};
-use crate::thing_types;
+use crate::{billing_groups, thing_types};
 
 operations! { iot:
     CreateThing => create_thing,
@@ -26,16 +27,14 @@ async fn create_thing(
     cx: &Cx,
     request: CreateThingRequest,
 ) -> Result<CreateThingResponse, ApiError> {
-    if let Some(group) = &request.billing_group_name {
-        return Err(ApiError::not_found(format!("Billing group {group} cannot be found.")));
-    }
     let payload = request.attribute_payload.unwrap_or_default();
     // Empty values count here, though they are not kept.
     let sent = payload.attributes.clone().unwrap_or_default();
     attributes::check(&sent, request.thing_type_name.is_some(), &cx.app.limits)?;
     let attributes = attributes::updated(&Attributes::new(), &payload);
     let id = cx.new_uuid().to_string();
-    let thing = Thing::new(request.thing_name, id, request.thing_type_name, attributes);
+    let (type_name, group) = (request.thing_type_name, request.billing_group_name);
+    let thing = Thing::new(request.thing_name, id, type_name, group, attributes);
     let thing = retry(|| create_or_find(cx, &thing)).await?;
     Ok(CreateThingResponse {
         thing_arn: Some(arn(cx, &thing.name)),
@@ -47,14 +46,18 @@ async fn create_thing(
 async fn create_or_find(cx: &Cx, thing: &Thing) -> Result<Thing, Setback> {
     if let Some(existing) = things::find(cx, &thing.name).await? {
         let existing = existing.document;
-        let is_same =
-            existing.type_name == thing.type_name && existing.attributes == thing.attributes;
+        let is_same = existing.type_name == thing.type_name
+            && existing.billing_group_name == thing.billing_group_name
+            && existing.attributes == thing.attributes;
         return if is_same { Ok(existing) } else { Err(already_exists(cx, &existing).into()) };
     }
     let mut batch = Batch::new();
     if let Some(type_name) = &thing.type_name {
         let saying = "Can not create new thing with depreated thing type:";
         thing_types::associate(cx, &mut batch, type_name, saying).await?;
+    }
+    if let Some(group) = &thing.billing_group_name {
+        billing_groups::join(cx, &mut batch, group).await?;
     }
     things::create(cx, &mut batch, thing);
     cx.commit(batch).await?;
@@ -65,8 +68,7 @@ async fn describe_thing(
     cx: &Cx,
     request: DescribeThingRequest,
 ) -> Result<DescribeThingResponse, ApiError> {
-    let stored = things::find(cx, &request.thing_name).await?;
-    let thing = stored.ok_or_else(|| not_found(&request.thing_name))?.document;
+    let thing = find(cx, &request.thing_name).await?.document;
     Ok(DescribeThingResponse {
         default_client_id: Some(thing.name.clone()),
         thing_arn: Some(arn(cx, &thing.name)),
@@ -75,7 +77,7 @@ async fn describe_thing(
         thing_type_name: thing.type_name,
         attributes: Some(thing.attributes),
         version: Some(thing.version),
-        billing_group_name: None,
+        billing_group_name: thing.billing_group_name,
     })
 }
 
@@ -93,8 +95,7 @@ async fn update_thing(
 }
 
 async fn try_update(cx: &Cx, request: &UpdateThingRequest) -> Result<(), Setback> {
-    let stored = things::find(cx, &request.thing_name).await?;
-    let before = stored.ok_or_else(|| not_found(&request.thing_name))?;
+    let before = find(cx, &request.thing_name).await?;
     check_version(&before.document, request.expected_version)?;
     let mut batch = Batch::new();
     let mut after = before.document.clone();
@@ -176,6 +177,11 @@ fn listed(cx: &Cx, thing: Thing) -> ThingAttribute {
 
 fn arn(cx: &Cx, name: &str) -> String {
     cx.arn(&format!("thing/{name}"))
+}
+
+/// The thing called `name`, or the refusal that it is not there.
+pub(crate) async fn find(cx: &Cx, name: &str) -> Result<Stored<Thing>, ApiError> {
+    things::find(cx, name).await?.ok_or_else(|| not_found(name))
 }
 
 /// The refusal of a thing that is not there.

@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod attachments;
+mod billing_groups;
 mod certificates;
 mod connectivity;
 mod devices;
