@@ -39,6 +39,8 @@ pub const PRINCIPAL: Kind = Kind(23);
 pub const BILLING_GROUP: Kind = Kind(28);
 /// Things of a billing group, by (group, name).
 pub const THING_BY_BILLING_GROUP: Kind = Kind(29);
+/// Which events of the registry are told of, all in one record.
+pub const EVENT_CONFIGURATIONS: Kind = Kind(30);
 
 /// Certificates, by id.
 pub const CERTIFICATE: Kind = Kind(32);

@@ -9,6 +9,8 @@ mod certificates;
 mod connectivity;
 mod devices;
 mod endpoints;
+mod event_configurations;
+mod events;
 mod named;
 mod policies;
 mod policy_attachments;
@@ -23,7 +25,11 @@ mod things;
 
 pub use devices::Devices;
 
-use service::Feature;
+use std::sync::Arc;
+
+use service::{Feature, Hooks};
+
+use crate::events::topics::EventTopics;
 
 /// Everything the registry serves.
 pub fn feature() -> Feature {
@@ -41,6 +47,9 @@ pub fn feature() -> Feature {
         policy_attachments::endpoints(),
         tags::endpoints(),
         endpoints::endpoints(),
+        event_configurations::endpoints(),
     ];
-    Feature { endpoints: endpoints.into_iter().flatten().collect(), ..Feature::default() }
+    let hooks = Hooks { reserved: vec![Arc::new(EventTopics)], ..Hooks::default() };
+    let endpoints = endpoints.into_iter().flatten().collect();
+    Feature { endpoints, hooks, ..Feature::default() }
 }

@@ -4,6 +4,7 @@
 
 pub(crate) mod billing_groups;
 pub(crate) mod certificates;
+pub(crate) mod event_configurations;
 pub(crate) mod policies;
 pub(crate) mod policy_attachments;
 pub(crate) mod tags;

@@ -12,6 +12,7 @@ use model::iot::{
 use service::{ApiError, Cx, Limits, PageRequest, operations};
 use store::{Batch, CommitError, Condition};
 
+use crate::events::{self, Change};
 use crate::retry::{Setback, retry};
 use crate::store::thing_types::{self, ThingType};
 use crate::store::{Stored, tags};
@@ -69,6 +70,9 @@ async fn create_thing_type(
         Ok(thing_type.clone())
     });
     let created = created.await?;
+    if created.id == thing_type.id {
+        events::tell(cx, || vec![events::thing_type(Change::Created, &created)]).await;
+    }
     Ok(CreateThingTypeResponse {
         thing_type_arn: Some(thing_types::arn(cx, &created.name)),
         thing_type_name: Some(created.name),
@@ -154,7 +158,7 @@ async fn update_thing_type(
         }
         Ok(changed)
     };
-    retry(|| change(cx, &request.thing_type_name, &update)).await?;
+    change(cx, &request.thing_type_name, update).await?;
     Ok(UpdateThingTypeResponse {})
 }
 
@@ -181,7 +185,7 @@ async fn deprecate_thing_type(
         changed.deprecated = if is_undone { None } else { current.deprecated.or(Some(now)) };
         Ok(changed)
     };
-    retry(|| change(cx, &request.thing_type_name, &update)).await?;
+    change(cx, &request.thing_type_name, update).await?;
     Ok(DeprecateThingTypeResponse {})
 }
 
@@ -189,27 +193,42 @@ async fn deprecate_thing_type(
 async fn change(
     cx: &Cx,
     name: &str,
-    update: &(impl Fn(&ThingType) -> Result<ThingType, ApiError> + Sync),
-) -> Result<(), Setback> {
-    let before = find(cx, name).await?;
-    let after = update(&before.document)?;
-    if after != before.document {
-        let mut batch = Batch::new();
-        thing_types::replace(&mut batch, &before, &after);
-        cx.commit(batch).await?;
+    update: impl Fn(&ThingType) -> Result<ThingType, ApiError> + Sync,
+) -> Result<(), ApiError> {
+    if let Some(changed) = retry(|| try_change(cx, name, &update)).await? {
+        events::tell(cx, || vec![events::thing_type(Change::Updated, &changed)]).await;
     }
     Ok(())
+}
+
+/// The type after the change, if there was one.
+async fn try_change(
+    cx: &Cx,
+    name: &str,
+    update: &(impl Fn(&ThingType) -> Result<ThingType, ApiError> + Sync),
+) -> Result<Option<ThingType>, Setback> {
+    let before = find(cx, name).await?;
+    let after = update(&before.document)?;
+    if after == before.document {
+        return Ok(None);
+    }
+    let mut batch = Batch::new();
+    thing_types::replace(&mut batch, &before, &after);
+    cx.commit(batch).await?;
+    Ok(Some(after))
 }
 
 async fn delete_thing_type(
     cx: &Cx,
     request: DeleteThingTypeRequest,
 ) -> Result<DeleteThingTypeResponse, ApiError> {
-    retry(|| try_delete(cx, &request.thing_type_name)).await?;
+    let deleted = retry(|| try_delete(cx, &request.thing_type_name)).await?;
+    events::tell(cx, || vec![events::thing_type(Change::Deleted, &deleted)]).await;
     Ok(DeleteThingTypeResponse {})
 }
 
-async fn try_delete(cx: &Cx, name: &str) -> Result<(), Setback> {
+/// The type as it was.
+async fn try_delete(cx: &Cx, name: &str) -> Result<ThingType, Setback> {
     let thing_type = find(cx, name).await?;
     let refused = |why: &str| {
         Setback::Refused(ApiError::invalid(format!("Cannot delete thing type : {name}. {why}")))
@@ -224,7 +243,7 @@ async fn try_delete(cx: &Cx, name: &str) -> Result<(), Setback> {
     let mut batch = Batch::new();
     thing_types::delete(cx, &mut batch, &thing_type);
     match cx.commit(batch).await {
-        Ok(_) => Ok(()),
+        Ok(_) => Ok(thing_type.document),
         Err(CommitError::Conflict(Condition::Empty(_))) => {
             Err(refused("It is still associated with one or more things"))
         }

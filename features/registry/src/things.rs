@@ -9,6 +9,7 @@ use service::{ApiError, Cx, PageRequest, operations};
 use store::{Batch, CommitError, Condition};
 
 use crate::attributes::{self, Attributes, AttributesRefused};
+use crate::events::{self, Change};
 use crate::retry::{Setback, retry};
 use crate::store::Stored;
 use crate::store::things::{self, AttributeFilter, Filter, Thing};
@@ -34,8 +35,11 @@ async fn create_thing(
     let attributes = attributes::updated(&Attributes::new(), &payload);
     let id = cx.new_uuid().to_string();
     let (type_name, group) = (request.thing_type_name, request.billing_group_name);
-    let thing = Thing::new(request.thing_name, id, type_name, group, attributes);
-    let thing = retry(|| create_or_find(cx, &thing)).await?;
+    let wanted = Thing::new(request.thing_name, id, type_name, group, attributes);
+    let thing = retry(|| create_or_find(cx, &wanted)).await?;
+    if thing.id == wanted.id {
+        tell(cx, Change::Created, None, Some(&thing)).await;
+    }
     Ok(CreateThingResponse {
         thing_arn: Some(arn(cx, &thing.name)),
         thing_name: Some(thing.name),
@@ -90,11 +94,13 @@ async fn update_thing(
             "thingTypeName and removeThingType cannot be used together: set a type or remove it.",
         ));
     }
-    retry(|| try_update(cx, &request)).await?;
+    let (before, after) = retry(|| try_update(cx, &request)).await?;
+    tell(cx, Change::Updated, Some(&before), Some(&after)).await;
     Ok(UpdateThingResponse {})
 }
 
-async fn try_update(cx: &Cx, request: &UpdateThingRequest) -> Result<(), Setback> {
+/// The thing before and after the update.
+async fn try_update(cx: &Cx, request: &UpdateThingRequest) -> Result<(Thing, Thing), Setback> {
     let before = find(cx, &request.thing_name).await?;
     check_version(&before.document, request.expected_version)?;
     let mut batch = Batch::new();
@@ -115,7 +121,7 @@ async fn try_update(cx: &Cx, request: &UpdateThingRequest) -> Result<(), Setback
         .map_err(ApiError::from)?;
     things::replace(cx, &mut batch, &before, &after);
     cx.commit(batch).await?;
-    Ok(())
+    Ok((before.document, after))
 }
 
 /// Deletes a thing that has no principals. Deleting an unknown thing succeeds, as in AWS.
@@ -123,19 +129,22 @@ async fn delete_thing(
     cx: &Cx,
     request: DeleteThingRequest,
 ) -> Result<DeleteThingResponse, ApiError> {
-    retry(|| try_delete(cx, &request)).await?;
+    if let Some(thing) = retry(|| try_delete(cx, &request)).await? {
+        tell(cx, Change::Deleted, Some(&thing), None).await;
+    }
     Ok(DeleteThingResponse {})
 }
 
-async fn try_delete(cx: &Cx, request: &DeleteThingRequest) -> Result<(), Setback> {
+/// The thing as it was, if there was one.
+async fn try_delete(cx: &Cx, request: &DeleteThingRequest) -> Result<Option<Thing>, Setback> {
     let Some(thing) = things::find(cx, &request.thing_name).await? else {
-        return Ok(());
+        return Ok(None);
     };
     check_version(&thing.document, request.expected_version)?;
     let mut batch = Batch::new();
     things::delete(cx, &mut batch, &thing);
     match cx.commit(batch).await {
-        Ok(_) => Ok(()),
+        Ok(_) => Ok(Some(thing.document)),
         Err(CommitError::Conflict(Condition::Empty(_))) => {
             let name = &request.thing_name;
             Err(Setback::Refused(ApiError::invalid(format!(
@@ -177,6 +186,15 @@ fn listed(cx: &Cx, thing: Thing) -> ThingAttribute {
 
 fn arn(cx: &Cx, name: &str) -> String {
     cx.arn(&format!("thing/{name}"))
+}
+
+/// Tells of a change of a thing, and of what that means for its type.
+async fn tell(cx: &Cx, change: Change, before: Option<&Thing>, after: Option<&Thing>) {
+    events::tell(cx, || {
+        let described = after.or(before).map(|thing| events::thing(change, thing));
+        described.into_iter().chain(events::associations(before, after)).collect()
+    })
+    .await;
 }
 
 /// The thing called `name`, or the refusal that it is not there.

@@ -8,6 +8,7 @@ mod certificates;
 mod connectivity;
 mod devices;
 mod endpoints;
+mod events;
 mod policies;
 mod races;
 mod tags;
