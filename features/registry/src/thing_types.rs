@@ -19,9 +19,9 @@ use crate::store::{Stored, tags};
 use crate::tags::of_new_resource;
 
 /// What messages can carry beside attributes of their thing.
-const CLIENT_ID: &str = "iot:ClientId";
+pub(crate) const CLIENT_ID: &str = "iot:ClientId";
 /// As [`CLIENT_ID`].
-const THING_NAME: &str = "iot:Thing.ThingName";
+pub(crate) const THING_NAME: &str = "iot:Thing.ThingName";
 
 operations! { iot:
     CreateThingType => create_thing_type,
