@@ -35,6 +35,9 @@ impl Session {
         if let Err(action) = self.may_publish(&publish, &topic, turn) {
             return self.refuse(action, &publish, &topic, turn);
         }
+        if self.verdicts.adds_properties {
+            self.verdicts.add_properties(&mut publish);
+        }
         let packet_id = publish.packet_id;
         if let Some(id) = packet_id.filter(|_| publish.qos == QoS::ExactlyOnce)
             && self.has_received(id, turn)

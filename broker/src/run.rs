@@ -156,6 +156,7 @@ impl Session {
             || under_way > 0
             || self.pace.is_some()
             || self.verdicts.refresh()
+            || self.verdicts.adds_properties
         {
             return false;
         }

@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use foldhash::quality::RandomState;
+use mqtt::Publish;
 use policy::Decision;
 use service::{Permissions, Rights, Wish};
 use types::{Tenant, Timestamp};
@@ -51,6 +52,8 @@ pub(crate) struct Verdicts {
     rights: Arc<Rights>,
     /// Whether what is allowed need not be remembered. What is refused is: it is told once.
     is_quick: bool,
+    /// Whether something is added to what the client publishes: told here, where it is at hand.
+    pub(crate) adds_properties: bool,
     /// From when they are first asked for: most clients do one thing, and idle ones nothing.
     publish: Option<Box<Known>>,
     retain: Option<Box<Known>>,
@@ -97,9 +100,17 @@ impl Verdicts {
         // The number first: rights that are newer than it are read again.
         let generation = permissions.generation();
         let rights = permissions.rights();
-        let is_quick = is_quick(&rights);
-        let (publish, retain, receive) = (None, None, None);
-        Self { permissions, generation, rights, is_quick, publish, retain, receive }
+        let (is_quick, adds_properties) = (is_quick(&rights), !rights.user_properties.is_empty());
+        Self {
+            permissions,
+            generation,
+            rights,
+            is_quick,
+            adds_properties,
+            publish: None,
+            retain: None,
+            receive: None,
+        }
     }
 
     /// Whether anything has changed since it was last asked; what was remembered is then
@@ -111,9 +122,16 @@ impl Verdicts {
             self.generation = generation;
             self.rights = self.permissions.rights();
             self.is_quick = is_quick(&self.rights);
+            self.adds_properties = !self.rights.user_properties.is_empty();
             (self.publish, self.retain, self.receive) = (None, None, None);
         }
         has_changed
+    }
+
+    /// Adds to a message what all messages of the client carry.
+    pub(crate) fn add_properties(&self, publish: &mut Publish) {
+        let properties = publish.properties.get_or_insert_default();
+        properties.user_properties.extend(self.rights.user_properties.iter().cloned());
     }
 
     /// Whether the client may do `action` to `topic`.

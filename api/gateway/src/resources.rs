@@ -53,6 +53,9 @@ const IOT_NAMES: [(&str, &str); 27] = [
 /// Members that are ARNs themselves.
 const ARNS: [&str; 4] = ["resourceArn", "principal", "target", "arn"];
 
+/// Members that are ARNs where the name was left out, in the order of [`IOT_NAMES`].
+const IOT_ARNS: [&str; 3] = ["thingArn", "thingGroupArn", "billingGroupArn"];
+
 /// Creations that policies name by the certificate or key they make, which has no ARN yet.
 const WITHOUT_RESOURCE: [&str; 5] = [
     "ListThings",
@@ -82,7 +85,9 @@ pub(crate) fn arn(operation: &OperationSpec, tenant: &Tenant, input: &Value) -> 
             }
         }
     }
-    let arn = ARNS.iter().filter_map(|name| text(name)).find(|value| value.starts_with("arn:"));
+    let more: &[&str] = if is_iot { &IOT_ARNS } else { &[] };
+    let mut arns = ARNS.iter().chain(more).filter_map(|name| text(name));
+    let arn = arns.find(|value| value.starts_with("arn:"));
     arn.unwrap_or("*").to_owned()
 }
 
@@ -119,6 +124,11 @@ mod tests {
             format!("{prefix}policy/p")
         );
         assert_eq!(arn("TagResource", json!({"resourceArn": "arn:aws:y"})), "arn:aws:y");
+        let add = "AddThingToBillingGroup";
+        let by_arn = json!({"billingGroupArn": "arn:aws:g", "thingArn": "arn:aws:t"});
+        assert_eq!(arn(add, by_arn), "arn:aws:t");
+        let by_name = json!({"billingGroupName": "g", "thingArn": "arn:aws:t"});
+        assert_eq!(arn(add, by_name), format!("{prefix}billinggroup/g"));
         assert_eq!(arn("ListThings", json!({"thingTypeName": "t"})), "*");
         assert_eq!(arn("GetConnection", json!({"clientId": "a"})), format!("{prefix}client/a"));
         let message = json!({"clientId": "a", "topic": "t"});

@@ -164,7 +164,7 @@ fn rights(key: &AccessKey, tenant: &Tenant, knock: &Knock) -> Rights {
         depends_on_time: policy.as_ref().is_some_and(|(_, document)| document.depends_on_time()),
         policies: policy.into_iter().collect(),
         context: context.into_iter().map(|(name, value)| (name.to_owned(), vec![value])).collect(),
-        thing: None,
+        ..Rights::default()
     }
 }
 

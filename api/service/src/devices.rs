@@ -10,6 +10,7 @@ use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::task::{Context, Poll, Waker};
 
 use bytes::Bytes;
+use mqtt::UserProperties;
 use policy::{Decision, Document};
 use types::{Tenant, Timestamp};
 
@@ -135,6 +136,8 @@ pub struct Rights {
     pub thing: Option<BoundThing>,
     /// Whether a policy asks for the time, so that no verdict lasts.
     pub depends_on_time: bool,
+    /// What is added to all that the client publishes; nothing for most.
+    pub user_properties: UserProperties,
 }
 
 /// The thing that a connection is bound to (client id = thing name, or exclusive attachment).

@@ -35,6 +35,12 @@ pub const PRINCIPAL_THING: Kind = Kind(21);
 pub const THING_TYPE: Kind = Kind(22);
 /// What binds a principal as a whole (the thing it belongs to exclusively), by principal.
 pub const PRINCIPAL: Kind = Kind(23);
+/// Billing groups, by name.
+pub const BILLING_GROUP: Kind = Kind(28);
+/// Things of a billing group, by (group, name).
+pub const THING_BY_BILLING_GROUP: Kind = Kind(29);
+/// Which events of the registry are told of, all in one record.
+pub const EVENT_CONFIGURATIONS: Kind = Kind(30);
 
 /// Certificates, by id.
 pub const CERTIFICATE: Kind = Kind(32);

@@ -22,6 +22,11 @@ limits! {
     attributes_without_type_max: usize = 3, relaxed 50;
     attributes_max: usize = 50, relaxed 1000;
     attributes_bytes_max: usize = 47 * KIB, relaxed MIB;
+    searchable_attributes_max: usize = 3, relaxed 50;
+    propagating_attributes_max: usize = 20, relaxed 100;
+    /// How long a thing type has been deprecated before it can be deleted. What a client is told
+    /// too early says five minutes, whatever is set here: Terraform tries again on that text alone.
+    thing_type_deprecated_s_min: u64 = 300, within 0..=YEAR_S;
     /// Characters of a policy document, white space not counted.
     policy_chars_max: usize = 2048, relaxed 64 * KIB;
     policy_versions_max: usize = 5, relaxed 100;

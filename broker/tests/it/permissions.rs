@@ -2,13 +2,13 @@
 
 use std::time::Duration;
 
-use mqtt::{Connect, Packet, QoS, Version, reason};
+use mqtt::{Connect, Packet, Publish, PublishProperties, QoS, UserProperties, Version, reason};
 use serde_json::json;
 use service::{DeviceStatus, Refusal, Rights};
 
 use crate::BOTH;
 use crate::client::{Client, connect, publish, texts, will};
-use crate::world::{EVERYTHING, World, arn, policy};
+use crate::world::{EVERYTHING, World, arn, policy, rights};
 
 /// Connect, subscribe to everything, and receive below `mine/`.
 const MINE_ALONE: [(&str, &str, &str); 3] = [
@@ -189,4 +189,48 @@ async fn one_client_does_not_fill_the_device_log() {
     assert_eq!(logged.len(), 11);
     let newest = logged.iter().filter(|event| event.details.contains("and 40 more")).count();
     assert_eq!(newest, 1, "{logged:?}");
+}
+
+/// The user properties of each message.
+fn user_properties(packets: &[Packet]) -> Vec<UserProperties> {
+    let of = |packet: &Packet| {
+        let Packet::Publish(message) = packet else { panic!("a message is expected: {packet:?}") };
+        message.properties.as_ref().map(|p| p.user_properties.clone()).unwrap_or_default()
+    };
+    packets.iter().map(of).collect()
+}
+
+#[tokio::test]
+async fn what_is_added_to_messages_stands_after_what_the_client_sent() {
+    let world = World::new().await;
+    let mut ear = listener(&world, "ear").await;
+    let added: UserProperties = vec![("site".into(), "north".into())];
+    for version in BOTH {
+        let mut lamp = world.connect(version, "lamp").await;
+        let send_three = async |lamp: &mut Client| {
+            for text in ["1", "2", "3"] {
+                lamp.send(Packet::Publish(publish("t", text))).await;
+            }
+        };
+        send_three(&mut lamp).await;
+        assert_eq!(user_properties(&ear.pending().await), vec![UserProperties::new(); 3]);
+        let more = Rights { user_properties: added.clone(), ..rights("lamp", EVERYTHING) };
+        world.permissions("lamp").replace(more);
+        send_three(&mut lamp).await;
+        assert_eq!(user_properties(&ear.pending().await), vec![added.clone(); 3]);
+        if version == Version::V5 {
+            let own = ("site".into(), "south".into());
+            let properties =
+                PublishProperties { user_properties: vec![own], ..PublishProperties::default() };
+            let message = Publish { properties: Some(Box::new(properties)), ..publish("t", "4") };
+            lamp.send(Packet::Publish(message)).await;
+            let both: UserProperties =
+                vec![("site".into(), "south".into()), ("site".into(), "north".into())];
+            assert_eq!(user_properties(&ear.pending().await), [both]);
+        }
+        world.replace_policy("lamp", EVERYTHING);
+        send_three(&mut lamp).await;
+        assert_eq!(user_properties(&ear.pending().await), vec![UserProperties::new(); 3]);
+        lamp.leave().await;
+    }
 }

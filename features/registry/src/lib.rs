@@ -5,10 +5,14 @@
 
 mod attributes;
 mod authorization;
+mod billing_groups;
 mod certificates;
 mod connectivity;
 mod devices;
 mod endpoints;
+mod event_configurations;
+mod events;
+mod named;
 mod policies;
 mod policy_attachments;
 mod policy_versions;
@@ -22,7 +26,11 @@ mod things;
 
 pub use devices::Devices;
 
-use service::Feature;
+use std::sync::Arc;
+
+use service::{Feature, Hooks};
+
+use crate::events::topics::EventTopics;
 
 /// Everything the registry serves.
 pub fn feature() -> Feature {
@@ -30,6 +38,7 @@ pub fn feature() -> Feature {
         things::endpoints(),
         connectivity::endpoints(),
         thing_types::endpoints(),
+        billing_groups::endpoints(),
         thing_principals::endpoints(),
         certificates::endpoints(),
         certificates::create::endpoints(),
@@ -40,6 +49,9 @@ pub fn feature() -> Feature {
         authorization::endpoints(),
         tags::endpoints(),
         endpoints::endpoints(),
+        event_configurations::endpoints(),
     ];
-    Feature { endpoints: endpoints.into_iter().flatten().collect(), ..Feature::default() }
+    let hooks = Hooks { reserved: vec![Arc::new(EventTopics)], ..Hooks::default() };
+    let endpoints = endpoints.into_iter().flatten().collect();
+    Feature { endpoints, hooks, ..Feature::default() }
 }

@@ -2,7 +2,9 @@
 //!
 //! An index entry holds the name it stands for; the document behind it is the truth.
 
+pub(crate) mod billing_groups;
 pub(crate) mod certificates;
+pub(crate) mod event_configurations;
 pub(crate) mod policies;
 pub(crate) mod policy_attachments;
 pub(crate) mod tags;

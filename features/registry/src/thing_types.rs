@@ -9,20 +9,19 @@ use model::iot::{
     ListThingTypesResponse, Mqtt5Configuration, PropagatingAttribute, ThingTypeDefinition,
     ThingTypeMetadata, ThingTypeProperties, UpdateThingTypeRequest, UpdateThingTypeResponse,
 };
-use service::{ApiError, Cx, PageRequest, operations};
+use service::{ApiError, Cx, Limits, PageRequest, operations};
 use store::{Batch, CommitError, Condition};
 
+use crate::events::{self, Change};
 use crate::retry::{Setback, retry};
 use crate::store::thing_types::{self, ThingType};
 use crate::store::{Stored, tags};
 use crate::tags::of_new_resource;
 
-/// How long a type must have been deprecated before it can be deleted.
-const DEPRECATED_BEFORE_DELETE: Duration = Duration::from_secs(5 * 60);
-/// Attributes that things of a type can be searched by.
-const SEARCHABLE_ATTRIBUTES_MAX: usize = 3;
-/// Attributes that the messages of a type's things carry.
-const PROPAGATING_ATTRIBUTES_MAX: usize = 20;
+/// What messages can carry beside attributes of their thing.
+pub(crate) const CLIENT_ID: &str = "iot:ClientId";
+/// As [`CLIENT_ID`].
+pub(crate) const THING_NAME: &str = "iot:Thing.ThingName";
 
 operations! { iot:
     CreateThingType => create_thing_type,
@@ -55,7 +54,7 @@ async fn create_thing_type(
     request: CreateThingTypeRequest,
 ) -> Result<CreateThingTypeResponse, ApiError> {
     let properties = request.thing_type_properties.unwrap_or_default();
-    check_properties(&properties)?;
+    check_properties(&properties, &cx.app.limits)?;
     let tags = of_new_resource(request.tags, &cx.app.limits)?;
     let id = cx.new_uuid().to_string();
     let thing_type = ThingType::new(request.thing_type_name, id, properties, cx.now());
@@ -71,6 +70,9 @@ async fn create_thing_type(
         Ok(thing_type.clone())
     });
     let created = created.await?;
+    if created.id == thing_type.id {
+        events::tell(cx, || vec![events::thing_type(Change::Created, &created)]).await;
+    }
     Ok(CreateThingTypeResponse {
         thing_type_arn: Some(thing_types::arn(cx, &created.name)),
         thing_type_name: Some(created.name),
@@ -137,7 +139,7 @@ async fn update_thing_type(
     request: UpdateThingTypeRequest,
 ) -> Result<UpdateThingTypeResponse, ApiError> {
     let wanted = request.thing_type_properties.unwrap_or_default();
-    check_properties(&wanted)?;
+    check_properties(&wanted, &cx.app.limits)?;
     let update = |current: &ThingType| {
         let kept = &current.properties;
         check_unchanged(
@@ -156,7 +158,7 @@ async fn update_thing_type(
         }
         Ok(changed)
     };
-    retry(|| change(cx, &request.thing_type_name, &update)).await?;
+    change(cx, &request.thing_type_name, update).await?;
     Ok(UpdateThingTypeResponse {})
 }
 
@@ -183,7 +185,7 @@ async fn deprecate_thing_type(
         changed.deprecated = if is_undone { None } else { current.deprecated.or(Some(now)) };
         Ok(changed)
     };
-    retry(|| change(cx, &request.thing_type_name, &update)).await?;
+    change(cx, &request.thing_type_name, update).await?;
     Ok(DeprecateThingTypeResponse {})
 }
 
@@ -191,27 +193,42 @@ async fn deprecate_thing_type(
 async fn change(
     cx: &Cx,
     name: &str,
-    update: &(impl Fn(&ThingType) -> Result<ThingType, ApiError> + Sync),
-) -> Result<(), Setback> {
-    let before = find(cx, name).await?;
-    let after = update(&before.document)?;
-    if after != before.document {
-        let mut batch = Batch::new();
-        thing_types::replace(&mut batch, &before, &after);
-        cx.commit(batch).await?;
+    update: impl Fn(&ThingType) -> Result<ThingType, ApiError> + Sync,
+) -> Result<(), ApiError> {
+    if let Some(changed) = retry(|| try_change(cx, name, &update)).await? {
+        events::tell(cx, || vec![events::thing_type(Change::Updated, &changed)]).await;
     }
     Ok(())
+}
+
+/// The type after the change, if there was one.
+async fn try_change(
+    cx: &Cx,
+    name: &str,
+    update: &(impl Fn(&ThingType) -> Result<ThingType, ApiError> + Sync),
+) -> Result<Option<ThingType>, Setback> {
+    let before = find(cx, name).await?;
+    let after = update(&before.document)?;
+    if after == before.document {
+        return Ok(None);
+    }
+    let mut batch = Batch::new();
+    thing_types::replace(&mut batch, &before, &after);
+    cx.commit(batch).await?;
+    Ok(Some(after))
 }
 
 async fn delete_thing_type(
     cx: &Cx,
     request: DeleteThingTypeRequest,
 ) -> Result<DeleteThingTypeResponse, ApiError> {
-    retry(|| try_delete(cx, &request.thing_type_name)).await?;
+    let deleted = retry(|| try_delete(cx, &request.thing_type_name)).await?;
+    events::tell(cx, || vec![events::thing_type(Change::Deleted, &deleted)]).await;
     Ok(DeleteThingTypeResponse {})
 }
 
-async fn try_delete(cx: &Cx, name: &str) -> Result<(), Setback> {
+/// The type as it was.
+async fn try_delete(cx: &Cx, name: &str) -> Result<ThingType, Setback> {
     let thing_type = find(cx, name).await?;
     let refused = |why: &str| {
         Setback::Refused(ApiError::invalid(format!("Cannot delete thing type : {name}. {why}")))
@@ -219,14 +236,14 @@ async fn try_delete(cx: &Cx, name: &str) -> Result<(), Setback> {
     let Some(since) = thing_type.document.deprecated else {
         return Err(refused("Deprecate it first, and delete it 5 minutes later"));
     };
-    if cx.now().since(since) < DEPRECATED_BEFORE_DELETE {
+    if cx.now().since(since) < Duration::from_secs(cx.app.limits.thing_type_deprecated_s_min) {
         // Terraform tries again on this text alone.
         return Err(refused("Please wait for 5 minutes after deprecation and then retry"));
     }
     let mut batch = Batch::new();
     thing_types::delete(cx, &mut batch, &thing_type);
     match cx.commit(batch).await {
-        Ok(_) => Ok(()),
+        Ok(_) => Ok(thing_type.document),
         Err(CommitError::Conflict(Condition::Empty(_))) => {
             Err(refused("It is still associated with one or more things"))
         }
@@ -247,24 +264,23 @@ fn metadata(thing_type: &ThingType) -> ThingTypeMetadata {
     }
 }
 
-fn check_properties(properties: &ThingTypeProperties) -> Result<(), ApiError> {
-    let searchable = properties.searchable_attributes.as_ref().map_or(0, Vec::len);
-    if searchable > SEARCHABLE_ATTRIBUTES_MAX {
+fn check_properties(properties: &ThingTypeProperties, limits: &Limits) -> Result<(), ApiError> {
+    let found = properties.searchable_attributes.as_ref().map_or(0, Vec::len);
+    let max = limits.searchable_attributes_max;
+    if found > max {
         return Err(ApiError::invalid(format!(
-            "A thing type can have at most {SEARCHABLE_ATTRIBUTES_MAX} searchable attributes, \
-             not {searchable}."
+            "A thing type can have at most {max} searchable attributes, not {found}."
         )));
     }
-    properties.mqtt5_configuration.as_ref().map_or(Ok(()), check_mqtt5)
+    properties.mqtt5_configuration.as_ref().map_or(Ok(()), |mqtt5| check_mqtt5(mqtt5, limits))
 }
 
-fn check_mqtt5(configuration: &Mqtt5Configuration) -> Result<(), ApiError> {
+fn check_mqtt5(configuration: &Mqtt5Configuration, limits: &Limits) -> Result<(), ApiError> {
     let propagating = configuration.propagating_attributes.as_deref().unwrap_or_default();
-    if propagating.len() > PROPAGATING_ATTRIBUTES_MAX {
+    let (found, max) = (propagating.len(), limits.propagating_attributes_max);
+    if found > max {
         return Err(ApiError::invalid(format!(
-            "A thing type can have at most {PROPAGATING_ATTRIBUTES_MAX} propagating attributes, \
-             not {}.",
-            propagating.len()
+            "A thing type can have at most {max} propagating attributes, not {found}."
         )));
     }
     if propagating.iter().all(is_whole) {
@@ -272,13 +288,17 @@ fn check_mqtt5(configuration: &Mqtt5Configuration) -> Result<(), ApiError> {
     }
     Err(ApiError::invalid(
         "A propagating attribute has a userPropertyKey, and either a thingAttribute or a \
-         connectionAttribute.",
+         connectionAttribute, which is iot:ClientId or iot:Thing.ThingName.",
     ))
 }
 
 fn is_whole(attribute: &PropagatingAttribute) -> bool {
     attribute.user_property_key.is_some()
-        && attribute.thing_attribute.is_some() != attribute.connection_attribute.is_some()
+        && match (attribute.thing_attribute.as_deref(), attribute.connection_attribute.as_deref()) {
+            (Some(_), None) => true,
+            (None, Some(name)) => [CLIENT_ID, THING_NAME].contains(&name),
+            _ => false,
+        }
 }
 
 #[cfg(test)]
@@ -291,8 +311,9 @@ mod tests {
             searchable_attributes: Some(vec!["a".to_owned(); count]),
             ..ThingTypeProperties::default()
         };
-        assert!(check_properties(&named(3)).is_ok());
-        assert_eq!(check_properties(&named(4)).unwrap_err().code, ApiError::INVALID);
+        let limits = Limits::default();
+        assert!(check_properties(&named(3), &limits).is_ok());
+        assert_eq!(check_properties(&named(4), &limits).unwrap_err().code, ApiError::INVALID);
     }
 
     #[test]
@@ -304,6 +325,8 @@ mod tests {
         };
         assert!(is_whole(&attribute(Some("a"), None)));
         assert!(is_whole(&attribute(None, Some("iot:ClientId"))));
+        assert!(is_whole(&attribute(None, Some("iot:Thing.ThingName"))));
+        assert!(!is_whole(&attribute(None, Some("iot:Certificate"))));
         assert!(!is_whole(&attribute(None, None)));
         assert!(!is_whole(&attribute(Some("a"), Some("iot:ClientId"))));
     }

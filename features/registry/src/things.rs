@@ -9,9 +9,11 @@ use service::{ApiError, Cx, PageRequest, operations};
 use store::{Batch, CommitError, Condition};
 
 use crate::attributes::{self, Attributes, AttributesRefused};
+use crate::events::{self, Change};
 use crate::retry::{Setback, retry};
+use crate::store::Stored;
 use crate::store::things::{self, AttributeFilter, Filter, Thing};
-use crate::thing_types;
+use crate::{billing_groups, thing_types};
 
 operations! { iot:
     CreateThing => create_thing,
@@ -26,17 +28,18 @@ async fn create_thing(
     cx: &Cx,
     request: CreateThingRequest,
 ) -> Result<CreateThingResponse, ApiError> {
-    if let Some(group) = &request.billing_group_name {
-        return Err(ApiError::not_found(format!("Billing group {group} cannot be found.")));
-    }
     let payload = request.attribute_payload.unwrap_or_default();
     // Empty values count here, though they are not kept.
     let sent = payload.attributes.clone().unwrap_or_default();
     attributes::check(&sent, request.thing_type_name.is_some(), &cx.app.limits)?;
     let attributes = attributes::updated(&Attributes::new(), &payload);
     let id = cx.new_uuid().to_string();
-    let thing = Thing::new(request.thing_name, id, request.thing_type_name, attributes);
-    let thing = retry(|| create_or_find(cx, &thing)).await?;
+    let (type_name, group) = (request.thing_type_name, request.billing_group_name);
+    let wanted = Thing::new(request.thing_name, id, type_name, group, attributes);
+    let thing = retry(|| create_or_find(cx, &wanted)).await?;
+    if thing.id == wanted.id {
+        tell(cx, Change::Created, None, Some(&thing)).await;
+    }
     Ok(CreateThingResponse {
         thing_arn: Some(arn(cx, &thing.name)),
         thing_name: Some(thing.name),
@@ -47,14 +50,18 @@ async fn create_thing(
 async fn create_or_find(cx: &Cx, thing: &Thing) -> Result<Thing, Setback> {
     if let Some(existing) = things::find(cx, &thing.name).await? {
         let existing = existing.document;
-        let is_same =
-            existing.type_name == thing.type_name && existing.attributes == thing.attributes;
+        let is_same = existing.type_name == thing.type_name
+            && existing.billing_group_name == thing.billing_group_name
+            && existing.attributes == thing.attributes;
         return if is_same { Ok(existing) } else { Err(already_exists(cx, &existing).into()) };
     }
     let mut batch = Batch::new();
     if let Some(type_name) = &thing.type_name {
         let saying = "Can not create new thing with depreated thing type:";
         thing_types::associate(cx, &mut batch, type_name, saying).await?;
+    }
+    if let Some(group) = &thing.billing_group_name {
+        billing_groups::join(cx, &mut batch, group).await?;
     }
     things::create(cx, &mut batch, thing);
     cx.commit(batch).await?;
@@ -65,8 +72,7 @@ async fn describe_thing(
     cx: &Cx,
     request: DescribeThingRequest,
 ) -> Result<DescribeThingResponse, ApiError> {
-    let stored = things::find(cx, &request.thing_name).await?;
-    let thing = stored.ok_or_else(|| not_found(&request.thing_name))?.document;
+    let thing = find(cx, &request.thing_name).await?.document;
     Ok(DescribeThingResponse {
         default_client_id: Some(thing.name.clone()),
         thing_arn: Some(arn(cx, &thing.name)),
@@ -75,7 +81,7 @@ async fn describe_thing(
         thing_type_name: thing.type_name,
         attributes: Some(thing.attributes),
         version: Some(thing.version),
-        billing_group_name: None,
+        billing_group_name: thing.billing_group_name,
     })
 }
 
@@ -88,13 +94,14 @@ async fn update_thing(
             "thingTypeName and removeThingType cannot be used together: set a type or remove it.",
         ));
     }
-    retry(|| try_update(cx, &request)).await?;
+    let (before, after) = retry(|| try_update(cx, &request)).await?;
+    tell(cx, Change::Updated, Some(&before), Some(&after)).await;
     Ok(UpdateThingResponse {})
 }
 
-async fn try_update(cx: &Cx, request: &UpdateThingRequest) -> Result<(), Setback> {
-    let stored = things::find(cx, &request.thing_name).await?;
-    let before = stored.ok_or_else(|| not_found(&request.thing_name))?;
+/// The thing before and after the update.
+async fn try_update(cx: &Cx, request: &UpdateThingRequest) -> Result<(Thing, Thing), Setback> {
+    let before = find(cx, &request.thing_name).await?;
     check_version(&before.document, request.expected_version)?;
     let mut batch = Batch::new();
     let mut after = before.document.clone();
@@ -114,7 +121,7 @@ async fn try_update(cx: &Cx, request: &UpdateThingRequest) -> Result<(), Setback
         .map_err(ApiError::from)?;
     things::replace(cx, &mut batch, &before, &after);
     cx.commit(batch).await?;
-    Ok(())
+    Ok((before.document, after))
 }
 
 /// Deletes a thing that has no principals. Deleting an unknown thing succeeds, as in AWS.
@@ -122,19 +129,22 @@ async fn delete_thing(
     cx: &Cx,
     request: DeleteThingRequest,
 ) -> Result<DeleteThingResponse, ApiError> {
-    retry(|| try_delete(cx, &request)).await?;
+    if let Some(thing) = retry(|| try_delete(cx, &request)).await? {
+        tell(cx, Change::Deleted, Some(&thing), None).await;
+    }
     Ok(DeleteThingResponse {})
 }
 
-async fn try_delete(cx: &Cx, request: &DeleteThingRequest) -> Result<(), Setback> {
+/// The thing as it was, if there was one.
+async fn try_delete(cx: &Cx, request: &DeleteThingRequest) -> Result<Option<Thing>, Setback> {
     let Some(thing) = things::find(cx, &request.thing_name).await? else {
-        return Ok(());
+        return Ok(None);
     };
     check_version(&thing.document, request.expected_version)?;
     let mut batch = Batch::new();
     things::delete(cx, &mut batch, &thing);
     match cx.commit(batch).await {
-        Ok(_) => Ok(()),
+        Ok(_) => Ok(Some(thing.document)),
         Err(CommitError::Conflict(Condition::Empty(_))) => {
             let name = &request.thing_name;
             Err(Setback::Refused(ApiError::invalid(format!(
@@ -176,6 +186,20 @@ fn listed(cx: &Cx, thing: Thing) -> ThingAttribute {
 
 fn arn(cx: &Cx, name: &str) -> String {
     cx.arn(&format!("thing/{name}"))
+}
+
+/// Tells of a change of a thing, and of what that means for its type.
+async fn tell(cx: &Cx, change: Change, before: Option<&Thing>, after: Option<&Thing>) {
+    events::tell(cx, || {
+        let described = after.or(before).map(|thing| events::thing(change, thing));
+        described.into_iter().chain(events::associations(before, after)).collect()
+    })
+    .await;
+}
+
+/// The thing called `name`, or the refusal that it is not there.
+pub(crate) async fn find(cx: &Cx, name: &str) -> Result<Stored<Thing>, ApiError> {
+    things::find(cx, name).await?.ok_or_else(|| not_found(name))
 }
 
 /// The refusal of a thing that is not there.

@@ -72,7 +72,7 @@ mod tests {
 
     fn thing() -> Thing {
         let attributes = [("site".to_owned(), "north".to_owned())].into();
-        Thing::new("lamp".to_owned(), "id".to_owned(), Some("Lamp".to_owned()), attributes)
+        Thing::new("lamp".to_owned(), "id".to_owned(), Some("Lamp".to_owned()), None, attributes)
     }
 
     #[test]

@@ -194,7 +194,8 @@ fn end(permissions: &Permissions, refusal: Refusal) {
     permissions.replace(Rights::default());
 }
 
-/// Whether verdicts stay as they are. Documents are shared, so that the same one is the same place.
+/// Whether verdicts, and what messages carry, stay as they are. Documents are shared, so that the
+/// same one is the same place.
 fn is_same(before: &Rights, after: &Rights) -> bool {
     let same_policies = before.policies.len() == after.policies.len()
         && before
@@ -202,7 +203,10 @@ fn is_same(before: &Rights, after: &Rights) -> bool {
             .iter()
             .zip(&after.policies)
             .all(|(before, after)| before.0 == after.0 && Arc::ptr_eq(&before.1, &after.1));
-    same_policies && before.thing == after.thing && before.context == after.context
+    same_policies
+        && before.thing == after.thing
+        && before.context == after.context
+        && before.user_properties == after.user_properties
 }
 
 #[cfg(test)]

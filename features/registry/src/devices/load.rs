@@ -6,6 +6,8 @@
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
+use model::iot::PropagatingAttribute;
+use mqtt::UserProperties;
 use policy::Document;
 use serde::de::DeserializeOwned;
 use service::{BoundThing, Principal, PrincipalKind, Refusal, Rights};
@@ -20,7 +22,9 @@ use crate::store::certificates::{self, Certificate, Registration};
 use crate::store::policies::{self, Policy, VersionText};
 use crate::store::policy_attachments::{self, TargetPolicies};
 use crate::store::thing_principals::{self, Attachment, Binding};
+use crate::store::thing_types::{self, ThingType};
 use crate::store::things::{self, Thing};
+use crate::thing_types::{CLIENT_ID, THING_NAME};
 
 /// How often more records may turn out to be needed, and the last look at them: what the principal
 /// has, the thing that it belongs to, its policies, their texts, and one to spare.
@@ -154,7 +158,10 @@ impl Devices {
         let bound = bind(&keys, tenant, reader)?;
         let mut names = policy_names(&keys, reader)?;
         subject.trial.iter().for_each(|trial| trial.change(&mut names));
+        // The type is read in the same round as the policies.
+        let user_properties = user_properties(subject, bound.thing.as_ref(), reader);
         let policies = self.policies(tenant, &names, reader)?;
+        let user_properties = user_properties?;
         let mut context = subject.context.clone();
         if let Some(Certificate { pem, .. }) = &certificate {
             let documents = policies.iter().map(|(_, document)| &**document);
@@ -164,7 +171,7 @@ impl Devices {
         if keys.named.is_some() {
             context.extend(context::of_thing(record.as_ref(), bound.is_attached));
         }
-        let rights = Rights { thing, ..rights(policies, context) };
+        let rights = Rights { thing, user_properties, ..rights(policies, context) };
         Ok((rights, certificate.map(|certificate| certificate.not_after)))
     }
 
@@ -302,6 +309,39 @@ fn bind(keys: &CertificateKeys, tenant: &Tenant, reader: &mut Reader<'_>) -> Res
     };
     let record: Thing = reader.find(&things::key(tenant, &name))?.ok_or(Stop::Moved)?;
     Ok(Bound { thing: Some((BoundThing { name, is_exclusive }, record)), is_attached })
+}
+
+/// What messages of the client carry, if its thing is of a type that says so. What the thing does
+/// not have, they do not carry.
+fn user_properties(
+    subject: &Subject,
+    thing: Option<&(BoundThing, Thing)>,
+    reader: &mut Reader<'_>,
+) -> Result<UserProperties, Stop> {
+    let Some((thing, type_name)) =
+        thing.and_then(|(_, thing)| Some((thing, thing.type_name.as_deref()?)))
+    else {
+        return Ok(UserProperties::new());
+    };
+    let key = thing_types::key(&subject.principal.tenant, type_name);
+    let thing_type: ThingType = reader.find(&key)?.ok_or(Stop::Moved)?;
+    Ok(carried(&thing_type, thing, subject.client_id.as_deref()))
+}
+
+/// The user properties that `thing_type` adds to what a thing publishes as `client_id`.
+fn carried(thing_type: &ThingType, thing: &Thing, client_id: Option<&str>) -> UserProperties {
+    let configuration = thing_type.properties.mqtt5_configuration.as_ref();
+    let propagating = configuration.and_then(|mqtt5| mqtt5.propagating_attributes.as_deref());
+    let property = |attribute: &PropagatingAttribute| {
+        let of_thing = |name: &String| thing.attributes.get(name).map(String::as_str);
+        let value = match attribute.connection_attribute.as_deref() {
+            Some(CLIENT_ID) => client_id,
+            Some(THING_NAME) => Some(thing.name.as_str()),
+            _ => attribute.thing_attribute.as_ref().and_then(of_thing),
+        };
+        Some((attribute.user_property_key.as_deref()?.into(), value?.into()))
+    };
+    propagating.unwrap_or_default().iter().filter_map(property).collect()
 }
 
 /// The policies that count: those of the principal. Whatever else lends its policies to a

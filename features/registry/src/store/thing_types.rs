@@ -4,7 +4,7 @@ use model::iot::ThingTypeProperties;
 use serde::{Deserialize, Serialize};
 use service::{ApiError, Cx, PageRequest, encode, kinds};
 use store::{Batch, Key};
-use types::Timestamp;
+use types::{Tenant, Timestamp};
 
 use super::{FORMAT, Stored, below, decode_entries, load};
 
@@ -36,6 +36,11 @@ impl ThingType {
     ) -> Self {
         Self { v: FORMAT, name, id, properties, created, deprecated: None }
     }
+}
+
+/// Where the type called `name` lies.
+pub(crate) fn key(tenant: &Tenant, name: &str) -> Key {
+    Key::new(tenant.id, kinds::THING_TYPE).text(name)
 }
 
 /// The ARN of the type called `name`.
@@ -84,5 +89,5 @@ pub(crate) async fn page(
 }
 
 fn type_key(cx: &Cx, name: &str) -> Key {
-    cx.key(kinds::THING_TYPE).text(name)
+    key(&cx.tenant, name)
 }

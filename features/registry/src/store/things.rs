@@ -20,6 +20,9 @@ pub(crate) struct Thing {
     /// Its type, if it has one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) type_name: Option<String>,
+    /// The billing group that it is in, if it is in one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) billing_group_name: Option<String>,
     /// Its attributes.
     pub(crate) attributes: Attributes,
     /// 1, and one more with each update.
@@ -32,9 +35,10 @@ impl Thing {
         name: String,
         id: String,
         type_name: Option<String>,
+        billing_group_name: Option<String>,
         attributes: Attributes,
     ) -> Self {
-        Self { v: FORMAT, name, id, type_name, attributes, version: 1 }
+        Self { v: FORMAT, name, id, type_name, billing_group_name, attributes, version: 1 }
     }
 }
 
@@ -76,6 +80,11 @@ pub(crate) fn require(cx: &Cx, batch: &mut Batch, name: &str) {
 /// Makes the batch fail if a thing is of the type `type_name`.
 pub(crate) fn require_none_of_type(cx: &Cx, batch: &mut Batch, type_name: &str) {
     batch.require_empty(below(&cx.key(kinds::THING_BY_TYPE).text(type_name)));
+}
+
+/// Makes the batch fail if a thing is in the billing group `group`.
+pub(crate) fn require_none_in_billing_group(cx: &Cx, batch: &mut Batch, group: &str) {
+    batch.require_empty(below(&by_billing_group(cx, group)));
 }
 
 /// Adds a thing whose name must be free.
@@ -131,6 +140,16 @@ pub(crate) async fn page(
     Ok((things, listing.next))
 }
 
+/// One page of the names of the things in the billing group `group`, and the token of the next.
+pub(crate) async fn page_of_billing_group(
+    cx: &Cx,
+    group: &str,
+    page: PageRequest<'_>,
+) -> Result<(Vec<String>, Option<String>), ApiError> {
+    let listing = cx.page(below(&by_billing_group(cx, group)), page).await?;
+    Ok((decode_entries(&listing.entries)?, listing.next))
+}
+
 fn listed_range(cx: &Cx, filter: Filter<'_>) -> KeyRange {
     let parent = match (filter.type_name, filter.attribute) {
         (None, None) => return below(&cx.key(kinds::THING)),
@@ -159,8 +178,15 @@ fn passes(thing: &Thing, filter: Filter<'_>) -> bool {
     of_type && has_attribute
 }
 
+fn by_billing_group(cx: &Cx, group: &str) -> Key {
+    cx.key(kinds::THING_BY_BILLING_GROUP).text(group)
+}
+
 fn index_keys(cx: &Cx, thing: &Thing) -> Vec<Key> {
-    let mut keys = Vec::with_capacity(1 + 2 * thing.attributes.len());
+    let mut keys = Vec::with_capacity(2 + 2 * thing.attributes.len());
+    if let Some(group) = &thing.billing_group_name {
+        keys.push(by_billing_group(cx, group).text(&thing.name));
+    }
     if let Some(of_type) = &thing.type_name {
         keys.push(cx.key(kinds::THING_BY_TYPE).text(of_type).text(&thing.name));
     }

@@ -4,10 +4,12 @@
 
 mod attachments;
 mod authorization;
+mod billing_groups;
 mod certificates;
 mod connectivity;
 mod devices;
 mod endpoints;
+mod events;
 mod policies;
 mod races;
 mod tags;

@@ -1,9 +1,11 @@
 //! Races: two requests at once leave what one after the other could have left.
 
 use model::iot::op::{
-    AttachPolicy, AttachThingPrincipal, CreatePolicyVersion, CreateThing, DeleteCertificate,
-    DeletePolicy, DeleteThing, DescribeThing, ListAttachedPolicies, ListPolicyVersions,
-    ListPrincipalThings, ListTargetsForPolicy, ListThingPrincipals, UpdateThing,
+    AddThingToBillingGroup, AttachPolicy, AttachThingPrincipal, CreateBillingGroup,
+    CreatePolicyVersion, CreateThing, DeleteBillingGroup, DeleteCertificate, DeletePolicy,
+    DeleteThing, DescribeBillingGroup, DescribeThing, ListAttachedPolicies, ListPolicyVersions,
+    ListPrincipalThings, ListTargetsForPolicy, ListThingPrincipals, ListThingsInBillingGroup,
+    UpdateBillingGroup, UpdateThing,
 };
 use serde_json::json;
 use tokio::join;
@@ -157,4 +159,69 @@ async fn two_new_versions_get_two_numbers() {
     assert_ne!(one.unwrap()["policyVersionId"], other.unwrap()["policyVersionId"]);
     let listed = server.call::<ListPolicyVersions>(json!({"policyName": "p"})).await.unwrap();
     assert_eq!(listed["policyVersions"].as_array().map(Vec::len), Some(3));
+}
+
+#[tokio::test]
+async fn a_billing_group_has_a_thing_or_is_deleted_but_not_both() {
+    let server = server().await;
+    for round in 0..ROUNDS {
+        let (group, thing) = (format!("g{round}"), format!("t{round}"));
+        let named = json!({"billingGroupName": group});
+        server.call::<CreateBillingGroup>(named.clone()).await.unwrap();
+        create_thing(&server, &thing).await;
+        let request = json!({"billingGroupName": group, "thingName": thing});
+        let (added, deleted) = join!(
+            server.call::<AddThingToBillingGroup>(request),
+            server.call::<DeleteBillingGroup>(named.clone()),
+        );
+        assert_ne!(added.is_ok(), deleted.is_ok());
+        let listed = server.call::<ListThingsInBillingGroup>(named).await;
+        assert_eq!(listed.is_ok(), added.is_ok());
+        let described = server.call::<DescribeThing>(json!({"thingName": thing})).await.unwrap();
+        assert_eq!(described.get("billingGroupName").is_some(), added.is_ok());
+    }
+}
+
+#[tokio::test]
+async fn a_thing_ends_in_one_billing_group() {
+    let server = server().await;
+    for group in ["a", "b"] {
+        server.call::<CreateBillingGroup>(json!({"billingGroupName": group})).await.unwrap();
+    }
+    for round in 0..ROUNDS {
+        let thing = format!("t{round}");
+        create_thing(&server, &thing).await;
+        let add = |group: &str| {
+            let request = json!({"billingGroupName": group, "thingName": thing});
+            server.call::<AddThingToBillingGroup>(request)
+        };
+        let (one, other) = join!(add("a"), add("b"));
+        assert_ne!(one.is_ok(), other.is_ok());
+    }
+    let mut total = 0;
+    for group in ["a", "b"] {
+        let request = json!({"billingGroupName": group});
+        let listed = server.call::<ListThingsInBillingGroup>(request).await.unwrap();
+        total += listed["things"].as_array().unwrap().len();
+    }
+    assert_eq!(total, ROUNDS);
+}
+
+#[tokio::test]
+async fn no_update_of_a_billing_group_is_lost() {
+    let server = server().await;
+    server.call::<CreateBillingGroup>(json!({"billingGroupName": "g"})).await.unwrap();
+    let update = |expected: Option<i64>| {
+        let mut request = json!({"billingGroupName": "g", "billingGroupProperties": {}});
+        if let Some(version) = expected {
+            request["expectedVersion"] = json!(version);
+        }
+        server.call::<UpdateBillingGroup>(request)
+    };
+    let (one, other) = join!(update(None), update(None));
+    assert_ne!(one.unwrap()["version"], other.unwrap()["version"]);
+    let (one, other) = join!(update(Some(3)), update(Some(3)));
+    assert_ne!(one.is_ok(), other.is_ok());
+    let described = server.call::<DescribeBillingGroup>(json!({"billingGroupName": "g"})).await;
+    assert_eq!(described.unwrap()["version"], 4);
 }

@@ -1,9 +1,10 @@
-//! Tags of policies and thing types.
+//! Tags of policies, thing types and billing groups.
 
 use std::collections::BTreeMap;
 
 use model::iot::op::{
-    CreatePolicy, CreateThingType, DeletePolicy, ListTagsForResource, TagResource, UntagResource,
+    CreateBillingGroup, CreatePolicy, CreateThingType, DeletePolicy, ListTagsForResource,
+    TagResource, UntagResource,
 };
 use serde_json::{Value, json};
 use testing::Server;
@@ -35,7 +36,12 @@ async fn tags_are_given_at_creation_changed_and_removed() {
     server.call::<CreatePolicy>(request).await.unwrap();
     let request = json!({"thingTypeName": "bulb", "tags": given});
     let created = server.call::<CreateThingType>(request).await.unwrap();
-    for arn in [POLICY, created["thingTypeArn"].as_str().unwrap()] {
+    let request = json!({"billingGroupName": "house", "tags": given});
+    let group = server.call::<CreateBillingGroup>(request).await.unwrap();
+    let text = |arn: &Value| arn.as_str().unwrap().to_owned();
+    for arn in [POLICY.to_owned(), text(&created["thingTypeArn"]), text(&group["billingGroupArn"])]
+    {
+        let arn = arn.as_str();
         assert_eq!(tags(&server, arn).await, expected(&[("a", "1")]));
         let more = json!([{"Key": "a", "Value": "2"}, {"Key": "b"}]);
         let request = json!({"resourceArn": arn, "tags": more});

@@ -94,6 +94,20 @@ async fn a_type_is_deleted_five_minutes_after_its_deprecation() {
 }
 
 #[tokio::test]
+async fn how_long_a_type_has_to_be_deprecated_is_a_setting() {
+    let change = |choices: &mut testing::Choices| choices.limits.thing_type_deprecated_s_min = 2;
+    let server = Server::build_with(change, |_| vec![crate::registry::feature()]).await;
+    server.call::<CreateThingType>(named("bulb")).await.unwrap();
+    server.call::<DeprecateThingType>(named("bulb")).await.unwrap();
+    server.clock().advance(Duration::from_secs(1));
+    let (code, message) = refusal(server.call::<DeleteThingType>(named("bulb")).await);
+    assert_eq!(code, "InvalidRequestException");
+    assert!(message.ends_with("Please wait for 5 minutes after deprecation and then retry"));
+    server.clock().advance(Duration::from_secs(1));
+    server.call::<DeleteThingType>(named("bulb")).await.unwrap();
+}
+
+#[tokio::test]
 async fn a_type_in_use_is_not_deleted() {
     let server = server().await;
     server.call::<CreateThingType>(named("bulb")).await.unwrap();

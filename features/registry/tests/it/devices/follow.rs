@@ -4,8 +4,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use model::iot::op::{
-    CreatePolicyVersion, CreateThing, DeleteCertificate, DeletePolicy, DeletePolicyVersion,
-    DetachPolicy, DetachThingPrincipal, SetDefaultPolicyVersion, UpdateCertificate, UpdateThing,
+    CreatePolicyVersion, CreateThing, CreateThingType, DeleteCertificate, DeletePolicy,
+    DeletePolicyVersion, DetachPolicy, DetachThingPrincipal, SetDefaultPolicyVersion,
+    UpdateCertificate, UpdateThing, UpdateThingType,
 };
 use serde_json::json;
 use service::{Permissions, PolicySource as _, Refusal, Rights};
@@ -281,4 +282,34 @@ async fn a_connection_that_is_gone_is_not_kept() {
     assert!(gone.upgrade().is_none());
     new_version(&house, "b", true).await;
     until(&permissions, |now| may_publish(now, "b")).await;
+}
+
+#[tokio::test]
+async fn what_messages_carry_follows_the_thing_and_its_type() {
+    let (house, pump, permissions) = connected().await;
+    house.attach_thing("lamp", &pump, "NON_EXCLUSIVE_THING").await;
+    let carried = |key: &str| {
+        let attribute = json!({"userPropertyKey": key, "thingAttribute": "site"});
+        let properties = json!({"mqtt5Configuration": {"propagatingAttributes": [attribute]}});
+        json!({"thingTypeName": "Lamp", "thingTypeProperties": properties})
+    };
+    house.server.call::<CreateThingType>(carried("a")).await.unwrap();
+    let carries = |now: &Permissions, name: &str, value: &str| {
+        let rights = now.rights();
+        let carried = rights.user_properties.iter().map(|(name, value)| (&**name, &**value));
+        carried.eq([(name, value)])
+    };
+    let update = |site: &str| {
+        let payload = json!({"attributes": {"site": site}});
+        json!({"thingName": "lamp", "thingTypeName": "Lamp", "attributePayload": payload})
+    };
+    house.server.call::<UpdateThing>(update("north")).await.unwrap();
+    until(&permissions, |now| carries(now, "a", "north")).await;
+    house.server.call::<UpdateThing>(update("south")).await.unwrap();
+    until(&permissions, |now| carries(now, "a", "south")).await;
+    house.server.call::<UpdateThingType>(carried("b")).await.unwrap();
+    until(&permissions, |now| carries(now, "b", "south")).await;
+    let request = json!({"thingName": "lamp", "removeThingType": true});
+    house.server.call::<UpdateThing>(request).await.unwrap();
+    until(&permissions, |now| now.rights().user_properties.is_empty()).await;
 }

@@ -178,6 +178,36 @@ async fn an_exclusive_thing_is_bound_whatever_the_client_id() {
 }
 
 #[tokio::test]
+async fn messages_carry_what_the_type_of_the_thing_says() {
+    let (house, pump) = with_pump().await;
+    let carried = json!([
+        {"userPropertyKey": "where", "thingAttribute": "site"},
+        {"userPropertyKey": "client", "connectionAttribute": "iot:ClientId"},
+        {"userPropertyKey": "floor", "thingAttribute": "floor"},
+        {"userPropertyKey": "thing", "connectionAttribute": "iot:Thing.ThingName"},
+    ]);
+    let properties = json!({"mqtt5Configuration": {"propagatingAttributes": carried}});
+    let request = json!({"thingTypeName": "Lamp", "thingTypeProperties": properties});
+    house.server.call::<CreateThingType>(request).await.unwrap();
+    let attributes = json!({"attributes": {"site": "north", "other": "x"}});
+    let request =
+        json!({"thingName": "lamp", "thingTypeName": "Lamp", "attributePayload": attributes});
+    house.server.call::<CreateThing>(request).await.unwrap();
+    let of = |rights: &Rights| {
+        let carried = rights.user_properties.iter();
+        carried.map(|(name, value)| format!("{name}={value}")).collect::<Vec<_>>()
+    };
+    let stranger = house.connect(&pump, "lamp").await;
+    assert_eq!(of(&stranger.rights()), Vec::<String>::new(), "the thing is not its own");
+    house.attach_thing("lamp", &pump, "EXCLUSIVE_THING").await;
+    let permissions = house.connect(&pump, "c1").await;
+    assert_eq!(of(&permissions.rights()), ["where=north", "client=c1", "thing=lamp"]);
+    let principal = house.authenticate(&pump.knock(None)).await.unwrap();
+    let permissions = house.devices.permissions(&principal, None).await.unwrap();
+    assert_eq!(of(&permissions.rights()), Vec::<String>::new(), "over HTTP it has no thing");
+}
+
+#[tokio::test]
 async fn the_policies_of_the_certificate_decide() {
     let (house, pump) = with_pump().await;
     for name in ["a", "b"] {
