@@ -62,6 +62,10 @@ const WITHOUT_RESOURCE: [&str; 5] = [
     "CreateCertificateFromCsr",
 ];
 
+/// Operations whose `certificateId` is that of a CA certificate.
+const OF_CA_CERTIFICATE: [&str; 3] =
+    ["DescribeCACertificate", "UpdateCACertificate", "DeleteCACertificate"];
+
 /// The ARN of what `input` is about, or `*` where the operation names no one resource.
 pub(crate) fn arn(operation: &OperationSpec, tenant: &Tenant, input: &Value) -> String {
     if WITHOUT_RESOURCE.contains(&operation.name) {
@@ -75,6 +79,8 @@ pub(crate) fn arn(operation: &OperationSpec, tenant: &Tenant, input: &Value) -> 
     if is_iot {
         for (member, prefix) in IOT_NAMES {
             if let Some(name) = text(member) {
+                let is_ca = prefix == "cert/" && OF_CA_CERTIFICATE.contains(&operation.name);
+                let prefix = if is_ca { "cacert/" } else { prefix };
                 return tenant.arn("iot", &format!("{prefix}{name}"));
             }
         }
@@ -112,6 +118,15 @@ mod tests {
         assert_eq!(arn("GetConnection", json!({"clientId": "a"})), format!("{prefix}client/a"));
         let message = json!({"clientId": "a", "topic": "t"});
         assert_eq!(arn("SendDirectMessage", message), format!("{prefix}client/a"));
+        for (name, member, resource) in [
+            ("DescribeCertificate", "certificateId", "cert/c"),
+            ("DescribeCACertificate", "certificateId", "cacert/c"),
+            ("UpdateCACertificate", "certificateId", "cacert/c"),
+            ("DeleteCACertificate", "certificateId", "cacert/c"),
+            ("ListCertificatesByCA", "caCertificateId", "cacert/c"),
+        ] {
+            assert_eq!(arn(name, json!({member: "c"})), format!("{prefix}{resource}"));
+        }
         assert_eq!(arn("Publish", json!({"topic": "t"})), format!("{prefix}topic/t"));
     }
 }
