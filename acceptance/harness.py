@@ -45,6 +45,7 @@ STATUS = {
     "LimitExceededException": 410,
     "MalformedPolicyException": 400,
     "MissingAuthenticationTokenException": 403,
+    "RegistrationCodeValidationException": 400,
     "RequestEntityTooLargeException": 413,
     "ResourceAlreadyExistsException": 409,
     "ResourceNotFoundException": 404,

@@ -27,6 +27,8 @@ limits! {
     policy_versions_max: usize = 5, relaxed 100;
     policies_per_target_max: usize = 10, relaxed 100;
     tags_max: usize = 50, relaxed 1000;
+    /// Of one account in one region.
+    ca_certificates_per_subject_max: usize = 10, relaxed 100;
     http_body_bytes_max: usize = 2 * MIB, relaxed MQTT_PACKET_BYTES;
     /// Of all requests together.
     http_bodies_bytes_max: usize = 256 * MIB, relaxed 1024 * MIB;

@@ -4,6 +4,7 @@
 //! conditions decide races: an attachment holds its parents, a delete asks that nothing is attached.
 
 mod attributes;
+mod ca_certificates;
 mod certificates;
 mod connectivity;
 mod devices;
@@ -12,6 +13,7 @@ mod policies;
 mod policy_attachments;
 mod policy_versions;
 mod principal;
+mod registration_codes;
 mod retry;
 mod store;
 mod tags;
@@ -21,7 +23,11 @@ mod things;
 
 pub use devices::Devices;
 
-use service::Feature;
+use std::sync::Arc;
+
+use service::{Feature, Hooks};
+
+use crate::certificates::events::RegisteredEvents;
 
 /// Everything the registry serves.
 pub fn feature() -> Feature {
@@ -33,11 +39,15 @@ pub fn feature() -> Feature {
         certificates::endpoints(),
         certificates::create::endpoints(),
         certificates::register::endpoints(),
+        registration_codes::endpoints(),
+        ca_certificates::endpoints(),
         policies::endpoints(),
         policy_versions::endpoints(),
         policy_attachments::endpoints(),
         tags::endpoints(),
         endpoints::endpoints(),
     ];
-    Feature { endpoints: endpoints.into_iter().flatten().collect(), ..Feature::default() }
+    let endpoints = endpoints.into_iter().flatten().collect();
+    let hooks = Hooks { reserved: vec![Arc::new(RegisteredEvents)], ..Hooks::default() };
+    Feature { endpoints, hooks, ..Feature::default() }
 }

@@ -1,4 +1,4 @@
-//! Tags of policies and thing types: set, remove, list.
+//! Tags of policies, thing types and CA certificates: set, remove, list.
 
 use std::collections::BTreeMap;
 
@@ -11,7 +11,7 @@ use store::Batch;
 use types::Arn;
 
 use crate::retry::{Setback, retry};
-use crate::store::{policies, tags, thing_types};
+use crate::store::{ca_certificates, policies, tags, thing_types};
 
 /// What keys of clients may not begin with, in any case.
 const RESERVED_PREFIX: &str = "aws:";
@@ -87,6 +87,7 @@ struct Taggable {
 }
 
 enum TaggableKind {
+    CaCertificate,
     Policy,
     ThingType,
 }
@@ -103,6 +104,7 @@ impl Taggable {
             return Err(invalid());
         }
         let kind = match kind {
+            "cacert" => TaggableKind::CaCertificate,
             "policy" => TaggableKind::Policy,
             "thingtype" => TaggableKind::ThingType,
             _ => {
@@ -115,6 +117,7 @@ impl Taggable {
 
     async fn check_exists(&self, cx: &Cx) -> Result<(), ApiError> {
         let exists = match self.kind {
+            TaggableKind::CaCertificate => ca_certificates::find(cx, &self.name).await?.is_some(),
             TaggableKind::Policy => policies::find(cx, &self.name).await?.is_some(),
             TaggableKind::ThingType => thing_types::find(cx, &self.name).await?.is_some(),
         };
@@ -127,6 +130,7 @@ impl Taggable {
     /// Makes the batch fail if the resource goes away.
     fn require(&self, cx: &Cx, batch: &mut Batch) {
         match self.kind {
+            TaggableKind::CaCertificate => ca_certificates::require(cx, batch, &self.name),
             TaggableKind::Policy => policies::require(cx, batch, &self.name),
             TaggableKind::ThingType => thing_types::require(cx, batch, &self.name),
         }

@@ -3,10 +3,13 @@
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod attachments;
+mod ca_certificates;
 mod certificates;
+mod certificates_of_cas;
 mod connectivity;
 mod devices;
 mod endpoints;
+mod openssl;
 mod policies;
 mod races;
 mod tags;
