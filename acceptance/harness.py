@@ -49,6 +49,8 @@ STATUS = {
     "RequestEntityTooLargeException": 413,
     "ResourceAlreadyExistsException": 409,
     "ResourceNotFoundException": 404,
+    "TransferAlreadyCompletedException": 410,
+    "TransferConflictException": 409,
     "UnrecognizedClientException": 403,
     "VersionConflictException": 409,
     "VersionsLimitExceededException": 409,

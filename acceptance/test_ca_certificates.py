@@ -1,4 +1,4 @@
-"""CAs of one's own, and what they sign."""
+"""CAs of one's own: registered, what they sign, and certificates that change accounts."""
 
 import json
 import uuid
@@ -9,6 +9,8 @@ import documents
 from device import document, everything_on, logged, private_pem, tls, write
 from harness import ACCOUNT, REGION, refused
 from mqtt_raw import CLOSED, Client, connect
+
+OTHER_ACCOUNT = "111122223333"
 
 
 class Ca:
@@ -132,3 +134,27 @@ def test_a_device_is_registered_when_it_first_connects(server, iot, make, sessio
     iot.update_certificate(certificateId=event["certificateId"], newStatus="ACTIVE")
     with Client(server.mqtts_port, context) as client:
         client.connect("pump")
+
+
+def test_a_certificate_goes_to_another_account(server, iot):
+    server.command("account", "create", OTHER_ACCOUNT)
+    other = server.client(keys=server.create_access_key(account=OTHER_ACCOUNT))
+    certificate_id = iot.create_keys_and_certificate()["certificateId"]
+    offer = {"certificateId": certificate_id, "targetAwsAccount": OTHER_ACCOUNT}
+    iot.transfer_certificate(**offer, transferMessage="first")
+    other.reject_certificate_transfer(certificateId=certificate_id, rejectReason="no")
+    description = iot.describe_certificate(certificateId=certificate_id)["certificateDescription"]
+    assert description["transferData"]["rejectReason"] == "no"
+    iot.transfer_certificate(**offer)
+    iot.cancel_certificate_transfer(certificateId=certificate_id)
+    iot.transfer_certificate(**offer)
+    (outgoing,) = iot.list_outgoing_certificates()["outgoingCertificates"]
+    assert (outgoing["certificateId"], outgoing["transferredTo"]) == (certificate_id, OTHER_ACCOUNT)
+    other.accept_certificate_transfer(certificateId=certificate_id, setAsActive=True)
+    description = other.describe_certificate(certificateId=certificate_id)["certificateDescription"]
+    assert (description["ownedBy"], description["previousOwnedBy"]) == (OTHER_ACCOUNT, ACCOUNT)
+    with refused("TransferAlreadyCompletedException"):
+        iot.cancel_certificate_transfer(certificateId=certificate_id)
+    active = iot.create_keys_and_certificate(setAsActive=True)["certificateId"]
+    with refused("CertificateStateException"):
+        iot.transfer_certificate(certificateId=active, targetAwsAccount=OTHER_ACCOUNT)

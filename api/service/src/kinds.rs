@@ -57,6 +57,10 @@ pub const CA_CERTIFICATE_SUBJECT: Kind = Kind(39);
 pub const CA_CERTIFICATE_OWNER: Kind = Kind(40);
 /// What proves that a tenant holds the key of a CA.
 pub const REGISTRATION_CODE: Kind = Kind(41);
+/// Certificates that an account may accept, by (account, region, id) (global).
+pub const CERTIFICATE_TRANSFER: Kind = Kind(42);
+/// Certificates that are on their way to another account, by (time, id).
+pub const CERTIFICATE_OUTGOING: Kind = Kind(43);
 
 /// Policies, by name.
 pub const POLICY: Kind = Kind(48);

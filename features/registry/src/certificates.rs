@@ -9,14 +9,14 @@ use model::iot::{
     Certificate as ListedCertificate, CertificateDescription, CertificateStatus,
     CertificateValidity, DeleteCertificateRequest, DescribeCertificateRequest,
     DescribeCertificateResponse, ListCertificatesByCARequest, ListCertificatesByCAResponse,
-    ListCertificatesRequest, ListCertificatesResponse, UpdateCertificateRequest,
+    ListCertificatesRequest, ListCertificatesResponse, TransferData, UpdateCertificateRequest,
 };
 use service::{ApiError, Cx, PageRequest, operations};
 use store::{Batch, Direction};
 
 use crate::principal::{self, Principal};
 use crate::retry::{Setback, retry};
-use crate::store::certificates::{self, Certificate};
+use crate::store::certificates::{self, Certificate, Transfer};
 use crate::store::{Stored, policy_attachments, thing_principals};
 
 operations! { iot:
@@ -74,7 +74,8 @@ async fn describe_certificate(
         }),
         certificate_mode: Some(certificate.mode),
         ca_certificate_id: certificate.ca_certificate_id,
-        ..CertificateDescription::default()
+        previous_owned_by: certificate.previous_owner.map(|account| account.to_string()),
+        transfer_data: certificate.transfer.map(transfer_data),
     };
     Ok(DescribeCertificateResponse { certificate_description: Some(description) })
 }
@@ -121,6 +122,16 @@ fn listed(cx: &Cx, found: Vec<Certificate>) -> Vec<ListedCertificate> {
         creation_date: Some(certificate.created),
     });
     listed.collect()
+}
+
+fn transfer_data(transfer: Transfer) -> TransferData {
+    TransferData {
+        transfer_message: transfer.message,
+        reject_reason: transfer.reject_reason,
+        transfer_date: Some(transfer.offered),
+        accept_date: transfer.accepted,
+        reject_date: transfer.rejected,
+    }
 }
 
 /// Sets the status. What is revoked, or on its way to another account, keeps it.
@@ -191,7 +202,7 @@ fn check_deletable(status: CertificateStatus, id: &str) -> Result<(), ApiError> 
 }
 
 /// The certificate with this id, or the refusal that it is not there.
-async fn find(cx: &Cx, id: &str) -> Result<Stored<Certificate>, ApiError> {
+pub(crate) async fn find(cx: &Cx, id: &str) -> Result<Stored<Certificate>, ApiError> {
     let id = id.to_ascii_lowercase();
     let stored = certificates::find(cx, &id).await?;
     stored.ok_or_else(|| ApiError::not_found(format!("The certificate {id} does not exist.")))

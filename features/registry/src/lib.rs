@@ -5,6 +5,7 @@
 
 mod attributes;
 mod ca_certificates;
+mod certificate_transfers;
 mod certificates;
 mod connectivity;
 mod devices;
@@ -39,6 +40,7 @@ pub fn feature() -> Feature {
         certificates::endpoints(),
         certificates::create::endpoints(),
         certificates::register::endpoints(),
+        certificate_transfers::endpoints(),
         registration_codes::endpoints(),
         ca_certificates::endpoints(),
         policies::endpoints(),

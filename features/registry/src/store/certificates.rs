@@ -4,7 +4,7 @@
 use model::iot::{CertificateMode, CertificateStatus};
 use serde::{Deserialize, Serialize};
 use service::{ApiError, Cx, PageRequest, encode, kinds};
-use store::{Batch, Entry, Key};
+use store::{Batch, Direction, Entry, Key};
 use types::{AccountId, Tenant, TenantId, Timestamp};
 
 use super::{FORMAT, Stored, below, decode_entries, exists, load, load_many};
@@ -41,6 +41,34 @@ pub(crate) struct Certificate {
     /// The registered CA that signed it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) ca_certificate_id: Option<String>,
+    /// The account that it came from.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) previous_owner: Option<AccountId>,
+    /// Its last way to another account, or to this one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) transfer: Option<Transfer>,
+}
+
+/// A certificate's way from one account to another.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Transfer {
+    /// The account that may take it.
+    pub(crate) to: AccountId,
+    /// When it was offered.
+    pub(crate) offered: Timestamp,
+    /// What its owner said.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) message: Option<String>,
+    /// When it was taken.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) accepted: Option<Timestamp>,
+    /// When it was refused.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) rejected: Option<Timestamp>,
+    /// Why it was refused.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) reject_reason: Option<String>,
 }
 
 /// What a certificate is before it is registered.
@@ -90,6 +118,8 @@ impl Certificate {
             not_before: new.not_before,
             not_after: new.not_after,
             ca_certificate_id: new.ca_certificate_id,
+            previous_owner: None,
+            transfer: None,
         }
     }
 
@@ -200,7 +230,7 @@ pub(crate) async fn page_of_ca(
 }
 
 /// One page of the certificates whose ids lie below `parent`, and the token of the next.
-async fn page_below(
+pub(super) async fn page_below(
     cx: &Cx,
     parent: &Key,
     page: PageRequest<'_>,
@@ -209,6 +239,13 @@ async fn page_below(
     let ids: Vec<String> = decode_entries(&listing.entries)?;
     let keys: Vec<Key> = ids.iter().map(|id| key(&cx.tenant, id)).collect();
     Ok((load_many(cx, &keys).await?, listing.next))
+}
+
+/// In which tenants the certificate with this id is registered.
+pub(crate) async fn tenants(cx: &Cx, id: &str) -> Result<Vec<Tenant>, ApiError> {
+    let range = below(&registrations_key(id));
+    let page = cx.store().scan(range, None, REGISTRATIONS_MAX, Direction::Forward).await?;
+    Ok(registrations(&page.entries)?.iter().filter_map(Registration::tenant).collect())
 }
 
 /// The part of an index's key that sorts by time.
