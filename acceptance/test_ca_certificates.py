@@ -158,3 +158,20 @@ def test_a_certificate_goes_to_another_account(server, iot):
     active = iot.create_keys_and_certificate(setAsActive=True)["certificateId"]
     with refused("CertificateStateException"):
         iot.transfer_certificate(certificateId=active, targetAwsAccount=OTHER_ACCOUNT)
+
+
+def test_an_account_has_one_certificate_provider(iot):
+    provider = {
+        "lambdaFunctionArn": f"arn:aws:lambda:{REGION}:{ACCOUNT}:function:sign",
+        "accountDefaultForOperations": ["CreateCertificateFromCsr"],
+    }
+    iot.create_certificate_provider(certificateProviderName="mill", **provider)
+    with refused("LimitExceededException"):
+        iot.create_certificate_provider(certificateProviderName="plant", **provider)
+    described = iot.describe_certificate_provider(certificateProviderName="mill")
+    assert described["lambdaFunctionArn"] == provider["lambdaFunctionArn"]
+    (listed,) = iot.list_certificate_providers()["certificateProviders"]
+    assert listed["certificateProviderArn"] == described["certificateProviderArn"]
+    iot.delete_certificate_provider(certificateProviderName="mill")
+    with refused("ResourceNotFoundException"):
+        iot.describe_certificate_provider(certificateProviderName="mill")

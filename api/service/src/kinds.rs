@@ -61,6 +61,8 @@ pub const REGISTRATION_CODE: Kind = Kind(41);
 pub const CERTIFICATE_TRANSFER: Kind = Kind(42);
 /// Certificates that are on their way to another account, by (time, id).
 pub const CERTIFICATE_OUTGOING: Kind = Kind(43);
+/// The certificate provider of a tenant.
+pub const CERTIFICATE_PROVIDER: Kind = Kind(44);
 
 /// Policies, by name.
 pub const POLICY: Kind = Kind(48);

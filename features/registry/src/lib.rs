@@ -5,6 +5,7 @@
 
 mod attributes;
 mod ca_certificates;
+mod certificate_providers;
 mod certificate_transfers;
 mod certificates;
 mod connectivity;
@@ -41,6 +42,7 @@ pub fn feature() -> Feature {
         certificates::create::endpoints(),
         certificates::register::endpoints(),
         certificate_transfers::endpoints(),
+        certificate_providers::endpoints(),
         registration_codes::endpoints(),
         ca_certificates::endpoints(),
         policies::endpoints(),

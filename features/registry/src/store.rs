@@ -3,6 +3,7 @@
 //! An index entry holds the name it stands for; the document behind it is the truth.
 
 pub(crate) mod ca_certificates;
+pub(crate) mod certificate_providers;
 pub(crate) mod certificate_transfers;
 pub(crate) mod certificates;
 pub(crate) mod policies;

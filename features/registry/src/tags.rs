@@ -1,4 +1,4 @@
-//! Tags of policies, thing types and CA certificates: set, remove, list.
+//! Tags of policies, thing types, CA certificates and certificate providers: set, remove, list.
 
 use std::collections::BTreeMap;
 
@@ -11,7 +11,7 @@ use store::Batch;
 use types::Arn;
 
 use crate::retry::{Setback, retry};
-use crate::store::{ca_certificates, policies, tags, thing_types};
+use crate::store::{ca_certificates, certificate_providers, policies, tags, thing_types};
 
 /// What keys of clients may not begin with, in any case.
 const RESERVED_PREFIX: &str = "aws:";
@@ -88,6 +88,7 @@ struct Taggable {
 
 enum TaggableKind {
     CaCertificate,
+    CertificateProvider,
     Policy,
     ThingType,
 }
@@ -96,7 +97,9 @@ impl Taggable {
     fn parse(cx: &Cx, text: &str) -> Result<Self, ApiError> {
         let invalid = || ApiError::invalid(format!("Invalid resource ARN: {text}"));
         let arn = Arn::parse(text).map_err(|_| invalid())?;
-        let (kind, name) = arn.type_and_name().ok_or_else(invalid)?;
+        // The one kind whose name follows a colon.
+        let provider = || arn.resource.split_once(':');
+        let (kind, name) = arn.type_and_name().or_else(provider).ok_or_else(invalid)?;
         let is_of_tenant = arn.service == "iot"
             && arn.account == cx.tenant.account.as_str()
             && arn.region == cx.tenant.region.as_str();
@@ -105,6 +108,7 @@ impl Taggable {
         }
         let kind = match kind {
             "cacert" => TaggableKind::CaCertificate,
+            "certificateprovider" => TaggableKind::CertificateProvider,
             "policy" => TaggableKind::Policy,
             "thingtype" => TaggableKind::ThingType,
             _ => {
@@ -118,6 +122,10 @@ impl Taggable {
     async fn check_exists(&self, cx: &Cx) -> Result<(), ApiError> {
         let exists = match self.kind {
             TaggableKind::CaCertificate => ca_certificates::find(cx, &self.name).await?.is_some(),
+            TaggableKind::CertificateProvider => {
+                let found = certificate_providers::find(cx).await?;
+                found.is_some_and(|stored| stored.document.name == self.name)
+            }
             TaggableKind::Policy => policies::find(cx, &self.name).await?.is_some(),
             TaggableKind::ThingType => thing_types::find(cx, &self.name).await?.is_some(),
         };
@@ -131,6 +139,7 @@ impl Taggable {
     fn require(&self, cx: &Cx, batch: &mut Batch) {
         match self.kind {
             TaggableKind::CaCertificate => ca_certificates::require(cx, batch, &self.name),
+            TaggableKind::CertificateProvider => certificate_providers::require(cx, batch),
             TaggableKind::Policy => policies::require(cx, batch, &self.name),
             TaggableKind::ThingType => thing_types::require(cx, batch, &self.name),
         }

@@ -4,6 +4,7 @@
 
 mod attachments;
 mod ca_certificates;
+mod certificate_providers;
 mod certificate_transfers;
 mod certificates;
 mod certificates_of_cas;
