@@ -53,7 +53,7 @@ def self_signed(common_name="device", key=None):
     return issued(key or ec_key(), subject(common_name))
 
 
-def issued(key, name, issuer=None, signer=None, days=(-1, 365), extensions=()):
+def issued(key, name, issuer=None, signer=None, days=(-1, 365), extensions=(), ca=False):
     """A certificate from elsewhere, by `issuer` with the key `signer`, or else self-signed."""
     now = datetime.datetime.now(datetime.timezone.utc)
     builder = (
@@ -64,7 +64,7 @@ def issued(key, name, issuer=None, signer=None, days=(-1, 365), extensions=()):
         .serial_number(x509.random_serial_number())
         .not_valid_before(now + datetime.timedelta(days=days[0]))
         .not_valid_after(now + datetime.timedelta(days=days[1]))
-        .add_extension(x509.BasicConstraints(ca=False, path_length=None), True)
+        .add_extension(x509.BasicConstraints(ca=ca, path_length=None), True)
     )
     for extension in extensions:
         builder = builder.add_extension(extension, False)

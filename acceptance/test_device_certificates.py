@@ -1,7 +1,6 @@
 """Client certificates of every wrong kind: no CONNACK, and the reason in the device log.
 
-RegisterCertificate takes only what this server issued, for CA certificates cannot be registered
-yet; certificates from elsewhere come in by RegisterCertificateWithoutCA.
+Certificates from elsewhere come in by RegisterCertificateWithoutCA.
 """
 
 import ssl

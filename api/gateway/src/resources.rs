@@ -67,6 +67,9 @@ const WITHOUT_RESOURCE: [&str; 5] = [
 
 /// Operations about a principal, whatever else they name.
 const OF_A_PRINCIPAL: [&str; 2] = ["TestAuthorization", "GetEffectivePolicies"];
+/// Operations whose `certificateId` is that of a CA certificate.
+const OF_CA_CERTIFICATE: [&str; 3] =
+    ["DescribeCACertificate", "UpdateCACertificate", "DeleteCACertificate"];
 
 /// The ARN of what `input` is about, or `*` where the operation names no one resource.
 pub(crate) fn arn(operation: &OperationSpec, tenant: &Tenant, input: &Value) -> String {
@@ -81,6 +84,8 @@ pub(crate) fn arn(operation: &OperationSpec, tenant: &Tenant, input: &Value) -> 
     if is_iot && !OF_A_PRINCIPAL.contains(&operation.name) {
         for (member, prefix) in IOT_NAMES {
             if let Some(name) = text(member) {
+                let is_ca = prefix == "cert/" && OF_CA_CERTIFICATE.contains(&operation.name);
+                let prefix = if is_ca { "cacert/" } else { prefix };
                 return tenant.arn("iot", &format!("{prefix}{name}"));
             }
         }
@@ -133,6 +138,15 @@ mod tests {
         assert_eq!(arn("GetConnection", json!({"clientId": "a"})), format!("{prefix}client/a"));
         let message = json!({"clientId": "a", "topic": "t"});
         assert_eq!(arn("SendDirectMessage", message), format!("{prefix}client/a"));
+        for (name, member, resource) in [
+            ("DescribeCertificate", "certificateId", "cert/c"),
+            ("DescribeCACertificate", "certificateId", "cacert/c"),
+            ("UpdateCACertificate", "certificateId", "cacert/c"),
+            ("DeleteCACertificate", "certificateId", "cacert/c"),
+            ("ListCertificatesByCA", "caCertificateId", "cacert/c"),
+        ] {
+            assert_eq!(arn(name, json!({member: "c"})), format!("{prefix}{resource}"));
+        }
         assert_eq!(arn("Publish", json!({"topic": "t"})), format!("{prefix}topic/t"));
     }
 }

@@ -44,6 +44,20 @@ pub struct Cx {
 }
 
 impl Cx {
+    /// The context of what the server does for a tenant without being asked by a request. The
+    /// audit trail names `caller` for it.
+    pub fn of_server(
+        app: &Arc<App>,
+        tenant: Tenant,
+        caller: Caller,
+        operation: &'static str,
+        resource: &str,
+    ) -> Self {
+        let request_id = uuid::Builder::from_random_bytes(app.env.random.bytes()).into_uuid();
+        let (app, caller) = (Arc::clone(app), Arc::new(caller));
+        Self { app, tenant, caller, request_id, operation, resource: resource.into() }
+    }
+
     /// The documents of the server.
     pub fn store(&self) -> &Store {
         &self.app.store

@@ -48,6 +48,27 @@ pub const CERTIFICATE: Kind = Kind(32);
 pub const CERTIFICATE_BY_TIME: Kind = Kind(33);
 /// In which tenants a certificate is registered, by (certificate id, tenant) (global).
 pub const CERTIFICATE_TENANT: Kind = Kind(34);
+/// Certificates that a CA signed, by (CA's id, time, id).
+pub const CERTIFICATE_BY_CA: Kind = Kind(35);
+/// CA certificates, by id.
+pub const CA_CERTIFICATE: Kind = Kind(36);
+/// CA certificates by creation, by (time, id).
+pub const CA_CERTIFICATE_BY_TIME: Kind = Kind(37);
+/// CA certificates that provision by a template, by (template, time, id).
+pub const CA_CERTIFICATE_BY_TEMPLATE: Kind = Kind(38);
+/// The CA certificates of a tenant with one subject, all in one record, by (subject, tenant)
+/// (global).
+pub const CA_CERTIFICATE_SUBJECT: Kind = Kind(39);
+/// Which tenant has a CA certificate in DEFAULT mode, by its id (global).
+pub const CA_CERTIFICATE_OWNER: Kind = Kind(40);
+/// What proves that a tenant holds the key of a CA.
+pub const REGISTRATION_CODE: Kind = Kind(41);
+/// Certificates that an account may accept, by (account, region, id) (global).
+pub const CERTIFICATE_TRANSFER: Kind = Kind(42);
+/// Certificates that are on their way to another account, by (time, id).
+pub const CERTIFICATE_OUTGOING: Kind = Kind(43);
+/// The certificate provider of a tenant.
+pub const CERTIFICATE_PROVIDER: Kind = Kind(44);
 
 /// Policies, by name.
 pub const POLICY: Kind = Kind(48);

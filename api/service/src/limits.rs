@@ -34,6 +34,8 @@ limits! {
     /// Of each action that TestAuthorization is asked about.
     tested_resources_max: usize = 100, relaxed 10_000;
     tags_max: usize = 50, relaxed 1000;
+    /// Of one account in one region.
+    ca_certificates_per_subject_max: usize = 10, relaxed 100;
     http_body_bytes_max: usize = 2 * MIB, relaxed MQTT_PACKET_BYTES;
     /// Of all requests together.
     http_bodies_bytes_max: usize = 256 * MIB, relaxed 1024 * MIB;

@@ -1,25 +1,28 @@
-//! Certificates: describe, list, update, delete. They come in by [`create`] and [`register`].
+//! Certificates: describe, list, update, delete. They come in by [`create`] and [`register`], or
+//! when they first connect.
 
 pub(crate) mod create;
+pub(crate) mod events;
 pub(crate) mod register;
 
 use model::iot::{
     Certificate as ListedCertificate, CertificateDescription, CertificateStatus,
     CertificateValidity, DeleteCertificateRequest, DescribeCertificateRequest,
-    DescribeCertificateResponse, ListCertificatesRequest, ListCertificatesResponse,
-    UpdateCertificateRequest,
+    DescribeCertificateResponse, ListCertificatesByCARequest, ListCertificatesByCAResponse,
+    ListCertificatesRequest, ListCertificatesResponse, TransferData, UpdateCertificateRequest,
 };
 use service::{ApiError, Cx, PageRequest, operations};
 use store::{Batch, Direction};
 
 use crate::principal::{self, Principal};
 use crate::retry::{Setback, retry};
-use crate::store::certificates::{self, Certificate};
+use crate::store::certificates::{self, Certificate, Transfer};
 use crate::store::{Stored, policy_attachments, thing_principals};
 
 operations! { iot:
     DescribeCertificate => describe_certificate,
     ListCertificates => list_certificates,
+    ListCertificatesByCA => list_certificates_by_ca,
     UpdateCertificate => update_certificate,
     DeleteCertificate => delete_certificate,
 }
@@ -70,7 +73,9 @@ async fn describe_certificate(
             not_after: Some(certificate.not_after),
         }),
         certificate_mode: Some(certificate.mode),
-        ..CertificateDescription::default()
+        ca_certificate_id: certificate.ca_certificate_id,
+        previous_owned_by: certificate.previous_owner.map(|account| account.to_string()),
+        transfer_data: certificate.transfer.map(transfer_data),
     };
     Ok(DescribeCertificateResponse { certificate_description: Some(description) })
 }
@@ -80,13 +85,35 @@ async fn list_certificates(
     cx: &Cx,
     request: ListCertificatesRequest,
 ) -> Result<ListCertificatesResponse, ApiError> {
-    let is_ascending = request.ascending_order == Some(true);
-    let page = PageRequest {
-        token: request.marker.as_deref(),
-        limit: request.page_size,
-        direction: if is_ascending { Direction::Forward } else { Direction::Backward },
-    };
+    let page = by_creation(&request.marker, request.page_size, request.ascending_order);
     let (found, next_marker) = certificates::page(cx, page).await?;
+    Ok(ListCertificatesResponse { certificates: Some(listed(cx, found)), next_marker })
+}
+
+/// Lists what a CA signed by creation, the newest first unless asked otherwise. What it signed
+/// stays when it goes.
+async fn list_certificates_by_ca(
+    cx: &Cx,
+    request: ListCertificatesByCARequest,
+) -> Result<ListCertificatesByCAResponse, ApiError> {
+    let page = by_creation(&request.marker, request.page_size, request.ascending_order);
+    let ca_certificate_id = request.ca_certificate_id.to_ascii_lowercase();
+    let (found, next_marker) = certificates::page_of_ca(cx, &ca_certificate_id, page).await?;
+    Ok(ListCertificatesByCAResponse { certificates: Some(listed(cx, found)), next_marker })
+}
+
+/// A page of a list by time, the newest first unless asked otherwise.
+pub(crate) fn by_creation(
+    marker: &Option<String>,
+    page_size: Option<i32>,
+    ascending_order: Option<bool>,
+) -> PageRequest<'_> {
+    let is_ascending = ascending_order == Some(true);
+    let direction = if is_ascending { Direction::Forward } else { Direction::Backward };
+    PageRequest { token: marker.as_deref(), limit: page_size, direction }
+}
+
+fn listed(cx: &Cx, found: Vec<Certificate>) -> Vec<ListedCertificate> {
     let listed = found.into_iter().map(|certificate| ListedCertificate {
         certificate_arn: Some(certificates::arn(cx, &certificate.id)),
         certificate_id: Some(certificate.id),
@@ -94,7 +121,17 @@ async fn list_certificates(
         certificate_mode: Some(certificate.mode),
         creation_date: Some(certificate.created),
     });
-    Ok(ListCertificatesResponse { certificates: Some(listed.collect()), next_marker })
+    listed.collect()
+}
+
+fn transfer_data(transfer: Transfer) -> TransferData {
+    TransferData {
+        transfer_message: transfer.message,
+        reject_reason: transfer.reject_reason,
+        transfer_date: Some(transfer.offered),
+        accept_date: transfer.accepted,
+        reject_date: transfer.rejected,
+    }
 }
 
 /// Sets the status. What is revoked, or on its way to another account, keeps it.
@@ -113,10 +150,7 @@ async fn try_update(cx: &Cx, request: &UpdateCertificateRequest) -> Result<(), S
         let message = format!("A certificate that is {} cannot be changed.", current.as_str());
         return Err(state_refused(&message, &before.document.id).into());
     }
-    let mut after = before.document.clone();
-    after.status = request.new_status;
-    after.modified = cx.now();
-    after.customer_version = after.customer_version.saturating_add(1);
+    let after = before.document.with_status(request.new_status, cx.now());
     let mut batch = Batch::new();
     certificates::replace(&mut batch, &before, &after);
     cx.commit(batch).await?;
@@ -132,10 +166,7 @@ async fn delete_certificate(cx: &Cx, request: DeleteCertificateRequest) -> Resul
 async fn try_delete(cx: &Cx, request: &DeleteCertificateRequest) -> Result<(), Setback> {
     let certificate = find(cx, &request.certificate_id).await?;
     let Certificate { id, status, .. } = &certificate.document;
-    if *status == CertificateStatus::Active {
-        let message = "Certificate must be deactivated (not ACTIVE) before deletion.";
-        return Err(state_refused(message, id).into());
-    }
+    check_deletable(*status, id)?;
     let target = Principal::certificate(id, &cx.tenant);
     if thing_principals::has_things(cx, &target).await? {
         let arn = target.as_str();
@@ -155,12 +186,29 @@ async fn try_delete(cx: &Cx, request: &DeleteCertificateRequest) -> Result<(), S
     Ok(())
 }
 
-async fn find(cx: &Cx, id: &str) -> Result<Stored<Certificate>, ApiError> {
+/// Refuses to delete what is in use or on its way to another account.
+fn check_deletable(status: CertificateStatus, id: &str) -> Result<(), ApiError> {
+    match status {
+        CertificateStatus::Active => {
+            let message = "Certificate must be deactivated (not ACTIVE) before deletion.";
+            Err(state_refused(message, id))
+        }
+        CertificateStatus::PendingTransfer => {
+            let message = "The transfer must be cancelled (not PENDING_TRANSFER) before deletion.";
+            Err(state_refused(message, id))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// The certificate with this id, or the refusal that it is not there.
+pub(crate) async fn find(cx: &Cx, id: &str) -> Result<Stored<Certificate>, ApiError> {
     let id = id.to_ascii_lowercase();
     let stored = certificates::find(cx, &id).await?;
     stored.ok_or_else(|| ApiError::not_found(format!("The certificate {id} does not exist.")))
 }
 
-fn state_refused(message: &str, id: &str) -> ApiError {
+/// The refusal of what a certificate's state does not allow.
+pub(crate) fn state_refused(message: &str, id: &str) -> ApiError {
     ApiError::new("CertificateStateException", format!("{message} Id: {id}"))
 }

@@ -9,6 +9,7 @@ mod context;
 mod documents;
 mod endpoint_name;
 mod follow;
+mod just_in_time;
 mod live;
 mod load;
 mod records;

@@ -6,6 +6,9 @@
 mod attributes;
 mod authorization;
 mod billing_groups;
+mod ca_certificates;
+mod certificate_providers;
+mod certificate_transfers;
 mod certificates;
 mod connectivity;
 mod devices;
@@ -17,6 +20,7 @@ mod policies;
 mod policy_attachments;
 mod policy_versions;
 mod principal;
+mod registration_codes;
 mod retry;
 mod store;
 mod tags;
@@ -30,6 +34,7 @@ use std::sync::Arc;
 
 use service::{Feature, Hooks};
 
+use crate::certificates::events::RegisteredEvents;
 use crate::events::topics::EventTopics;
 
 /// Everything the registry serves.
@@ -43,6 +48,10 @@ pub fn feature() -> Feature {
         certificates::endpoints(),
         certificates::create::endpoints(),
         certificates::register::endpoints(),
+        certificate_transfers::endpoints(),
+        certificate_providers::endpoints(),
+        registration_codes::endpoints(),
+        ca_certificates::endpoints(),
         policies::endpoints(),
         policy_versions::endpoints(),
         policy_attachments::endpoints(),
@@ -51,7 +60,9 @@ pub fn feature() -> Feature {
         endpoints::endpoints(),
         event_configurations::endpoints(),
     ];
-    let hooks = Hooks { reserved: vec![Arc::new(EventTopics)], ..Hooks::default() };
+    let reserved: Vec<Arc<dyn service::ReservedTopic>> =
+        vec![Arc::new(EventTopics), Arc::new(RegisteredEvents)];
+    let hooks = Hooks { reserved, ..Hooks::default() };
     let endpoints = endpoints.into_iter().flatten().collect();
     Feature { endpoints, hooks, ..Feature::default() }
 }

@@ -3,10 +3,14 @@
 //! An index entry holds the name it stands for; the document behind it is the truth.
 
 pub(crate) mod billing_groups;
+pub(crate) mod ca_certificates;
+pub(crate) mod certificate_providers;
+pub(crate) mod certificate_transfers;
 pub(crate) mod certificates;
 pub(crate) mod event_configurations;
 pub(crate) mod policies;
 pub(crate) mod policy_attachments;
+pub(crate) mod registration_codes;
 pub(crate) mod tags;
 pub(crate) mod thing_principals;
 pub(crate) mod thing_types;
@@ -14,7 +18,7 @@ pub(crate) mod things;
 
 use serde::de::DeserializeOwned;
 use service::{ApiError, Cx};
-use store::{Batch, Entry, Key, KeyRange, Sequence};
+use store::{Batch, Entry, Key, KeyRange, Sequence, Versioned};
 
 /// The format of the documents that this crate writes.
 const FORMAT: u32 = 1;
@@ -49,8 +53,12 @@ async fn load<T: DeserializeOwned>(cx: &Cx, key: Key) -> Result<Option<Stored<T>
     let Some(found) = cx.store().get(&key).await? else {
         return Ok(None);
     };
-    let document = service::decode(&found)?;
-    Ok(Some(Stored { document, key, version: found.version }))
+    read(key, &found).map(Some)
+}
+
+/// The document that was found at `key`.
+fn read<T: DeserializeOwned>(key: Key, found: &Versioned) -> Result<Stored<T>, ApiError> {
+    Ok(Stored { document: service::decode(found)?, key, version: found.version })
 }
 
 async fn exists(cx: &Cx, key: &Key) -> Result<bool, ApiError> {

@@ -1,4 +1,5 @@
-//! Tags of policies, thing types and billing groups: set, remove, list.
+//! Tags of policies, thing types, billing groups, CA certificates and certificate providers: set,
+//! remove, list.
 
 use std::collections::BTreeMap;
 
@@ -11,7 +12,9 @@ use store::Batch;
 use types::Arn;
 
 use crate::retry::{Setback, retry};
-use crate::store::{billing_groups, policies, tags, thing_types};
+use crate::store::{
+    billing_groups, ca_certificates, certificate_providers, policies, tags, thing_types,
+};
 
 /// What keys of clients may not begin with, in any case.
 const RESERVED_PREFIX: &str = "aws:";
@@ -87,6 +90,8 @@ struct Taggable {
 }
 
 enum TaggableKind {
+    CaCertificate,
+    CertificateProvider,
     Policy,
     ThingType,
     BillingGroup,
@@ -96,7 +101,9 @@ impl Taggable {
     fn parse(cx: &Cx, text: &str) -> Result<Self, ApiError> {
         let invalid = || ApiError::invalid(format!("Invalid resource ARN: {text}"));
         let arn = Arn::parse(text).map_err(|_| invalid())?;
-        let (kind, name) = arn.type_and_name().ok_or_else(invalid)?;
+        // The one kind whose name follows a colon.
+        let provider = || arn.resource.split_once(':');
+        let (kind, name) = arn.type_and_name().or_else(provider).ok_or_else(invalid)?;
         let is_of_tenant = arn.service == "iot"
             && arn.account == cx.tenant.account.as_str()
             && arn.region == cx.tenant.region.as_str();
@@ -104,6 +111,8 @@ impl Taggable {
             return Err(invalid());
         }
         let kind = match kind {
+            "cacert" => TaggableKind::CaCertificate,
+            "certificateprovider" => TaggableKind::CertificateProvider,
             "policy" => TaggableKind::Policy,
             "thingtype" => TaggableKind::ThingType,
             "billinggroup" => TaggableKind::BillingGroup,
@@ -117,6 +126,11 @@ impl Taggable {
 
     async fn check_exists(&self, cx: &Cx) -> Result<(), ApiError> {
         let exists = match self.kind {
+            TaggableKind::CaCertificate => ca_certificates::find(cx, &self.name).await?.is_some(),
+            TaggableKind::CertificateProvider => {
+                let found = certificate_providers::find(cx).await?;
+                found.is_some_and(|stored| stored.document.name == self.name)
+            }
             TaggableKind::Policy => policies::find(cx, &self.name).await?.is_some(),
             TaggableKind::ThingType => thing_types::find(cx, &self.name).await?.is_some(),
             TaggableKind::BillingGroup => billing_groups::find(cx, &self.name).await?.is_some(),
@@ -130,6 +144,8 @@ impl Taggable {
     /// Makes the batch fail if the resource goes away.
     fn require(&self, cx: &Cx, batch: &mut Batch) {
         match self.kind {
+            TaggableKind::CaCertificate => ca_certificates::require(cx, batch, &self.name),
+            TaggableKind::CertificateProvider => certificate_providers::require(cx, batch),
             TaggableKind::Policy => policies::require(cx, batch, &self.name),
             TaggableKind::ThingType => thing_types::require(cx, batch, &self.name),
             TaggableKind::BillingGroup => billing_groups::require(cx, batch, &self.name),

@@ -7,9 +7,8 @@ use aws_lc_rs::rsa::{KeyPair, KeySize};
 use aws_lc_rs::signature::KeyPair as _;
 use env::Env;
 use types::Timestamp;
-use x509_parser::prelude::{ParsedExtension, X509Certificate};
 
-use crate::certificate::{Certificate, parse, parse_pem_certificate};
+use crate::certificate::{Certificate, parse, parse_pem_certificate, stated_key_id};
 use crate::device_key::{DeviceKey, public_key_info};
 use crate::profile::{
     AUTHORITY_SUBJECT, BACKDATED, DEVICE_SUBJECT, NOT_AFTER, Role, Unsigned, encode_name,
@@ -216,12 +215,4 @@ fn read_private_key(pem: &str) -> Result<KeyPair, PkiError> {
     KeyPair::from_pkcs8(&der)
         .or_else(|_| KeyPair::from_der(&der))
         .map_err(|_| PkiError::MalformedPrivateKey)
-}
-
-/// The subjectKeyIdentifier of an authority's certificate, which is what its children point at.
-fn stated_key_id(x509: &X509Certificate<'_>) -> Option<Vec<u8>> {
-    x509.iter_extensions().find_map(|extension| match extension.parsed_extension() {
-        ParsedExtension::SubjectKeyIdentifier(id) => Some(id.0.to_vec()),
-        _ => None,
-    })
 }

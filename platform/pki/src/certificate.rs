@@ -2,7 +2,7 @@
 
 use aws_lc_rs::digest::{SHA256, digest};
 use types::Timestamp;
-use x509_parser::prelude::{FromDer, X509Certificate};
+use x509_parser::prelude::{FromDer, ParsedExtension, X509Certificate};
 use x509_parser::time::ASN1Time;
 
 use crate::public_key::{KeyKind, key_kind};
@@ -64,6 +64,28 @@ impl Certificate {
         })
     }
 
+    /// The subject's name byte by byte: what those that it signed have as their issuer's.
+    pub fn subject_name(&self) -> Vec<u8> {
+        parse(&self.der).map(|x509| x509.subject().as_raw().to_vec()).unwrap_or_default()
+    }
+
+    /// The issuer's name byte by byte.
+    pub fn issuer_name(&self) -> Vec<u8> {
+        parse(&self.der).map(|x509| x509.issuer().as_raw().to_vec()).unwrap_or_default()
+    }
+
+    /// Whether what the certificate says of its issuer's key is true of `authority`. It is if
+    /// either says nothing: only the signature proves anything.
+    pub fn names_key_of(&self, authority: &Self) -> bool {
+        let (Ok(own), Ok(signer)) = (parse(&self.der), parse(&authority.der)) else {
+            return false;
+        };
+        match (stated_authority_key_id(&own), stated_key_id(&signer)) {
+            (Some(named), Some(stated)) => named == stated,
+            _ => true,
+        }
+    }
+
     /// Whether `authority` is named as the issuer and its key made the signature. Neither dates
     /// nor what `authority` may do are asked.
     pub(crate) fn is_signed_by(&self, authority: &Self) -> bool {
@@ -105,6 +127,23 @@ pub(crate) fn serial_text(x509: &X509Certificate<'_>) -> String {
         whole => whole,
     };
     data_encoding::HEXLOWER.encode(bytes)
+}
+
+/// The subjectKeyIdentifier of an authority's certificate, which is what its children point at.
+pub(crate) fn stated_key_id(x509: &X509Certificate<'_>) -> Option<Vec<u8>> {
+    x509.iter_extensions().find_map(|extension| match extension.parsed_extension() {
+        ParsedExtension::SubjectKeyIdentifier(id) => Some(id.0.to_vec()),
+        _ => None,
+    })
+}
+
+fn stated_authority_key_id(x509: &X509Certificate<'_>) -> Option<Vec<u8>> {
+    x509.iter_extensions().find_map(|extension| match extension.parsed_extension() {
+        ParsedExtension::AuthorityKeyIdentifier(authority) => {
+            authority.key_identifier.as_ref().map(|id| id.0.to_vec())
+        }
+        _ => None,
+    })
 }
 
 fn timestamp(time: ASN1Time) -> Timestamp {

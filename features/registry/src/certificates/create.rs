@@ -32,6 +32,7 @@ async fn create_keys_and_certificate(
         pem: issued.certificate_pem,
         not_before: issued.not_before,
         not_after: issued.not_after,
+        ca_certificate_id: None,
     };
     let certificate = keep(cx, new, request.set_as_active).await?;
     Ok(CreateKeysAndCertificateResponse {
@@ -63,6 +64,7 @@ async fn create_certificate_from_csr(
         pem: issued.certificate_pem,
         not_before: issued.not_before,
         not_after: issued.not_after,
+        ca_certificate_id: None,
     };
     let certificate = keep(cx, new, request.set_as_active).await?;
     Ok(CreateCertificateFromCsrResponse {

@@ -5,18 +5,17 @@ use types::Tenant;
 
 use super::{Devices, endpoint_name, refusals};
 use crate::principal::Principal as Target;
-use crate::store::certificates::{self, Certificate, Registration};
+use crate::store::certificates::{self, Certificate, REGISTRATIONS_MAX, Registration};
 use crate::store::policies;
 
 /// The plain door's name.
 const PLAIN_DOOR: &str = "mqtt";
 /// What the user name begins with that asks for a policy.
 const POLICY_USER: &str = "policy/";
-/// Tenants that one certificate may be registered in; beyond that some are not found.
-const REGISTRATIONS_MAX: u32 = 1000;
 
 impl Devices {
-    /// The principal of an active certificate, in the tenant that the client asks for.
+    /// The principal of an active certificate, in the tenant that the client asks for. One that is
+    /// not registered there is, if a CA vouches for it, before its holder is refused.
     pub(super) async fn certificate(
         &self,
         knock: &Knock,
@@ -29,13 +28,22 @@ impl Devices {
         let registered =
             certificates::registrations(&registered).map_err(|error| refusals::failed(&error))?;
         let registered = registered.iter().filter_map(Registration::tenant).collect();
-        let tenant = choose_tenant(&id, knock.server_name.as_deref(), registered)?;
+        let tenant = match choose_tenant(&id, knock.server_name.as_deref(), registered) {
+            Ok(tenant) => tenant,
+            Err(refusal) if refusal.reason == refusals::UNKNOWN_CERTIFICATE => {
+                return Err(self.register_just_in_time(knock, der, refusal).await);
+            }
+            Err(refusal) => return Err(refusal),
+        };
         let found = self.records.get(&certificates::key(&tenant, &id)).await;
         let found = found.map_err(|error| refusals::store_failed(&error))?;
         let found = found.ok_or_else(|| refusals::unknown_certificate(&id))?;
         let certificate: Certificate =
             service::decode(&found).map_err(|error| refusals::failed(&error))?;
-        refusals::check_certificate(&certificate, self.app.env.clock.now())?;
+        if let Err(refusal) = refusals::check_certificate(&certificate, self.app.env.clock.now()) {
+            self.tell_if_pending(&tenant, &certificate, &refusal).await;
+            return Err(refusal);
+        }
         let arn = Target::certificate(&id, &tenant).as_str().to_owned();
         let kind = PrincipalKind::Certificate { arn };
         // The certificate itself is registered under its id: a connection need not hold it.

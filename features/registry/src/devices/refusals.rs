@@ -7,10 +7,31 @@ use types::{Tenant, Timestamp};
 
 use crate::store::certificates::Certificate;
 
+/// The word for a certificate that nobody registered where its holder wants to connect.
+pub(super) const UNKNOWN_CERTIFICATE: &str = "UNKNOWN_CERTIFICATE";
+/// The word for a certificate that waits to be activated for the first time.
+pub(super) const PENDING_ACTIVATION: &str = "CERTIFICATE_PENDING_ACTIVATION";
+/// The word for a client that has to say whose endpoint it means.
+const SNI_REQUIRED: &str = "SNI_REQUIRED";
+
 /// Refuses a certificate that is not valid now, whatever its status, and one that is not active.
 pub(super) fn check_certificate(certificate: &Certificate, now: Timestamp) -> Result<(), Refusal> {
     let Certificate { id, status, not_before, not_after, .. } = certificate;
-    if now < *not_before {
+    check_dates(id, *not_before, *not_after, now)?;
+    match status {
+        CertificateStatus::Active => Ok(()),
+        other => Err(not_active(id, *other)),
+    }
+}
+
+/// Refuses a certificate that is not valid now.
+pub(super) fn check_dates(
+    id: &str,
+    not_before: Timestamp,
+    not_after: Timestamp,
+    now: Timestamp,
+) -> Result<(), Refusal> {
+    if now < not_before {
         return Err(refusal(
             "CERTIFICATE_NOT_YET_VALID",
             format!(
@@ -21,7 +42,7 @@ pub(super) fn check_certificate(certificate: &Certificate, now: Timestamp) -> Re
             ),
         ));
     }
-    if now > *not_after {
+    if now > not_after {
         return Err(refusal(
             "CERTIFICATE_EXPIRED",
             format!(
@@ -31,13 +52,11 @@ pub(super) fn check_certificate(certificate: &Certificate, now: Timestamp) -> Re
             ),
         ));
     }
-    match status {
-        CertificateStatus::Active => Ok(()),
-        other => Err(not_active(id, *other)),
-    }
+    Ok(())
 }
 
-fn not_active(id: &str, status: CertificateStatus) -> Refusal {
+/// The certificate has a status that lets nobody in.
+pub(super) fn not_active(id: &str, status: CertificateStatus) -> Refusal {
     let activate = format!("aws iot update-certificate --certificate-id {id} --new-status ACTIVE");
     let (reason, what_to_do) = match status {
         CertificateStatus::Active | CertificateStatus::Inactive => {
@@ -47,7 +66,7 @@ fn not_active(id: &str, status: CertificateStatus) -> Refusal {
             ("CERTIFICATE_REGISTER_INACTIVE", format!("activate it: {activate}"))
         }
         CertificateStatus::PendingActivation => {
-            ("CERTIFICATE_PENDING_ACTIVATION", format!("activate it: {activate}"))
+            (PENDING_ACTIVATION, format!("activate it: {activate}"))
         }
         CertificateStatus::Revoked => (
             "CERTIFICATE_REVOKED",
@@ -69,7 +88,7 @@ fn not_active(id: &str, status: CertificateStatus) -> Refusal {
 /// The certificate is registered nowhere.
 pub(super) fn unknown_certificate(id: &str) -> Refusal {
     refusal(
-        "UNKNOWN_CERTIFICATE",
+        UNKNOWN_CERTIFICATE,
         format!(
             "certificate {id} is not registered; register it: aws iot \
              register-certificate-without-ca --status ACTIVE --certificate-pem file://FILE"
@@ -80,7 +99,7 @@ pub(super) fn unknown_certificate(id: &str) -> Refusal {
 /// The certificate is registered, but not in the tenant that the client asked for.
 pub(super) fn registered_elsewhere(id: &str, server_name: &str, registered: &[Tenant]) -> Refusal {
     refusal(
-        "UNKNOWN_CERTIFICATE",
+        UNKNOWN_CERTIFICATE,
         format!(
             "certificate {id} is not registered in the account and region of the endpoint \
              {server_name}; the client has to connect to {}",
@@ -92,11 +111,24 @@ pub(super) fn registered_elsewhere(id: &str, server_name: &str, registered: &[Te
 /// The certificate is registered in several tenants, and the client names none of them.
 pub(super) fn ambiguous(id: &str, registered: &[Tenant]) -> Refusal {
     refusal(
-        "SNI_REQUIRED",
+        SNI_REQUIRED,
         format!(
             "certificate {id} is registered in several accounts or regions; the client has to \
              name the one that it means in SNI: {}",
             endpoints(registered)
+        ),
+    )
+}
+
+/// The certificate is registered nowhere, several tenants have its CA, and the client names none
+/// of them.
+pub(super) fn ambiguous_authority(id: &str, tenants: &[Tenant]) -> Refusal {
+    refusal(
+        SNI_REQUIRED,
+        format!(
+            "certificate {id} is not registered, and its CA is in several accounts or regions; \
+             the client has to name the one that it means in SNI: {}",
+            endpoints(tenants)
         ),
     )
 }

@@ -1,12 +1,17 @@
-//! Certificates: documents by id, an index by creation, and a server-wide one of their tenants.
+//! Certificates: documents by id, indexes by creation and by CA, and a server-wide one of their
+//! tenants.
 
 use model::iot::{CertificateMode, CertificateStatus};
 use serde::{Deserialize, Serialize};
 use service::{ApiError, Cx, PageRequest, encode, kinds};
-use store::{Batch, Entry, Key};
+use store::{Batch, Direction, Entry, Key};
 use types::{AccountId, Tenant, TenantId, Timestamp};
 
 use super::{FORMAT, Stored, below, decode_entries, exists, load, load_many};
+
+/// Tenants that one certificate, or one subject of CAs, may be registered in; beyond that some
+/// are not found.
+pub(crate) const REGISTRATIONS_MAX: u32 = 1000;
 
 /// A device certificate.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -33,6 +38,37 @@ pub(crate) struct Certificate {
     pub(crate) not_before: Timestamp,
     /// The last moment of its validity.
     pub(crate) not_after: Timestamp,
+    /// The registered CA that signed it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) ca_certificate_id: Option<String>,
+    /// The account that it came from.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) previous_owner: Option<AccountId>,
+    /// Its last way to another account, or to this one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) transfer: Option<Transfer>,
+}
+
+/// A certificate's way from one account to another.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Transfer {
+    /// The account that may take it.
+    pub(crate) to: AccountId,
+    /// When it was offered.
+    pub(crate) offered: Timestamp,
+    /// What its owner said.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) message: Option<String>,
+    /// When it was taken.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) accepted: Option<Timestamp>,
+    /// When it was refused.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) rejected: Option<Timestamp>,
+    /// Why it was refused.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) reject_reason: Option<String>,
 }
 
 /// What a certificate is before it is registered.
@@ -46,6 +82,8 @@ pub(crate) struct NewCertificate {
     pub(crate) not_before: Timestamp,
     /// The last moment of its validity.
     pub(crate) not_after: Timestamp,
+    /// The registered CA that signed it.
+    pub(crate) ca_certificate_id: Option<String>,
 }
 
 /// In which tenant a certificate is registered: what a connection without SNI is resolved by.
@@ -79,11 +117,26 @@ impl Certificate {
             generation_id: cx.new_uuid().to_string(),
             not_before: new.not_before,
             not_after: new.not_after,
+            ca_certificate_id: new.ca_certificate_id,
+            previous_owner: None,
+            transfer: None,
         }
+    }
+
+    /// The same certificate with another status, as of `now`.
+    pub(crate) fn with_status(&self, status: CertificateStatus, now: Timestamp) -> Self {
+        let customer_version = self.customer_version.saturating_add(1);
+        Self { status, modified: now, customer_version, ..self.clone() }
     }
 }
 
 impl Registration {
+    /// That something is registered in `tenant`.
+    pub(crate) fn of(tenant: &Tenant) -> Self {
+        let region = tenant.region.to_string();
+        Self { v: FORMAT, tenant: tenant.id.0, account: tenant.account, region }
+    }
+
     /// The tenant; nothing if the record names none that could be.
     pub(crate) fn tenant(&self) -> Option<Tenant> {
         let region = self.region.parse().ok()?;
@@ -132,12 +185,10 @@ pub(crate) fn create(cx: &Cx, batch: &mut Batch, certificate: &Certificate) {
     batch.require_absent(place.clone());
     batch.put(place, encode(certificate));
     batch.put(by_time(cx, certificate), encode(&certificate.id));
-    let registration = Registration {
-        v: FORMAT,
-        tenant: cx.tenant.id.0,
-        account: cx.tenant.account,
-        region: cx.tenant.region.to_string(),
-    };
+    if let Some(key) = by_ca(cx, certificate) {
+        batch.put(key, encode(&certificate.id));
+    }
+    let registration = Registration::of(&cx.tenant);
     batch.put(registration_key(&cx.tenant, &certificate.id), encode(&registration));
 }
 
@@ -154,6 +205,9 @@ pub(crate) fn delete(cx: &Cx, batch: &mut Batch, certificate: &Stored<Certificat
     super::thing_principals::forget(cx, batch, &arn(cx, id));
     batch.delete(certificate.key.clone());
     batch.delete(by_time(cx, &certificate.document));
+    if let Some(key) = by_ca(cx, &certificate.document) {
+        batch.delete(key);
+    }
     batch.delete(registration_key(&cx.tenant, id));
 }
 
@@ -162,15 +216,51 @@ pub(crate) async fn page(
     cx: &Cx,
     page: PageRequest<'_>,
 ) -> Result<(Vec<Certificate>, Option<String>), ApiError> {
-    let listing = cx.page(below(&cx.key(kinds::CERTIFICATE_BY_TIME)), page).await?;
+    page_below(cx, &cx.key(kinds::CERTIFICATE_BY_TIME), page).await
+}
+
+/// One page of the certificates that the CA with this id signed, by creation, and the token of
+/// the next.
+pub(crate) async fn page_of_ca(
+    cx: &Cx,
+    ca_certificate_id: &str,
+    page: PageRequest<'_>,
+) -> Result<(Vec<Certificate>, Option<String>), ApiError> {
+    page_below(cx, &cx.key(kinds::CERTIFICATE_BY_CA).text(ca_certificate_id), page).await
+}
+
+/// One page of the certificates whose ids lie below `parent`, and the token of the next.
+pub(super) async fn page_below(
+    cx: &Cx,
+    parent: &Key,
+    page: PageRequest<'_>,
+) -> Result<(Vec<Certificate>, Option<String>), ApiError> {
+    let listing = cx.page(below(parent), page).await?;
     let ids: Vec<String> = decode_entries(&listing.entries)?;
     let keys: Vec<Key> = ids.iter().map(|id| key(&cx.tenant, id)).collect();
     Ok((load_many(cx, &keys).await?, listing.next))
 }
 
+/// In which tenants the certificate with this id is registered.
+pub(crate) async fn tenants(cx: &Cx, id: &str) -> Result<Vec<Tenant>, ApiError> {
+    let range = below(&registrations_key(id));
+    let page = cx.store().scan(range, None, REGISTRATIONS_MAX, Direction::Forward).await?;
+    Ok(registrations(&page.entries)?.iter().filter_map(Registration::tenant).collect())
+}
+
+/// The part of an index's key that sorts by time.
+pub(super) fn time_number(time: Timestamp) -> u64 {
+    u64::try_from(time.millis()).unwrap_or(0)
+}
+
 fn by_time(cx: &Cx, certificate: &Certificate) -> Key {
-    let millis = u64::try_from(certificate.created.millis()).unwrap_or(0);
-    cx.key(kinds::CERTIFICATE_BY_TIME).number(millis).text(&certificate.id)
+    let time = time_number(certificate.created);
+    cx.key(kinds::CERTIFICATE_BY_TIME).number(time).text(&certificate.id)
+}
+
+fn by_ca(cx: &Cx, certificate: &Certificate) -> Option<Key> {
+    let of_ca = cx.key(kinds::CERTIFICATE_BY_CA).text(certificate.ca_certificate_id.as_deref()?);
+    Some(of_ca.number(time_number(certificate.created)).text(&certificate.id))
 }
 
 /// Below which it is said in which tenants the certificate with this id is registered: what a

@@ -38,6 +38,11 @@ pub(crate) fn require_none_of_policy(cx: &Cx, batch: &mut Batch, policy: &str) {
     batch.require_empty(below(&by_policy(cx, policy)));
 }
 
+/// Makes the batch fail if `target` has a policy.
+pub(crate) fn require_none_of_target(cx: &Cx, batch: &mut Batch, target: &Principal) {
+    batch.require_absent(key(&cx.tenant, target.as_str()));
+}
+
 /// Attaches `policy` to `target`, whose policies are as they were read.
 pub(crate) fn attach(
     cx: &Cx,

@@ -5,11 +5,16 @@
 mod attachments;
 mod authorization;
 mod billing_groups;
+mod ca_certificates;
+mod certificate_providers;
+mod certificate_transfers;
 mod certificates;
+mod certificates_of_cas;
 mod connectivity;
 mod devices;
 mod endpoints;
 mod events;
+mod openssl;
 mod policies;
 mod races;
 mod tags;

@@ -92,3 +92,21 @@ fn a_signature_is_checked_against_the_authority_that_made_it() {
         assert!(Authority::check_signed_by(&own, &own), "{kind}");
     }
 }
+
+#[test]
+fn a_certificate_tells_the_name_and_the_key_of_its_issuer() {
+    let env = env();
+    let (one, other) = (Authority::create(&env).unwrap(), Authority::create(&env).unwrap());
+    let read = |pem: &str| parse_pem_certificate(pem).unwrap();
+    let device = read(&one.issue_with_new_key(&env).unwrap().certificate_pem);
+    let (one, other) = (read(one.certificate_pem()), read(other.certificate_pem()));
+    assert_eq!(device.issuer_name(), one.subject_name());
+    assert_eq!(other.issuer_name(), one.subject_name());
+    assert_ne!(device.subject_name(), one.subject_name());
+    assert!(device.names_key_of(&one));
+    assert!(!device.names_key_of(&other));
+    // One that says nothing of keys may have any.
+    let (device, ca) = version_1();
+    assert!(read(&device).names_key_of(&read(&ca)));
+    assert!(read(&device).names_key_of(&one));
+}

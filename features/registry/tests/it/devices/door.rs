@@ -1,6 +1,8 @@
 //! Who is let in.
 
-use model::iot::op::{CreatePolicy, UpdateCertificate};
+use model::iot::op::{
+    CancelCertificateTransfer, CreatePolicy, TransferCertificate, UpdateCertificate,
+};
 use serde_json::json;
 use service::{PolicySource as _, PrincipalKind, Refusal};
 use types::Tenant;
@@ -52,6 +54,14 @@ async fn each_status_but_active_has_its_own_refusal() {
          {id} --new-status ACTIVE"
     );
     assert_eq!(detail, expect);
+
+    let transfer = json!({"certificateId": id, "targetAwsAccount": "111122223333"});
+    house.server.call::<TransferCertificate>(transfer).await.unwrap();
+    let (reason, detail) = refused(house.authenticate(&pump.knock(None)).await);
+    assert_eq!(reason, "CERTIFICATE_PENDING_TRANSFER");
+    assert!(detail.contains("accept-certificate-transfer"), "{detail}");
+    let cancel = json!({"certificateId": id});
+    house.server.call::<CancelCertificateTransfer>(cancel).await.unwrap();
 
     let revoke = json!({"certificateId": id, "newStatus": "REVOKED"});
     house.server.call::<UpdateCertificate>(revoke).await.unwrap();
