@@ -51,7 +51,7 @@ const IOT_NAMES: [(&str, &str); 27] = [
 ];
 
 /// Members that are ARNs themselves.
-const ARNS: [&str; 4] = ["resourceArn", "principal", "target", "arn"];
+const ARNS: [&str; 6] = ["resourceArn", "principal", "target", "arn", "thingArn", "thingGroupArn"];
 
 /// Creations that policies name by the certificate or key they make, which has no ARN yet.
 const WITHOUT_RESOURCE: [&str; 5] = [
@@ -108,6 +108,8 @@ mod tests {
             format!("{prefix}policy/p")
         );
         assert_eq!(arn("TagResource", json!({"resourceArn": "arn:aws:y"})), "arn:aws:y");
+        let both = json!({"thingGroupArn": "arn:aws:g", "thingArn": "arn:aws:t"});
+        assert_eq!(arn("AddThingToThingGroup", both), "arn:aws:t");
         assert_eq!(arn("ListThings", json!({"thingTypeName": "t"})), "*");
         assert_eq!(arn("GetConnection", json!({"clientId": "a"})), format!("{prefix}client/a"));
         let message = json!({"clientId": "a", "topic": "t"});

@@ -26,6 +26,14 @@ limits! {
     policy_chars_max: usize = 2048, relaxed 64 * KIB;
     policy_versions_max: usize = 5, relaxed 100;
     policies_per_target_max: usize = 10, relaxed 100;
+    policies_per_thing_group_max: usize = 2, relaxed 100;
+    /// Groups from a root to the lowest below it, both counted.
+    thing_group_depth_max: usize = 7, relaxed 16, within 1..=16;
+    /// Direct children of one thing group.
+    thing_group_children_max: usize = 100, relaxed 100_000;
+    thing_groups_per_thing_max: usize = 10, relaxed 50;
+    /// Of one account in one region.
+    dynamic_thing_groups_max: usize = 100, relaxed 10_000;
     tags_max: usize = 50, relaxed 1000;
     http_body_bytes_max: usize = 2 * MIB, relaxed MQTT_PACKET_BYTES;
     /// Of all requests together.

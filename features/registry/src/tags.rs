@@ -1,4 +1,4 @@
-//! Tags of policies and thing types: set, remove, list.
+//! Tags of policies, thing types and thing groups: set, remove, list.
 
 use std::collections::BTreeMap;
 
@@ -11,7 +11,7 @@ use store::Batch;
 use types::Arn;
 
 use crate::retry::{Setback, retry};
-use crate::store::{policies, tags, thing_types};
+use crate::store::{policies, tags, thing_groups, thing_types};
 
 /// What keys of clients may not begin with, in any case.
 const RESERVED_PREFIX: &str = "aws:";
@@ -89,6 +89,7 @@ struct Taggable {
 enum TaggableKind {
     Policy,
     ThingType,
+    ThingGroup,
 }
 
 impl Taggable {
@@ -105,6 +106,7 @@ impl Taggable {
         let kind = match kind {
             "policy" => TaggableKind::Policy,
             "thingtype" => TaggableKind::ThingType,
+            "thinggroup" => TaggableKind::ThingGroup,
             _ => {
                 let message = format!("Tagging is not supported for resources of type {kind}.");
                 return Err(ApiError::invalid(message));
@@ -117,6 +119,7 @@ impl Taggable {
         let exists = match self.kind {
             TaggableKind::Policy => policies::find(cx, &self.name).await?.is_some(),
             TaggableKind::ThingType => thing_types::find(cx, &self.name).await?.is_some(),
+            TaggableKind::ThingGroup => thing_groups::find(cx, &self.name).await?.is_some(),
         };
         if exists {
             return Ok(());
@@ -129,6 +132,7 @@ impl Taggable {
         match self.kind {
             TaggableKind::Policy => policies::require(cx, batch, &self.name),
             TaggableKind::ThingType => thing_types::require(cx, batch, &self.name),
+            TaggableKind::ThingGroup => thing_groups::require(cx, batch, &self.name),
         }
     }
 }

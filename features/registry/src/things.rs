@@ -10,6 +10,7 @@ use store::{Batch, CommitError, Condition};
 
 use crate::attributes::{self, Attributes, AttributesRefused};
 use crate::retry::{Setback, retry};
+use crate::store::thing_group_memberships;
 use crate::store::things::{self, AttributeFilter, Filter, Thing};
 use crate::thing_types;
 
@@ -117,7 +118,8 @@ async fn try_update(cx: &Cx, request: &UpdateThingRequest) -> Result<(), Setback
     Ok(())
 }
 
-/// Deletes a thing that has no principals. Deleting an unknown thing succeeds, as in AWS.
+/// Deletes a thing that has no principals, and takes it out of its groups. Deleting an unknown
+/// thing succeeds, as in AWS.
 async fn delete_thing(
     cx: &Cx,
     request: DeleteThingRequest,
@@ -131,8 +133,10 @@ async fn try_delete(cx: &Cx, request: &DeleteThingRequest) -> Result<(), Setback
         return Ok(());
     };
     check_version(&thing.document, request.expected_version)?;
+    let groups = thing_group_memberships::find(cx, &request.thing_name).await?;
     let mut batch = Batch::new();
     things::delete(cx, &mut batch, &thing);
+    thing_group_memberships::replace(cx, &mut batch, &request.thing_name, groups.as_ref(), &[]);
     match cx.commit(batch).await {
         Ok(_) => Ok(()),
         Err(CommitError::Conflict(Condition::Empty(_))) => {

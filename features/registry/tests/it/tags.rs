@@ -1,14 +1,18 @@
-//! Tags of policies and thing types.
+//! Tags of policies, thing types and thing groups.
 
 use std::collections::BTreeMap;
 
 use model::iot::op::{
-    CreatePolicy, CreateThingType, DeletePolicy, ListTagsForResource, TagResource, UntagResource,
+    CreateDynamicThingGroup, CreatePolicy, CreateThingGroup, CreateThingType, DeletePolicy,
+    DeleteThingGroup, ListTagsForResource, TagResource, UntagResource,
 };
 use serde_json::{Value, json};
 use testing::Server;
 
-use crate::{DOCUMENT, code, create_certificate, create_policy, create_thing, server};
+use crate::{
+    DOCUMENT, code, create_certificate, create_group, create_policy, create_thing, group_arn,
+    server,
+};
 
 const POLICY: &str = "arn:aws:iot:us-east-1:000000000000:policy/p";
 
@@ -35,7 +39,12 @@ async fn tags_are_given_at_creation_changed_and_removed() {
     server.call::<CreatePolicy>(request).await.unwrap();
     let request = json!({"thingTypeName": "bulb", "tags": given});
     let created = server.call::<CreateThingType>(request).await.unwrap();
-    for arn in [POLICY, created["thingTypeArn"].as_str().unwrap()] {
+    let request = json!({"thingGroupName": "house", "tags": given});
+    server.call::<CreateThingGroup>(request).await.unwrap();
+    let request = json!({"thingGroupName": "warm", "queryString": "a:b", "tags": given});
+    server.call::<CreateDynamicThingGroup>(request).await.unwrap();
+    let (house, warm) = (group_arn("house"), group_arn("warm"));
+    for arn in [POLICY, created["thingTypeArn"].as_str().unwrap(), &house, &warm] {
         assert_eq!(tags(&server, arn).await, expected(&[("a", "1")]));
         let more = json!([{"Key": "a", "Value": "2"}, {"Key": "b"}]);
         let request = json!({"resourceArn": arn, "tags": more});
@@ -58,6 +67,12 @@ async fn tags_go_with_their_resource() {
     assert_eq!(code(listed), "ResourceNotFoundException");
     create_policy(&server, "p").await;
     assert_eq!(tags(&server, POLICY).await, expected(&[]));
+
+    let request = json!({"thingGroupName": "house", "tags": [{"Key": "a"}]});
+    server.call::<CreateThingGroup>(request).await.unwrap();
+    server.call::<DeleteThingGroup>(json!({"thingGroupName": "house"})).await.unwrap();
+    create_group(&server, "house", "").await;
+    assert_eq!(tags(&server, &group_arn("house")).await, expected(&[]));
 }
 
 #[tokio::test]
@@ -71,6 +86,7 @@ async fn what_carries_no_tags_is_refused() {
         ("hello", "InvalidRequestException"),
         ("arn:aws:iot:eu-west-1:000000000000:policy/p", "InvalidRequestException"),
         (POLICY, "ResourceNotFoundException"),
+        (&group_arn("none"), "ResourceNotFoundException"),
     ] {
         let request = json!({"resourceArn": arn, "tags": [{"Key": "a"}], "tagKeys": ["a"]});
         assert_eq!(code(server.call::<TagResource>(request.clone()).await), code_expected);
