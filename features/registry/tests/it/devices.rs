@@ -2,6 +2,7 @@
 
 mod door;
 mod follow;
+mod groups;
 mod rights;
 
 use std::net::SocketAddr;
