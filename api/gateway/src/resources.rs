@@ -134,6 +134,8 @@ mod tests {
         assert_eq!(arn(add, by_arn), "arn:aws:t");
         let by_name = json!({"billingGroupName": "g", "thingArn": "arn:aws:t"});
         assert_eq!(arn(add, by_name), format!("{prefix}billinggroup/g"));
+        let both = json!({"thingGroupArn": "arn:aws:g", "thingArn": "arn:aws:t"});
+        assert_eq!(arn("AddThingToThingGroup", both), "arn:aws:t");
         assert_eq!(arn("ListThings", json!({"thingTypeName": "t"})), "*");
         assert_eq!(arn("GetConnection", json!({"clientId": "a"})), format!("{prefix}client/a"));
         let message = json!({"clientId": "a", "topic": "t"});

@@ -94,3 +94,18 @@ pub const SHARED_GROUP: Kind = Kind(85);
 
 /// Tags, by resource ARN.
 pub const TAGS: Kind = Kind(64);
+
+/// Thing groups, static and dynamic, by name.
+pub const THING_GROUP: Kind = Kind(96);
+/// Direct children of a thing group, by (parent, name); the parent of a root is empty.
+pub const THING_GROUP_CHILD: Kind = Kind(97);
+/// All that is below a thing group, by (ancestor, name).
+pub const THING_GROUP_DESCENDANT: Kind = Kind(98);
+/// How many direct children a thing group has, by name.
+pub const THING_GROUP_CHILD_COUNT: Kind = Kind(99);
+/// How many dynamic thing groups there are.
+pub const DYNAMIC_THING_GROUP_COUNT: Kind = Kind(100);
+/// The groups that a thing is in, all in one record, by thing.
+pub const THING_GROUP_MEMBERSHIP: Kind = Kind(101);
+/// Things of a group, by (root, …, group, an empty name, thing).
+pub const THING_GROUP_MEMBER: Kind = Kind(102);

@@ -33,6 +33,14 @@ limits! {
     policies_per_target_max: usize = 10, relaxed 100;
     /// Of each action that TestAuthorization is asked about.
     tested_resources_max: usize = 100, relaxed 10_000;
+    policies_per_thing_group_max: usize = 2, relaxed 100;
+    /// Groups from a root to the lowest below it, both counted.
+    thing_group_depth_max: usize = 7, relaxed 16, within 1..=16;
+    /// Direct children of one thing group.
+    thing_group_children_max: usize = 100, relaxed 100_000;
+    thing_groups_per_thing_max: usize = 10, relaxed 50;
+    /// Of one account in one region.
+    dynamic_thing_groups_max: usize = 100, relaxed 10_000;
     tags_max: usize = 50, relaxed 1000;
     /// Of one account in one region.
     ca_certificates_per_subject_max: usize = 10, relaxed 100;

@@ -1,4 +1,4 @@
-//! Attributes of things: how an update changes them, and how many there may be.
+//! Attributes of things and thing groups: how an update changes them, and how many there may be.
 
 use std::collections::BTreeMap;
 
@@ -22,8 +22,8 @@ pub(crate) enum AttributesRefused {
         /// What there would be.
         found: usize,
     },
-    /// More than any thing may have.
-    #[error("A thing can have at most {max} attributes, not {found}.")]
+    /// More than anything may have.
+    #[error("There can be at most {max} attributes, not {found}.")]
     Count {
         /// The bound.
         max: usize,
@@ -31,7 +31,7 @@ pub(crate) enum AttributesRefused {
         found: usize,
     },
     /// Too long together.
-    #[error("The attributes of a thing can have at most {max} bytes in all, not {found}.")]
+    #[error("Attributes can have at most {max} bytes in all, not {found}.")]
     Size {
         /// The bound.
         max: usize,
@@ -54,7 +54,7 @@ pub(crate) fn updated(current: &Attributes, payload: &AttributePayload) -> Attri
     result
 }
 
-/// Whether a thing may have `attributes`.
+/// Whether there may be such `attributes`. A group has as many as a thing with a type.
 pub(crate) fn check(
     attributes: &Attributes,
     has_type: bool,

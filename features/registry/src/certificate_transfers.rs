@@ -79,7 +79,7 @@ async fn try_transfer(
     let mut batch = Batch::new();
     certificates::replace(&mut batch, &before, &after);
     thing_principals::require_none_of_principal(cx, &mut batch, principal.as_str());
-    policy_attachments::require_none_of_target(cx, &mut batch, &principal);
+    policy_attachments::require_none_of_target(cx, &mut batch, principal.as_str());
     certificate_transfers::begin(cx, &mut batch, id, &transfer);
     cx.commit(batch).await?;
     Ok(after.id)
@@ -93,7 +93,7 @@ async fn refuse_conflict(
     to: AccountId,
 ) -> Result<(), ApiError> {
     let conflict = |message: String| ApiError::new("TransferConflictException", message);
-    let has_policies = policy_attachments::find(cx, principal).await?.is_some();
+    let has_policies = policy_attachments::find(cx, principal.as_str()).await?.is_some();
     if has_policies || thing_principals::has_things(cx, principal).await? {
         let what = if has_policies { "Policies" } else { "Things" };
         let arn = principal.as_str();
@@ -132,10 +132,10 @@ async fn try_accept(cx: &Cx, id: &str, status: CertificateStatus) -> Result<(), 
         let message = format!("The account that offers the certificate {id} uses it for things.");
         return Err(ApiError::invalid(message).into());
     }
-    let policies = policy_attachments::find(&owner, &principal).await?;
+    let policies = policy_attachments::find(&owner, principal.as_str()).await?;
     let mut batch = Batch::new();
     certificate_transfers::end(&owner, &mut batch, id, &transfer);
-    policy_attachments::detach_all(&owner, &mut batch, &principal, policies.as_ref());
+    policy_attachments::detach_all(&owner, &mut batch, principal.as_str(), policies.as_ref());
     certificates::delete(&owner, &mut batch, &certificate);
     let taken = taken(cx, &owner, certificate.document, transfer, status);
     certificates::create(cx, &mut batch, &taken);

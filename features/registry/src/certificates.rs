@@ -173,7 +173,7 @@ async fn try_delete(cx: &Cx, request: &DeleteCertificateRequest) -> Result<(), S
         let message = format!("Things must be detached before deletion (arn: {arn})");
         return Err(ApiError::delete_conflict(message).into());
     }
-    let policies = policy_attachments::find(cx, &target).await?;
+    let policies = policy_attachments::find(cx, target.as_str()).await?;
     if policies.is_some() && request.force_delete != Some(true) {
         let arn = target.as_str();
         let message = format!("Certificate policies must be detached before deletion (arn: {arn})");
@@ -181,7 +181,7 @@ async fn try_delete(cx: &Cx, request: &DeleteCertificateRequest) -> Result<(), S
     }
     let mut batch = Batch::new();
     certificates::delete(cx, &mut batch, &certificate);
-    policy_attachments::detach_all(cx, &mut batch, &target, policies.as_ref());
+    policy_attachments::detach_all(cx, &mut batch, target.as_str(), policies.as_ref());
     cx.commit(batch).await?;
     Ok(())
 }

@@ -1,4 +1,5 @@
-//! The registry: things, thing types, certificates, policies, and what is attached to what.
+//! The registry: things, thing types, thing groups, certificates, policies, and what is attached to
+//! what.
 //!
 //! One crate, because each one's delete asks the others. Every change is one commit whose
 //! conditions decide races: an attachment holds its parents, a delete asks that nothing is attached.
@@ -24,6 +25,8 @@ mod registration_codes;
 mod retry;
 mod store;
 mod tags;
+mod thing_group_memberships;
+mod thing_groups;
 mod thing_principals;
 mod thing_types;
 mod things;
@@ -44,6 +47,9 @@ pub fn feature() -> Feature {
         connectivity::endpoints(),
         thing_types::endpoints(),
         billing_groups::endpoints(),
+        thing_groups::endpoints(),
+        thing_groups::dynamic::endpoints(),
+        thing_group_memberships::endpoints(),
         thing_principals::endpoints(),
         certificates::endpoints(),
         certificates::create::endpoints(),

@@ -1,5 +1,7 @@
 //! Policies and their targets: attach, detach, list from either side.
 
+use std::collections::BTreeSet;
+
 use model::iot::{
     AttachPolicyRequest, AttachPrincipalPolicyRequest, DetachPolicyRequest,
     DetachPrincipalPolicyRequest, ListAttachedPoliciesRequest, ListAttachedPoliciesResponse,
@@ -7,14 +9,15 @@ use model::iot::{
     ListPrincipalPoliciesResponse, ListTargetsForPolicyRequest, ListTargetsForPolicyResponse,
     Policy as ListedPolicy,
 };
-use service::{ApiError, Cx, PageRequest, operations};
+use service::{ApiError, Cx, Limits, PageRequest, operations};
 use store::{Batch, Direction};
 
 use crate::certificates::check_registered;
 use crate::policies::{direction, find, listed};
-use crate::principal::Principal;
+use crate::principal::{Principal, Target, unknown};
 use crate::retry::{Setback, retry};
-use crate::store::{certificates, policies, policy_attachments};
+use crate::store::thing_groups::{self, ThingGroup};
+use crate::store::{Stored, certificates, policies, policy_attachments};
 
 operations! { iot:
     AttachPolicy => attach_policy,
@@ -44,8 +47,8 @@ async fn attach_principal_policy(
 /// does not exist is an invalid one: Terraform relies on both. A policy that exists but is not
 /// attached is not found.
 async fn detach_policy(cx: &Cx, request: DetachPolicyRequest) -> Result<(), ApiError> {
-    let target = Principal::parse(&request.target, &cx.tenant)?;
-    check_registered(cx, &target).await.map_err(|error| {
+    let target = Target::parse(&request.target, &cx.tenant)?;
+    check_exists(cx, &target).await.map_err(|error| {
         if error.code == "ResourceNotFoundException" {
             return ApiError::invalid(format!("Invalid Target: {}", error.message));
         }
@@ -68,12 +71,16 @@ async fn detach_principal_policy(
     detach(cx, &request.policy_name, &request.principal).await.map(drop)
 }
 
+/// Lists the policies of a target; those that a thing group has from the groups above it too, if
+/// `recursive` is true.
 async fn list_attached_policies(
     cx: &Cx,
     request: ListAttachedPoliciesRequest,
 ) -> Result<ListAttachedPoliciesResponse, ApiError> {
     let page = PageRequest::forward(&request.marker, request.page_size);
-    let (policies, next_marker) = policies_of(cx, &request.target, page).await?;
+    let is_recursive = request.recursive == Some(true);
+    let found = policies_of(cx, &request.target, is_recursive, page).await?;
+    let (policies, next_marker) = found;
     Ok(ListAttachedPoliciesResponse { policies: Some(policies), next_marker })
 }
 
@@ -87,7 +94,7 @@ async fn list_principal_policies(
         limit: request.page_size,
         direction: direction(request.ascending_order),
     };
-    let (policies, next_marker) = policies_of(cx, &request.principal, page).await?;
+    let (policies, next_marker) = policies_of(cx, &request.principal, false, page).await?;
     Ok(ListPrincipalPoliciesResponse { policies: Some(policies), next_marker })
 }
 
@@ -119,19 +126,20 @@ async fn list_policy_principals(
 }
 
 async fn attach(cx: &Cx, policy: &str, target: &str) -> Result<(), ApiError> {
-    let target = Principal::parse(target, &cx.tenant)?;
+    let target = Target::parse(target, &cx.tenant)?;
     retry(|| try_attach(cx, policy, &target)).await
 }
 
-async fn try_attach(cx: &Cx, policy: &str, target: &Principal) -> Result<(), Setback> {
+async fn try_attach(cx: &Cx, policy: &str, target: &Target) -> Result<(), Setback> {
     find(cx, policy).await?;
-    check_registered(cx, target).await?;
-    let before = policy_attachments::find(cx, target).await?;
+    let mut batch = Batch::new();
+    hold(cx, &mut batch, target).await?;
+    let before = policy_attachments::find(cx, target.as_str()).await?;
     let names = policy_attachments::names(before.as_ref());
     if names.iter().any(|name| name == policy) {
         return Ok(());
     }
-    let max = cx.app.limits.policies_per_target_max;
+    let max = policies_max(target, &cx.app.limits);
     if names.len() >= max {
         return Err(ApiError::limit_exceeded(format!(
             "The target {} already has the maximum number of policies ({max})",
@@ -139,31 +147,67 @@ async fn try_attach(cx: &Cx, policy: &str, target: &Principal) -> Result<(), Set
         ))
         .into());
     }
-    let mut batch = Batch::new();
     policies::require(cx, &mut batch, policy);
-    if let Principal::Certificate { id, .. } = target {
-        certificates::require(cx, &mut batch, id);
-    }
-    policy_attachments::attach(cx, &mut batch, target, before.as_ref(), policy);
+    policy_attachments::attach(cx, &mut batch, target.as_str(), before.as_ref(), policy);
     cx.commit(batch).await?;
     Ok(())
 }
 
+/// Makes the batch, which attaches a policy, fail if the target goes away. A dynamic thing group
+/// carries no policies.
+async fn hold(cx: &Cx, batch: &mut Batch, target: &Target) -> Result<(), ApiError> {
+    match target {
+        Target::Principal(principal) => {
+            check_registered(cx, principal).await?;
+            if let Principal::Certificate { id, .. } = principal {
+                certificates::require(cx, batch, id);
+            }
+        }
+        Target::ThingGroup { name, arn } => {
+            let group = find_group(cx, name, arn).await?;
+            if group.document.is_dynamic() {
+                let message = format!("Policies cannot be attached to the dynamic group {name}.");
+                return Err(ApiError::invalid(message));
+            }
+            group.require_unchanged(batch);
+        }
+    }
+    Ok(())
+}
+
+fn policies_max(target: &Target, limits: &Limits) -> usize {
+    match target {
+        Target::Principal(_) => limits.policies_per_target_max,
+        Target::ThingGroup { .. } => limits.policies_per_thing_group_max,
+    }
+}
+
+async fn check_exists(cx: &Cx, target: &Target) -> Result<(), ApiError> {
+    match target {
+        Target::Principal(principal) => check_registered(cx, principal).await,
+        Target::ThingGroup { name, arn } => find_group(cx, name, arn).await.map(drop),
+    }
+}
+
+async fn find_group(cx: &Cx, name: &str, arn: &str) -> Result<Stored<ThingGroup>, ApiError> {
+    thing_groups::find(cx, name).await?.ok_or_else(|| unknown(arn))
+}
+
 /// Whether the policy was attached before.
 async fn detach(cx: &Cx, policy: &str, target: &str) -> Result<bool, ApiError> {
-    let target = Principal::parse(target, &cx.tenant)?;
+    let target = Target::parse(target, &cx.tenant)?;
     retry(|| try_detach(cx, policy, &target)).await
 }
 
-async fn try_detach(cx: &Cx, policy: &str, target: &Principal) -> Result<bool, Setback> {
-    let before = policy_attachments::find(cx, target).await?;
+async fn try_detach(cx: &Cx, policy: &str, target: &Target) -> Result<bool, Setback> {
+    let before = policy_attachments::find(cx, target.as_str()).await?;
     let attached = policy_attachments::names(before.as_ref()).iter().any(|name| name == policy);
     let Some(before) = before.filter(|_| attached) else {
-        check_registered(cx, target).await?;
+        check_exists(cx, target).await?;
         return Ok(false);
     };
     let mut batch = Batch::new();
-    policy_attachments::detach(cx, &mut batch, target, &before, policy);
+    policy_attachments::detach(cx, &mut batch, target.as_str(), &before, policy);
     cx.commit(batch).await?;
     Ok(true)
 }
@@ -171,14 +215,33 @@ async fn try_detach(cx: &Cx, policy: &str, target: &Principal) -> Result<bool, S
 async fn policies_of(
     cx: &Cx,
     target: &str,
+    is_recursive: bool,
     page: PageRequest<'_>,
 ) -> Result<(Vec<ListedPolicy>, Option<String>), ApiError> {
-    let target = Principal::parse(target, &cx.tenant)?;
-    check_registered(cx, &target).await?;
-    let stored = policy_attachments::find(cx, &target).await?;
-    let names = policy_attachments::names(stored.as_ref());
-    let (names, next) = page_of_names(cx, target.as_str(), names, page)?;
+    let target = Target::parse(target, &cx.tenant)?;
+    let ancestors = ancestors(cx, &target).await?;
+    let mut names = BTreeSet::new();
+    for target in ancestors.iter().filter(|_| is_recursive).chain([&target]) {
+        let stored = policy_attachments::find(cx, target.as_str()).await?;
+        names.extend(policy_attachments::names(stored.as_ref()).iter().cloned());
+    }
+    let names: Vec<String> = names.into_iter().collect();
+    let (names, next) = page_of_names(cx, target.as_str(), &names, page)?;
     Ok((names.into_iter().map(|name| listed(cx, name)).collect(), next))
+}
+
+/// The thing groups above `target`, which has to exist.
+async fn ancestors(cx: &Cx, target: &Target) -> Result<Vec<Target>, ApiError> {
+    match target {
+        Target::Principal(principal) => {
+            check_registered(cx, principal).await?;
+            Ok(Vec::new())
+        }
+        Target::ThingGroup { name, arn } => {
+            let ancestors = find_group(cx, name, arn).await?.document.ancestors;
+            Ok(ancestors.iter().map(|name| Target::thing_group(name, &cx.tenant)).collect())
+        }
+    }
 }
 
 /// One page of the few sorted `names` of `target`. The token seals the last name that was given.

@@ -1,7 +1,9 @@
-//! Principals: whom a thing or a policy is attached to.
+//! Principals and targets: whom a thing, and what a policy, is attached to.
 
 use service::ApiError;
 use types::{Arn, Region, Tenant};
+
+use crate::store::thing_groups;
 
 /// The length of a certificate id.
 const CERTIFICATE_ID_CHARS: usize = 64;
@@ -23,7 +25,21 @@ pub(crate) enum Principal {
     Cognito(String),
 }
 
-/// Why a text is no principal.
+/// What a policy is attached to. Whether it exists is for the caller to ask.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Target {
+    /// A certificate or a Cognito identity.
+    Principal(Principal),
+    /// A thing group of the tenant.
+    ThingGroup {
+        /// Its name.
+        name: String,
+        /// Its ARN.
+        arn: String,
+    },
+}
+
+/// Why a text is no principal and no target.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum NotAPrincipal {
     /// It has the form of nothing that something is attached to.
@@ -69,12 +85,35 @@ impl Principal {
     }
 }
 
+impl Target {
+    /// Reads the ARN of a certificate or thing group, or the id of a Cognito identity.
+    pub(crate) fn parse(text: &str, tenant: &Tenant) -> Result<Self, NotAPrincipal> {
+        if let Some(name) = thing_group_name(text, tenant) {
+            return Ok(Self::thing_group(name, tenant));
+        }
+        Principal::parse(text, tenant).map(Self::Principal)
+    }
+
+    /// The thing group called `name`.
+    pub(crate) fn thing_group(name: &str, tenant: &Tenant) -> Self {
+        Self::ThingGroup { name: name.to_owned(), arn: thing_groups::arn(tenant, name) }
+    }
+
+    /// As the API writes it.
+    pub(crate) fn as_str(&self) -> &str {
+        match self {
+            Self::Principal(principal) => principal.as_str(),
+            Self::ThingGroup { arn, .. } => arn,
+        }
+    }
+}
+
 impl From<NotAPrincipal> for ApiError {
     fn from(error: NotAPrincipal) -> Self {
         match error {
             NotAPrincipal::Malformed(text) => Self::invalid(format!(
-                "Invalid principal or target {text}: pass the ARN of a certificate, or a Cognito \
-                 identity id (region:guid)."
+                "Invalid principal or target {text}: pass the ARN of a certificate, a Cognito \
+                 identity id (region:guid) or, for a policy, the ARN of a thing group."
             )),
             NotAPrincipal::Unknown(text) => unknown(&text),
         }
@@ -84,6 +123,19 @@ impl From<NotAPrincipal> for ApiError {
 /// The refusal of a principal that the tenant does not have.
 pub(crate) fn unknown(principal: &str) -> ApiError {
     ApiError::not_found(format!("The resource {principal} does not exist in this account."))
+}
+
+/// The name in the ARN of a thing group of the tenant.
+fn thing_group_name<'t>(text: &'t str, tenant: &Tenant) -> Option<&'t str> {
+    let arn = Arn::parse(text).ok()?;
+    let is_of_tenant =
+        arn.account == tenant.account.as_str() && arn.region == tenant.region.as_str();
+    match arn.type_and_name()? {
+        ("thinggroup", name) if arn.service == "iot" && is_of_tenant && !name.is_empty() => {
+            Some(name)
+        }
+        _ => None,
+    }
 }
 
 fn is_certificate_id(text: &str) -> bool {
@@ -108,10 +160,13 @@ mod tests {
 
     const ID: &str = "aabbccddeeff00112233445566778899aabbccddeeff00112233445566778899";
 
-    fn parse(text: &str) -> Result<Principal, NotAPrincipal> {
+    fn tenant() -> Tenant {
         let account = "123456789012".parse().unwrap();
-        let region = "eu-west-1".parse().unwrap();
-        Principal::parse(text, &Tenant { id: TenantId(1), account, region })
+        Tenant { id: TenantId(1), account, region: "eu-west-1".parse().unwrap() }
+    }
+
+    fn parse(text: &str) -> Result<Principal, NotAPrincipal> {
+        Principal::parse(text, &tenant())
     }
 
     #[test]
@@ -121,6 +176,22 @@ mod tests {
         assert_eq!(parse(&arn), Ok(certificate));
         let identity = "us-east-1:12345678-1234-1234-1234-123456789abc";
         assert_eq!(parse(identity), Ok(Principal::Cognito(identity.to_owned())));
+    }
+
+    #[test]
+    fn a_policy_is_attached_to_thing_groups_of_the_tenant_as_well() {
+        let arn = "arn:aws:iot:eu-west-1:123456789012:thinggroup/g".to_owned();
+        let group = Target::ThingGroup { name: "g".to_owned(), arn: arn.clone() };
+        assert_eq!(Target::parse(&arn, &tenant()), Ok(group));
+        let identity = "us-east-1:12345678-1234-1234-1234-123456789abc";
+        let principal = Principal::Cognito(identity.to_owned());
+        assert_eq!(Target::parse(identity, &tenant()), Ok(Target::Principal(principal)));
+        let elsewhere = "arn:aws:iot:us-east-1:123456789012:thinggroup/g".to_owned();
+        let refused = Target::parse(&elsewhere, &tenant());
+        assert_eq!(refused, Err(NotAPrincipal::Unknown(elsewhere)));
+        let nameless = "arn:aws:iot:eu-west-1:123456789012:thinggroup/".to_owned();
+        let refused = Target::parse(&nameless, &tenant());
+        assert_eq!(refused, Err(NotAPrincipal::Malformed(nameless)));
     }
 
     #[test]

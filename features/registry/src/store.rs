@@ -12,6 +12,8 @@ pub(crate) mod policies;
 pub(crate) mod policy_attachments;
 pub(crate) mod registration_codes;
 pub(crate) mod tags;
+pub(crate) mod thing_group_memberships;
+pub(crate) mod thing_groups;
 pub(crate) mod thing_principals;
 pub(crate) mod thing_types;
 pub(crate) mod things;

@@ -1,5 +1,5 @@
-//! Tags of policies, thing types, billing groups, CA certificates and certificate providers: set,
-//! remove, list.
+//! Tags of policies, thing types, groups, CA certificates and certificate providers: set, remove,
+//! list.
 
 use std::collections::BTreeMap;
 
@@ -13,7 +13,8 @@ use types::Arn;
 
 use crate::retry::{Setback, retry};
 use crate::store::{
-    billing_groups, ca_certificates, certificate_providers, policies, tags, thing_types,
+    billing_groups, ca_certificates, certificate_providers, policies, tags, thing_groups,
+    thing_types,
 };
 
 /// What keys of clients may not begin with, in any case.
@@ -95,6 +96,7 @@ enum TaggableKind {
     Policy,
     ThingType,
     BillingGroup,
+    ThingGroup,
 }
 
 impl Taggable {
@@ -116,6 +118,7 @@ impl Taggable {
             "policy" => TaggableKind::Policy,
             "thingtype" => TaggableKind::ThingType,
             "billinggroup" => TaggableKind::BillingGroup,
+            "thinggroup" => TaggableKind::ThingGroup,
             _ => {
                 let message = format!("Tagging is not supported for resources of type {kind}.");
                 return Err(ApiError::invalid(message));
@@ -134,6 +137,7 @@ impl Taggable {
             TaggableKind::Policy => policies::find(cx, &self.name).await?.is_some(),
             TaggableKind::ThingType => thing_types::find(cx, &self.name).await?.is_some(),
             TaggableKind::BillingGroup => billing_groups::find(cx, &self.name).await?.is_some(),
+            TaggableKind::ThingGroup => thing_groups::find(cx, &self.name).await?.is_some(),
         };
         if exists {
             return Ok(());
@@ -149,6 +153,7 @@ impl Taggable {
             TaggableKind::Policy => policies::require(cx, batch, &self.name),
             TaggableKind::ThingType => thing_types::require(cx, batch, &self.name),
             TaggableKind::BillingGroup => billing_groups::require(cx, batch, &self.name),
+            TaggableKind::ThingGroup => thing_groups::require(cx, batch, &self.name),
         }
     }
 }

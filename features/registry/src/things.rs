@@ -12,6 +12,7 @@ use crate::attributes::{self, Attributes, AttributesRefused};
 use crate::events::{self, Change};
 use crate::retry::{Setback, retry};
 use crate::store::Stored;
+use crate::store::thing_group_memberships;
 use crate::store::things::{self, AttributeFilter, Filter, Thing};
 use crate::{billing_groups, thing_types};
 
@@ -124,7 +125,8 @@ async fn try_update(cx: &Cx, request: &UpdateThingRequest) -> Result<(Thing, Thi
     Ok((before.document, after))
 }
 
-/// Deletes a thing that has no principals. Deleting an unknown thing succeeds, as in AWS.
+/// Deletes a thing that has no principals, and takes it out of its groups. Deleting an unknown
+/// thing succeeds, as in AWS.
 async fn delete_thing(
     cx: &Cx,
     request: DeleteThingRequest,
@@ -141,8 +143,10 @@ async fn try_delete(cx: &Cx, request: &DeleteThingRequest) -> Result<Option<Thin
         return Ok(None);
     };
     check_version(&thing.document, request.expected_version)?;
+    let groups = thing_group_memberships::find(cx, &request.thing_name).await?;
     let mut batch = Batch::new();
     things::delete(cx, &mut batch, &thing);
+    thing_group_memberships::replace(cx, &mut batch, &request.thing_name, groups.as_ref(), &[]);
     match cx.commit(batch).await {
         Ok(_) => Ok(Some(thing.document)),
         Err(CommitError::Conflict(Condition::Empty(_))) => {

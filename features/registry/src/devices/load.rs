@@ -21,14 +21,17 @@ use super::{Devices, context, refusals};
 use crate::store::certificates::{self, Certificate, Registration};
 use crate::store::policies::{self, Policy, VersionText};
 use crate::store::policy_attachments::{self, TargetPolicies};
+use crate::store::thing_group_memberships::{self, Membership, Memberships};
+use crate::store::thing_groups::{self, ThingGroup};
 use crate::store::thing_principals::{self, Attachment, Binding};
 use crate::store::thing_types::{self, ThingType};
 use crate::store::things::{self, Thing};
 use crate::thing_types::{CLIENT_ID, THING_NAME};
 
 /// How often more records may turn out to be needed, and the last look at them: what the principal
-/// has, the thing that it belongs to, its policies, their texts, and one to spare.
-const ROUNDS_MAX: usize = 6;
+/// has, the thing that it belongs to, the groups that this is in, all policies, their texts, and
+/// one to spare.
+const ROUNDS_MAX: usize = 7;
 
 /// Whose permissions are asked for.
 pub(super) struct Subject {
@@ -85,6 +88,8 @@ struct Reader<'k> {
 /// The thing that a connection is bound to, and what is known of it.
 struct Bound {
     thing: Option<(BoundThing, Thing)>,
+    /// The groups that the thing was put into, also those that are gone.
+    groups: Vec<Membership>,
     /// Whether the client's name is that of a thing that has the principal.
     is_attached: bool,
 }
@@ -156,7 +161,7 @@ impl Devices {
             Some(_) => reader.find(&keys.certificate)?,
         };
         let bound = bind(&keys, tenant, reader)?;
-        let mut names = policy_names(&keys, reader)?;
+        let mut names = policy_names(&keys, tenant, &bound.groups, reader)?;
         subject.trial.iter().for_each(|trial| trial.change(&mut names));
         // The type is read in the same round as the policies.
         let user_properties = user_properties(subject, bound.thing.as_ref(), reader);
@@ -250,6 +255,7 @@ struct NamedKeys {
     client_id: String,
     attachment: Key,
     thing: Key,
+    groups: Key,
 }
 
 impl CertificateKeys {
@@ -263,13 +269,14 @@ impl CertificateKeys {
                 client_id: client_id.to_owned(),
                 attachment: thing_principals::key(tenant, client_id, arn),
                 thing: things::key(tenant, client_id),
+                groups: thing_group_memberships::key(tenant, client_id),
             }),
         }
     }
 
     fn all(&self) -> impl Iterator<Item = &Key> {
         let Self { registration, certificate, policies, binding, named } = self;
-        let named = named.iter().flat_map(|keys| [&keys.attachment, &keys.thing]);
+        let named = named.iter().flat_map(|keys| [&keys.attachment, &keys.thing, &keys.groups]);
         [registration, certificate, policies, binding].into_iter().chain(named)
     }
 }
@@ -297,7 +304,7 @@ fn check_certificate(
 /// if it has the principal. A client without a name has no thing.
 fn bind(keys: &CertificateKeys, tenant: &Tenant, reader: &mut Reader<'_>) -> Result<Bound, Stop> {
     let Some(NamedKeys { client_id, attachment, .. }) = &keys.named else {
-        return Ok(Bound { thing: None, is_attached: false });
+        return Ok(Bound { thing: None, groups: Vec::new(), is_attached: false });
     };
     let binding: Option<Binding> = reader.find(&keys.binding)?;
     let attachment: Option<Attachment> = reader.find(attachment)?;
@@ -305,10 +312,16 @@ fn bind(keys: &CertificateKeys, tenant: &Tenant, reader: &mut Reader<'_>) -> Res
     let exclusive = binding.and_then(|binding| binding.exclusive_thing);
     let is_exclusive = exclusive.is_some();
     let Some(name) = exclusive.or_else(|| is_attached.then(|| client_id.clone())) else {
-        return Ok(Bound { thing: None, is_attached });
+        return Ok(Bound { thing: None, groups: Vec::new(), is_attached });
     };
-    let record: Thing = reader.find(&things::key(tenant, &name))?.ok_or(Stop::Moved)?;
-    Ok(Bound { thing: Some((BoundThing { name, is_exclusive }, record)), is_attached })
+    let thing = things::key(tenant, &name);
+    let groups = thing_group_memberships::key(tenant, &name);
+    reader.want([thing.clone(), groups.clone()])?;
+    let record: Thing = reader.find(&thing)?.ok_or(Stop::Moved)?;
+    let groups: Option<Memberships> = reader.find(&groups)?;
+    let thing = Some((BoundThing { name, is_exclusive }, record));
+    let groups = groups.map(|memberships| memberships.groups).unwrap_or_default();
+    Ok(Bound { thing, groups, is_attached })
 }
 
 /// What messages of the client carry, if its thing is of a type that says so. What the thing does
@@ -344,11 +357,33 @@ fn carried(thing_type: &ThingType, thing: &Thing, client_id: Option<&str>) -> Us
     propagating.unwrap_or_default().iter().filter_map(property).collect()
 }
 
-/// The policies that count: those of the principal. Whatever else lends its policies to a
-/// connection adds their names here.
-fn policy_names(keys: &CertificateKeys, reader: &mut Reader<'_>) -> Result<BTreeSet<String>, Stop> {
+/// The policies that count: those of the principal, of the groups of its thing, and of the groups
+/// above these. Whatever else lends its policies to a connection adds their names here.
+fn policy_names(
+    keys: &CertificateKeys,
+    tenant: &Tenant,
+    groups: &[Membership],
+    reader: &mut Reader<'_>,
+) -> Result<BTreeSet<String>, Stop> {
     let own: Option<TargetPolicies> = reader.find(&keys.policies)?;
-    Ok(own.map(|own| own.policies).unwrap_or_default().into_iter().collect())
+    let mut names: BTreeSet<String> = own.into_iter().flat_map(|own| own.policies).collect();
+    let group_key = |membership: &Membership| thing_groups::key(tenant, &membership.group);
+    let policies_key =
+        |group: &str| policy_attachments::key(tenant, &thing_groups::arn(tenant, group));
+    let lent = groups.iter().flat_map(Membership::lineage).map(policies_key);
+    reader.want(groups.iter().map(group_key).chain(lent))?;
+    for membership in groups {
+        let group: Option<ThingGroup> = reader.find(&group_key(membership))?;
+        // A group that is gone stays named in the records of its things.
+        if group.is_none_or(|group| group.id != membership.id) {
+            continue;
+        }
+        for name in membership.lineage() {
+            let lent: Option<TargetPolicies> = reader.find(&policies_key(name))?;
+            names.extend(lent.into_iter().flat_map(|lent| lent.policies));
+        }
+    }
+    Ok(names)
 }
 
 fn rights(policies: Vec<(String, Arc<Document>)>, mut context: Keys) -> Rights {

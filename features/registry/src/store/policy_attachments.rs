@@ -7,14 +7,13 @@ use store::{Batch, Key};
 use types::Tenant;
 
 use super::{FORMAT, Stored, below, decode_entries, load, require_as_read};
-use crate::principal::Principal;
 
 /// The policies of a target. A target without any has no such record.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct TargetPolicies {
     v: u32,
-    /// The certificate's ARN or the Cognito identity.
+    /// The ARN of the certificate or thing group, or the Cognito identity.
     pub(crate) target: String,
     /// The names of the policies, sorted.
     pub(crate) policies: Vec<String>,
@@ -28,9 +27,9 @@ pub(crate) fn key(tenant: &Tenant, target: &str) -> Key {
 /// The policies of `target`.
 pub(crate) async fn find(
     cx: &Cx,
-    target: &Principal,
+    target: &str,
 ) -> Result<Option<Stored<TargetPolicies>>, ApiError> {
-    load(cx, key(&cx.tenant, target.as_str())).await
+    load(cx, key(&cx.tenant, target)).await
 }
 
 /// Makes the batch fail if `policy` is attached to a target.
@@ -39,15 +38,15 @@ pub(crate) fn require_none_of_policy(cx: &Cx, batch: &mut Batch, policy: &str) {
 }
 
 /// Makes the batch fail if `target` has a policy.
-pub(crate) fn require_none_of_target(cx: &Cx, batch: &mut Batch, target: &Principal) {
-    batch.require_absent(key(&cx.tenant, target.as_str()));
+pub(crate) fn require_none_of_target(cx: &Cx, batch: &mut Batch, target: &str) {
+    batch.require_absent(key(&cx.tenant, target));
 }
 
 /// Attaches `policy` to `target`, whose policies are as they were read.
 pub(crate) fn attach(
     cx: &Cx,
     batch: &mut Batch,
-    target: &Principal,
+    target: &str,
     before: Option<&Stored<TargetPolicies>>,
     policy: &str,
 ) {
@@ -55,32 +54,32 @@ pub(crate) fn attach(
     policies.push(policy.to_owned());
     policies.sort_unstable();
     replace(cx, batch, target, before, policies);
-    batch.put(by_policy(cx, policy).text(target.as_str()), encode(&target.as_str()));
+    batch.put(by_policy(cx, policy).text(target), encode(&target));
 }
 
 /// Detaches `policy` from `target`, whose policies are as they were read.
 pub(crate) fn detach(
     cx: &Cx,
     batch: &mut Batch,
-    target: &Principal,
+    target: &str,
     before: &Stored<TargetPolicies>,
     policy: &str,
 ) {
     let others = before.document.policies.iter().filter(|name| *name != policy);
     replace(cx, batch, target, Some(before), others.cloned().collect());
-    batch.delete(by_policy(cx, policy).text(target.as_str()));
+    batch.delete(by_policy(cx, policy).text(target));
 }
 
 /// Detaches every policy from `target`, whose policies are as they were read.
 pub(crate) fn detach_all(
     cx: &Cx,
     batch: &mut Batch,
-    target: &Principal,
+    target: &str,
     before: Option<&Stored<TargetPolicies>>,
 ) {
     replace(cx, batch, target, before, Vec::new());
     for policy in names(before) {
-        batch.delete(by_policy(cx, policy).text(target.as_str()));
+        batch.delete(by_policy(cx, policy).text(target));
     }
 }
 
@@ -102,16 +101,16 @@ pub(crate) async fn page_of_policy(
 fn replace(
     cx: &Cx,
     batch: &mut Batch,
-    target: &Principal,
+    target: &str,
     before: Option<&Stored<TargetPolicies>>,
     policies: Vec<String>,
 ) {
-    let place = key(&cx.tenant, target.as_str());
+    let place = key(&cx.tenant, target);
     require_as_read(batch, &place, before);
     if policies.is_empty() {
         batch.delete(place);
     } else {
-        let target = target.as_str().to_owned();
+        let target = target.to_owned();
         batch.put(place, encode(&TargetPolicies { v: FORMAT, target, policies }));
     }
 }

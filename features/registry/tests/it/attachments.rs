@@ -1,15 +1,18 @@
 //! Principals of things and policies of targets: attach, detach, list from either side.
 
 use model::iot::op::{
-    AttachPolicy, AttachPrincipalPolicy, AttachThingPrincipal, DetachPolicy, DetachPrincipalPolicy,
-    DetachThingPrincipal, ListAttachedPolicies, ListPolicyPrincipals, ListPrincipalPolicies,
-    ListPrincipalThings, ListPrincipalThingsV2, ListTargetsForPolicy, ListThingPrincipals,
-    ListThingPrincipalsV2,
+    AttachPolicy, AttachPrincipalPolicy, AttachThingPrincipal, DeletePolicy, DetachPolicy,
+    DetachPrincipalPolicy, DetachThingPrincipal, ListAttachedPolicies, ListPolicyPrincipals,
+    ListPrincipalPolicies, ListPrincipalThings, ListPrincipalThingsV2, ListTargetsForPolicy,
+    ListThingPrincipals, ListThingPrincipalsV2,
 };
 use serde_json::{Value, json};
 use testing::Server;
 
-use crate::{NO_ID, code, create_certificate, create_policy, create_thing, each, refusal, server};
+use crate::{
+    NO_ID, code, create_certificate, create_group, create_policy, create_thing, each, group_arn,
+    refusal, server,
+};
 
 const IDENTITY: &str = "us-east-1:12345678-1234-1234-1234-123456789abc";
 
@@ -220,4 +223,89 @@ async fn a_policy_is_not_attached_to_what_is_unknown() {
     assert!(message.starts_with("Invalid Target"), "{message}");
     let listed = server.call::<ListTargetsForPolicy>(json!({"policyName": "none"})).await;
     assert_eq!(code(listed), "ResourceNotFoundException");
+}
+
+#[tokio::test]
+async fn a_thing_group_has_policies_of_its_own_and_of_those_above_it() {
+    let server = server().await;
+    for (name, parent) in [("house", ""), ("floor", "house"), ("room", "floor")] {
+        create_group(&server, name, parent).await;
+    }
+    for (policy, group) in [("h", "house"), ("b", "house"), ("b", "room"), ("r", "room")] {
+        if policy != "b" || group == "house" {
+            create_policy(&server, policy).await;
+        }
+        let request = json!({"policyName": policy, "target": group_arn(group)});
+        for _ in 0..2 {
+            server.call::<AttachPolicy>(request.clone()).await.unwrap();
+        }
+    }
+    for (group, own, all) in [
+        ("house", vec!["b", "h"], vec!["b", "h"]),
+        ("floor", vec![], vec!["b", "h"]),
+        ("room", vec!["b", "r"], vec!["b", "h", "r"]),
+    ] {
+        let arn = group_arn(group);
+        assert_eq!(policies_of(&server, &arn).await, own, "{group}");
+        let request = json!({"target": arn, "recursive": true});
+        let listed = server.call::<ListAttachedPolicies>(request).await.unwrap();
+        assert_eq!(each(&listed["policies"], "policyName"), all, "{group}");
+    }
+    let mut request = json!({"target": group_arn("room"), "recursive": true, "pageSize": 2});
+    let page = server.call::<ListAttachedPolicies>(request.clone()).await.unwrap();
+    request["marker"] = page["nextMarker"].clone();
+    let page = server.call::<ListAttachedPolicies>(request).await.unwrap();
+    assert_eq!(each(&page["policies"], "policyName"), ["r"]);
+    assert_eq!(targets_of(&server, "b").await, json!([group_arn("house"), group_arn("room")]));
+
+    let deleted = server.call::<DeletePolicy>(json!({"policyName": "b"})).await;
+    assert_eq!(code(deleted), "DeleteConflictException");
+    for group in ["house", "room"] {
+        let request = json!({"policyName": "b", "target": group_arn(group)});
+        server.call::<DetachPolicy>(request.clone()).await.unwrap();
+        let again = server.call::<DetachPolicy>(request).await;
+        assert_eq!(code(again), "ResourceNotFoundException");
+    }
+    server.call::<DeletePolicy>(json!({"policyName": "b"})).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_thing_group_has_two_policies_at_most() {
+    let server = server().await;
+    create_group(&server, "house", "").await;
+    for policy in ["a", "b", "c"] {
+        create_policy(&server, policy).await;
+        let request = json!({"policyName": policy, "target": group_arn("house")});
+        let attached = server.call::<AttachPolicy>(request).await;
+        if policy == "c" {
+            assert_eq!(code(attached), "LimitExceededException");
+        } else {
+            attached.unwrap();
+        }
+    }
+    assert_eq!(policies_of(&server, &group_arn("house")).await, ["a", "b"]);
+}
+
+#[tokio::test]
+async fn an_unknown_thing_group_has_no_policies() {
+    let server = server().await;
+    create_policy(&server, "p").await;
+    let request = json!({"policyName": "p", "target": group_arn("none")});
+    let attached = server.call::<AttachPolicy>(request.clone()).await;
+    assert_eq!(code(attached), "ResourceNotFoundException");
+    let (code, message) = refusal(server.call::<DetachPolicy>(request.clone()).await);
+    assert_eq!(code, "InvalidRequestException");
+    assert!(message.starts_with("Invalid Target"), "{message}");
+    let listed = server.call::<ListAttachedPolicies>(request).await;
+    assert_eq!(crate::code(listed), "ResourceNotFoundException");
+}
+
+#[tokio::test]
+async fn a_thing_group_is_no_principal_of_a_thing() {
+    let server = server().await;
+    create_group(&server, "house", "").await;
+    create_thing(&server, "lamp").await;
+    let request = json!({"thingName": "lamp", "principal": group_arn("house")});
+    let attached = server.call::<AttachThingPrincipal>(request).await;
+    assert_eq!(code(attached), "ResourceNotFoundException");
 }

@@ -2,6 +2,7 @@
 
 mod door;
 mod follow;
+mod groups;
 mod just_in_time;
 mod rights;
 mod trial;

@@ -12,19 +12,25 @@ mod certificates;
 mod certificates_of_cas;
 mod connectivity;
 mod devices;
+mod dynamic_thing_groups;
 mod endpoints;
 mod events;
 mod openssl;
 mod policies;
 mod races;
 mod tags;
+mod thing_group_memberships;
+mod thing_groups;
 mod thing_types;
 mod things;
 
 use std::collections::BTreeSet;
 
 use ferrite_registry as registry;
-use model::iot::op::{CreateKeysAndCertificate, CreatePolicy, CreateThing, UpdateCertificate};
+use model::iot::op::{
+    AddThingToThingGroup, CreateKeysAndCertificate, CreatePolicy, CreateThing, CreateThingGroup,
+    UpdateCertificate,
+};
 use serde_json::{Value, json};
 use service::ApiError;
 use testing::Server;
@@ -53,6 +59,26 @@ fn refusal(result: Result<Value, ApiError>) -> (&'static str, String) {
 /// Creates a thing without type or attributes.
 async fn create_thing(server: &Server, name: &str) -> Value {
     server.call::<CreateThing>(json!({"thingName": name})).await.unwrap()
+}
+
+/// Creates a thing group, below a parent if `parent` is not empty.
+async fn create_group(server: &Server, name: &str, parent: &str) -> Value {
+    let mut request = json!({"thingGroupName": name});
+    if !parent.is_empty() {
+        request["parentGroupName"] = json!(parent);
+    }
+    server.call::<CreateThingGroup>(request).await.unwrap()
+}
+
+/// Puts a thing into a group.
+async fn add_to_group(server: &Server, thing: &str, group: &str) {
+    let request = json!({"thingName": thing, "thingGroupName": group});
+    server.call::<AddThingToThingGroup>(request).await.unwrap();
+}
+
+/// The ARN of a thing group.
+fn group_arn(name: &str) -> String {
+    format!("arn:aws:iot:us-east-1:000000000000:thinggroup/{name}")
 }
 
 /// Creates a policy.

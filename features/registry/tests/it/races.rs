@@ -1,16 +1,21 @@
 //! Races: two requests at once leave what one after the other could have left.
 
 use model::iot::op::{
-    AddThingToBillingGroup, AttachPolicy, AttachThingPrincipal, CreateBillingGroup,
-    CreatePolicyVersion, CreateThing, DeleteBillingGroup, DeleteCertificate, DeletePolicy,
-    DeleteThing, DescribeBillingGroup, DescribeThing, ListAttachedPolicies, ListPolicyVersions,
-    ListPrincipalThings, ListTargetsForPolicy, ListThingPrincipals, ListThingsInBillingGroup,
-    UpdateBillingGroup, UpdateThing,
+    AddThingToBillingGroup, AddThingToThingGroup, AttachPolicy, AttachThingPrincipal,
+    CreateBillingGroup, CreatePolicyVersion, CreateThing, CreateThingGroup, DeleteBillingGroup,
+    DeleteCertificate, DeletePolicy, DeleteThing, DeleteThingGroup, DescribeBillingGroup,
+    DescribeThing, DescribeThingGroup, ListAttachedPolicies, ListPolicyVersions,
+    ListPrincipalThings, ListTargetsForPolicy, ListThingGroups, ListThingGroupsForThing,
+    ListThingPrincipals, ListThingsInBillingGroup, ListThingsInThingGroup, UpdateBillingGroup,
+    UpdateThing,
 };
 use serde_json::json;
 use tokio::join;
 
-use crate::{DOCUMENT, create_certificate, create_policy, create_thing, deactivate, server};
+use crate::{
+    DOCUMENT, add_to_group, create_certificate, create_group, create_policy, create_thing,
+    deactivate, each, group_arn, server,
+};
 
 /// Enough for the two to meet in every order.
 const ROUNDS: usize = 8;
@@ -224,4 +229,139 @@ async fn no_update_of_a_billing_group_is_lost() {
     assert_ne!(one.is_ok(), other.is_ok());
     let described = server.call::<DescribeBillingGroup>(json!({"billingGroupName": "g"})).await;
     assert_eq!(described.unwrap()["version"], 4);
+}
+
+/// Both at once. Which of them begins changes from round to round.
+async fn both<A, B>(
+    round: usize,
+    one: impl Future<Output = A>,
+    other: impl Future<Output = B>,
+) -> (A, B) {
+    if round.is_multiple_of(2) {
+        return join!(one, other);
+    }
+    let (other, one) = join!(other, one);
+    (one, other)
+}
+
+#[tokio::test]
+async fn a_group_gets_a_child_or_is_deleted_but_not_both() {
+    let server = server().await;
+    for round in 0..ROUNDS {
+        let (parent, child) = (format!("g{round}"), format!("c{round}"));
+        create_group(&server, &parent, "").await;
+        let below = json!({"thingGroupName": child, "parentGroupName": parent});
+        let (created, deleted) = both(
+            round,
+            server.call::<CreateThingGroup>(below),
+            server.call::<DeleteThingGroup>(json!({"thingGroupName": parent})),
+        )
+        .await;
+        assert_ne!(created.is_ok(), deleted.is_ok());
+        for name in [parent, child] {
+            let found = server.call::<DescribeThingGroup>(json!({"thingGroupName": name})).await;
+            assert_eq!(found.is_ok(), created.is_ok(), "{name}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_group_never_has_more_children_than_it_may() {
+    let server = server().await;
+    create_group(&server, "house", "").await;
+    for child in 0..99 {
+        create_group(&server, &format!("c{child}"), "house").await;
+    }
+    let create = |name: &str| {
+        let request = json!({"thingGroupName": name, "parentGroupName": "house"});
+        server.call::<CreateThingGroup>(request)
+    };
+    let (one, other) = join!(create("c99"), create("c100"));
+    assert_ne!(one.is_ok(), other.is_ok());
+    let request = json!({"parentGroup": "house", "maxResults": 250});
+    let listed = server.call::<ListThingGroups>(request).await.unwrap();
+    assert_eq!(listed["thingGroups"].as_array().map(Vec::len), Some(100));
+}
+
+#[tokio::test]
+async fn a_thing_joins_one_group_of_a_hierarchy_and_stays_within_its_bound() {
+    let server = server().await;
+    for (name, parent) in [("house", ""), ("floor1", "house"), ("floor2", "house")] {
+        create_group(&server, name, parent).await;
+    }
+    for number in 0..10 {
+        create_group(&server, &format!("g{number}"), "").await;
+    }
+    for round in 0..ROUNDS {
+        let thing = format!("t{round}");
+        create_thing(&server, &thing).await;
+        let add = |group: &str| {
+            let request = json!({"thingName": thing, "thingGroupName": group});
+            server.call::<AddThingToThingGroup>(request)
+        };
+        let (one, other) = join!(add("floor1"), add("floor2"));
+        assert_ne!(one.is_ok(), other.is_ok());
+        for number in 0..8 {
+            add_to_group(&server, &thing, &format!("g{number}")).await;
+        }
+        let (one, other) = join!(add("g8"), add("g9"));
+        assert_ne!(one.is_ok(), other.is_ok());
+        // Ten groups, and the one above one of them.
+        let listed = server.call::<ListThingGroupsForThing>(json!({"thingName": thing})).await;
+        assert_eq!(listed.unwrap()["thingGroups"].as_array().map(Vec::len), Some(11));
+    }
+}
+
+#[tokio::test]
+async fn a_thing_that_is_deleted_while_it_joins_a_group_is_in_none() {
+    let server = server().await;
+    create_group(&server, "house", "").await;
+    for round in 0..ROUNDS {
+        let thing = format!("t{round}");
+        create_thing(&server, &thing).await;
+        let request = json!({"thingName": thing, "thingGroupName": "house"});
+        let (_, deleted) = both(
+            round,
+            server.call::<AddThingToThingGroup>(request),
+            server.call::<DeleteThing>(json!({"thingName": thing})),
+        )
+        .await;
+        deleted.unwrap();
+        let request = json!({"thingGroupName": "house"});
+        let things = server.call::<ListThingsInThingGroup>(request).await.unwrap();
+        assert_eq!(things["things"], json!([]));
+        create_thing(&server, &thing).await;
+        let listed = server.call::<ListThingGroupsForThing>(json!({"thingName": thing})).await;
+        assert_eq!(listed.unwrap()["thingGroups"], json!([]));
+    }
+}
+
+#[tokio::test]
+async fn a_group_that_is_deleted_while_a_thing_and_a_policy_come_keeps_neither() {
+    let server = server().await;
+    create_thing(&server, "lamp").await;
+    create_policy(&server, "p").await;
+    for round in 0..ROUNDS {
+        create_group(&server, "house", "").await;
+        let membership = json!({"thingName": "lamp", "thingGroupName": "house"});
+        let policy = json!({"policyName": "p", "target": group_arn("house")});
+        let come = async {
+            join!(
+                server.call::<AddThingToThingGroup>(membership),
+                server.call::<AttachPolicy>(policy),
+            )
+        };
+        let go = server.call::<DeleteThingGroup>(json!({"thingGroupName": "house"}));
+        let (_, deleted) = both(round, Box::pin(come), go).await;
+        deleted.unwrap();
+        let targets = server.call::<ListTargetsForPolicy>(json!({"policyName": "p"})).await;
+        assert_eq!(targets.unwrap()["targets"], json!([]));
+        create_group(&server, "house", "").await;
+        let request = json!({"thingGroupName": "house"});
+        let things = server.call::<ListThingsInThingGroup>(request.clone()).await.unwrap();
+        assert_eq!(things["things"], json!([]));
+        let listed = server.call::<ListThingGroupsForThing>(json!({"thingName": "lamp"})).await;
+        assert_eq!(each(&listed.unwrap()["thingGroups"], "groupName"), Vec::<String>::new());
+        server.call::<DeleteThingGroup>(request).await.unwrap();
+    }
 }

@@ -1,15 +1,18 @@
-//! Tags of policies, thing types and billing groups.
+//! Tags of policies, thing types, thing groups and billing groups.
 
 use std::collections::BTreeMap;
 
 use model::iot::op::{
-    CreateBillingGroup, CreatePolicy, CreateThingType, DeletePolicy, ListTagsForResource,
-    TagResource, UntagResource,
+    CreateBillingGroup, CreateDynamicThingGroup, CreatePolicy, CreateThingGroup, CreateThingType,
+    DeletePolicy, DeleteThingGroup, ListTagsForResource, TagResource, UntagResource,
 };
 use serde_json::{Value, json};
 use testing::Server;
 
-use crate::{DOCUMENT, code, create_certificate, create_policy, create_thing, server};
+use crate::{
+    DOCUMENT, code, create_certificate, create_group, create_policy, create_thing, group_arn,
+    server,
+};
 
 const POLICY: &str = "arn:aws:iot:us-east-1:000000000000:policy/p";
 
@@ -37,11 +40,15 @@ async fn tags_are_given_at_creation_changed_and_removed() {
     let request = json!({"thingTypeName": "bulb", "tags": given});
     let created = server.call::<CreateThingType>(request).await.unwrap();
     let request = json!({"billingGroupName": "house", "tags": given});
-    let group = server.call::<CreateBillingGroup>(request).await.unwrap();
+    let bill = server.call::<CreateBillingGroup>(request).await.unwrap();
+    let request = json!({"thingGroupName": "house", "tags": given});
+    server.call::<CreateThingGroup>(request).await.unwrap();
+    let request = json!({"thingGroupName": "warm", "queryString": "a:b", "tags": given});
+    server.call::<CreateDynamicThingGroup>(request).await.unwrap();
+    let (house, warm) = (group_arn("house"), group_arn("warm"));
     let text = |arn: &Value| arn.as_str().unwrap().to_owned();
-    for arn in [POLICY.to_owned(), text(&created["thingTypeArn"]), text(&group["billingGroupArn"])]
-    {
-        let arn = arn.as_str();
+    let (of_type, bill) = (text(&created["thingTypeArn"]), text(&bill["billingGroupArn"]));
+    for arn in [POLICY, &of_type, &bill, &house, &warm] {
         assert_eq!(tags(&server, arn).await, expected(&[("a", "1")]));
         let more = json!([{"Key": "a", "Value": "2"}, {"Key": "b"}]);
         let request = json!({"resourceArn": arn, "tags": more});
@@ -64,6 +71,12 @@ async fn tags_go_with_their_resource() {
     assert_eq!(code(listed), "ResourceNotFoundException");
     create_policy(&server, "p").await;
     assert_eq!(tags(&server, POLICY).await, expected(&[]));
+
+    let request = json!({"thingGroupName": "house", "tags": [{"Key": "a"}]});
+    server.call::<CreateThingGroup>(request).await.unwrap();
+    server.call::<DeleteThingGroup>(json!({"thingGroupName": "house"})).await.unwrap();
+    create_group(&server, "house", "").await;
+    assert_eq!(tags(&server, &group_arn("house")).await, expected(&[]));
 }
 
 #[tokio::test]
@@ -77,6 +90,7 @@ async fn what_carries_no_tags_is_refused() {
         ("hello", "InvalidRequestException"),
         ("arn:aws:iot:eu-west-1:000000000000:policy/p", "InvalidRequestException"),
         (POLICY, "ResourceNotFoundException"),
+        (&group_arn("none"), "ResourceNotFoundException"),
     ] {
         let request = json!({"resourceArn": arn, "tags": [{"Key": "a"}], "tagKeys": ["a"]});
         assert_eq!(code(server.call::<TagResource>(request.clone()).await), code_expected);

@@ -14,7 +14,7 @@ use service::{Permissions, PolicySource as _, Refusal, Rights};
 use super::{Certificate, House, PATIENCE, PUMP, allow, document, knock, may_publish};
 
 /// Waits until `holds`. How often it looks is of no importance, and that it comes to pass is.
-async fn until(permissions: &Permissions, holds: impl Fn(&Permissions) -> bool) {
+pub(super) async fn until(permissions: &Permissions, holds: impl Fn(&Permissions) -> bool) {
     let wait = async {
         while !holds(permissions) {
             tokio::time::sleep(Duration::from_millis(2)).await;

@@ -1,0 +1,234 @@
+//! Things in thing groups: add, remove, list from either side.
+
+use model::iot::{
+    AddThingToThingGroupRequest, AddThingToThingGroupResponse, ListThingGroupsForThingRequest,
+    ListThingGroupsForThingResponse, ListThingsInThingGroupRequest, ListThingsInThingGroupResponse,
+    RemoveThingFromThingGroupRequest, RemoveThingFromThingGroupResponse,
+    UpdateThingGroupsForThingRequest, UpdateThingGroupsForThingResponse,
+};
+use service::{ApiError, Cx, PageRequest, operations};
+use store::Batch;
+use types::Arn;
+
+use crate::principal::unknown;
+use crate::retry::{Setback, retry};
+use crate::store::thing_group_memberships::{self, Membership};
+use crate::store::thing_groups::ThingGroup;
+use crate::store::{Stored, things};
+use crate::thing_groups::{find, listed};
+use crate::things::not_found;
+
+operations! { iot:
+    AddThingToThingGroup => add_thing_to_thing_group,
+    RemoveThingFromThingGroup => remove_thing_from_thing_group,
+    UpdateThingGroupsForThing => update_thing_groups_for_thing,
+    ListThingGroupsForThing => list_thing_groups_for_thing,
+    ListThingsInThingGroup => list_things_in_thing_group,
+}
+
+/// Adds a thing to a group. Adding it again is not an error.
+async fn add_thing_to_thing_group(
+    cx: &Cx,
+    request: AddThingToThingGroupRequest,
+) -> Result<AddThingToThingGroupResponse, ApiError> {
+    let thing = thing_name(cx, request.thing_name, request.thing_arn)?;
+    let group = group_name(cx, request.thing_group_name, request.thing_group_arn)?;
+    retry(|| try_change(cx, &thing, std::slice::from_ref(&group), &[])).await?;
+    Ok(AddThingToThingGroupResponse {})
+}
+
+/// Removes a thing from a group. Removing it where it is not is not an error.
+async fn remove_thing_from_thing_group(
+    cx: &Cx,
+    request: RemoveThingFromThingGroupRequest,
+) -> Result<RemoveThingFromThingGroupResponse, ApiError> {
+    let thing = thing_name(cx, request.thing_name, request.thing_arn)?;
+    let group = group_name(cx, request.thing_group_name, request.thing_group_arn)?;
+    retry(|| try_change(cx, &thing, &[], std::slice::from_ref(&group))).await?;
+    Ok(RemoveThingFromThingGroupResponse {})
+}
+
+/// Removes a thing from some groups and adds it to others, all or nothing.
+async fn update_thing_groups_for_thing(
+    cx: &Cx,
+    request: UpdateThingGroupsForThingRequest,
+) -> Result<UpdateThingGroupsForThingResponse, ApiError> {
+    let thing = thing_name(cx, request.thing_name, None)?;
+    let add = request.thing_groups_to_add.unwrap_or_default();
+    let remove = request.thing_groups_to_remove.unwrap_or_default();
+    let max = cx.app.limits.thing_groups_per_thing_max;
+    for (member, groups) in [("thingGroupsToAdd", &add), ("thingGroupsToRemove", &remove)] {
+        if groups.len() > max {
+            let found = groups.len();
+            let message = format!("{member} can have at most {max} groups, not {found}.");
+            return Err(ApiError::invalid(message));
+        }
+    }
+    if let Some(both) = add.iter().find(|name| remove.contains(name)) {
+        let message = format!("The thing group {both} is to be added and to be removed.");
+        return Err(ApiError::invalid(message));
+    }
+    retry(|| try_change(cx, &thing, &add, &remove)).await?;
+    Ok(UpdateThingGroupsForThingResponse {})
+}
+
+async fn try_change(
+    cx: &Cx,
+    thing: &str,
+    add: &[String],
+    remove: &[String],
+) -> Result<(), Setback> {
+    check_thing_exists(cx, thing).await?;
+    let stored = thing_group_memberships::find(cx, thing).await?;
+    let before = thing_group_memberships::current(cx, stored.as_ref()).await?;
+    let mut after = before.clone();
+    let mut batch = Batch::new();
+    for name in remove {
+        find_static(cx, name).await?;
+        after.retain(|membership| membership.group != *name);
+    }
+    for name in add {
+        let group = find_static(cx, name).await?;
+        group.require_unchanged(&mut batch);
+        add_membership(&mut after, thing, Membership::of(&group.document))?;
+    }
+    if after == before {
+        return Ok(());
+    }
+    let max = cx.app.limits.thing_groups_per_thing_max;
+    if after.len() > max {
+        let message = format!("The thing {thing} can be in at most {max} thing groups.");
+        return Err(ApiError::invalid(message).into());
+    }
+    things::require(cx, &mut batch, thing);
+    thing_group_memberships::replace(cx, &mut batch, thing, stored.as_ref(), &after);
+    cx.commit(batch).await?;
+    Ok(())
+}
+
+/// A thing is in one group of a hierarchy at most.
+fn add_membership(
+    memberships: &mut Vec<Membership>,
+    thing: &str,
+    added: Membership,
+) -> Result<(), ApiError> {
+    let related = memberships.iter().find(|other| other.root() == added.root());
+    match related {
+        Some(other) if other.group == added.group => Ok(()),
+        Some(other) => Err(ApiError::invalid(format!(
+            "The thing {thing} cannot be added to the thing group {}: it is in the group {} of the \
+             same hierarchy.",
+            added.group, other.group
+        ))),
+        None => {
+            memberships.push(added);
+            memberships.sort_unstable();
+            Ok(())
+        }
+    }
+}
+
+/// Lists the groups that a thing was put into and those above them, by name.
+async fn list_thing_groups_for_thing(
+    cx: &Cx,
+    request: ListThingGroupsForThingRequest,
+) -> Result<ListThingGroupsForThingResponse, ApiError> {
+    let thing = &request.thing_name;
+    let page = PageRequest::forward(&request.next_token, request.max_results);
+    let cursor = cx.cursor(thing, page, cx.app.limits.page_default)?;
+    check_thing_exists(cx, thing).await?;
+    let stored = thing_group_memberships::find(cx, thing).await?;
+    let current = thing_group_memberships::current(cx, stored.as_ref()).await?;
+    let mut names: Vec<&str> = current.iter().flat_map(Membership::lineage).collect();
+    names.sort_unstable();
+    names.retain(|name| cursor.after.as_deref().is_none_or(|after| *name > after));
+    let has_more = names.len() > cursor.limit;
+    names.truncate(cursor.limit);
+    let next_token = names.last().filter(|_| has_more).map(|last| cursor.token(cx, last));
+    let groups = names.into_iter().map(|name| listed(cx, name.to_owned())).collect();
+    Ok(ListThingGroupsForThingResponse { thing_groups: Some(groups), next_token })
+}
+
+/// Lists the things of a group by name; with those of the groups below it, by group first.
+async fn list_things_in_thing_group(
+    cx: &Cx,
+    request: ListThingsInThingGroupRequest,
+) -> Result<ListThingsInThingGroupResponse, ApiError> {
+    let group = find(cx, &request.thing_group_name).await?.document;
+    let is_recursive = request.recursive == Some(true);
+    let page = PageRequest::forward(&request.next_token, request.max_results);
+    let found = thing_group_memberships::page_of_group(cx, &group, is_recursive, page).await?;
+    let (things, next_token) = found;
+    Ok(ListThingsInThingGroupResponse { things: Some(things), next_token })
+}
+
+async fn check_thing_exists(cx: &Cx, name: &str) -> Result<(), ApiError> {
+    match things::find(cx, name).await? {
+        Some(_) => Ok(()),
+        None => Err(not_found(name)),
+    }
+}
+
+/// The group called `name`, into which things can be put.
+async fn find_static(cx: &Cx, name: &str) -> Result<Stored<ThingGroup>, ApiError> {
+    let group = find(cx, name).await?;
+    if group.document.is_dynamic() {
+        return Err(ApiError::invalid(format!(
+            "The thing group {name} is dynamic: its query decides which things are in it."
+        )));
+    }
+    Ok(group)
+}
+
+fn thing_name(cx: &Cx, name: Option<String>, arn: Option<String>) -> Result<String, ApiError> {
+    let missing = "thingName or thingArn is required.";
+    named(name, arn.map(|arn| name_in(cx, "thing", &arn)).transpose()?, missing)
+}
+
+fn group_name(cx: &Cx, name: Option<String>, arn: Option<String>) -> Result<String, ApiError> {
+    let missing = "thingGroupName or thingGroupArn is required.";
+    named(name, arn.map(|arn| name_in(cx, "thinggroup", &arn)).transpose()?, missing)
+}
+
+/// The one name that a request gives, in one form or in both.
+fn named(name: Option<String>, of_arn: Option<String>, missing: &str) -> Result<String, ApiError> {
+    match (name, of_arn) {
+        (Some(name), Some(of_arn)) if name != of_arn => {
+            let message = format!("The name {name} and the ARN of {of_arn} do not agree.");
+            Err(ApiError::invalid(message))
+        }
+        (Some(name), _) | (None, Some(name)) => Ok(name),
+        (None, None) => Err(ApiError::invalid(missing)),
+    }
+}
+
+/// The name in the ARN of a resource of this kind. An ARN has to be as this tenant's are written,
+/// since that is how policies name what is asked for.
+fn name_in(cx: &Cx, kind: &str, text: &str) -> Result<String, ApiError> {
+    let resource = Arn::parse(text).ok().map(|arn| (arn.resource, arn.type_and_name()));
+    match resource {
+        Some((resource, Some((found, name)))) if found == kind && !name.is_empty() => {
+            if cx.arn(resource) == text { Ok(name.to_owned()) } else { Err(unknown(text)) }
+        }
+        _ => Err(ApiError::invalid(format!("Invalid ARN of a {kind}: {text}"))),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_name_is_given_in_one_form_or_in_both() {
+        let given = |name: Option<&str>, of_arn: Option<&str>| {
+            let named = named(name.map(str::to_owned), of_arn.map(str::to_owned), "required");
+            named.map_err(|error| error.message)
+        };
+        assert_eq!(given(Some("a"), None), Ok("a".to_owned()));
+        assert_eq!(given(None, Some("a")), Ok("a".to_owned()));
+        assert_eq!(given(Some("a"), Some("a")), Ok("a".to_owned()));
+        let message = "The name a and the ARN of b do not agree.";
+        assert_eq!(given(Some("a"), Some("b")), Err(message.to_owned()));
+        assert_eq!(given(None, None), Err("required".to_owned()));
+    }
+}
