@@ -1,6 +1,6 @@
 //! Events of thing groups, for whoever changes them.
 
-#![allow(dead_code, reason = "thing groups, which tell of themselves, are not there yet")]
+#![allow(dead_code, reason = "thing groups do not tell of themselves yet")]
 
 use std::collections::BTreeMap;
 
