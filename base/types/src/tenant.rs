@@ -4,8 +4,10 @@ use std::fmt;
 use std::str::FromStr;
 use std::sync::Arc;
 
-use crate::AccountId;
+use crate::{AccountId, Arn};
 
+/// The part of AWS that ARNs are said to be of.
+const PARTITION: &str = "aws";
 /// Characters of an endpoint's prefix after its `a`.
 const PREFIX_CHARS: usize = 13;
 
@@ -76,7 +78,15 @@ impl Tenant {
     /// `arn:aws:<service>:<region>:<account>:<resource>`, for example
     /// `tenant.arn("iot", "thing/lamp")`.
     pub fn arn(&self, service: &str, resource: &str) -> String {
-        format!("arn:aws:{service}:{}:{}:{resource}", self.region, self.account)
+        format!("arn:{PARTITION}:{service}:{}:{}:{resource}", self.region, self.account)
+    }
+
+    /// Whether `arn` names something of the tenant's, as [`Tenant::arn`] writes it. One of another
+    /// partition does not: policies are asked about the ARN as it was sent.
+    pub fn owns(&self, arn: &Arn<'_>) -> bool {
+        arn.partition == PARTITION
+            && arn.region == self.region.as_str()
+            && arn.account == self.account.as_str()
     }
 
     /// What the names of the tenant's endpoints begin with: `a` and 13 letters or digits, the same

@@ -38,9 +38,7 @@ impl<'a> Named<'a> {
 fn name_in<'a>(cx: &Cx, kind: &str, text: &'a str) -> Result<&'a str, ApiError> {
     let invalid = || ApiError::invalid(format!("Invalid ARN: {text}"));
     let arn = Arn::parse(text).map_err(|_| invalid())?;
-    let is_of_tenant = arn.service == "iot"
-        && arn.account == cx.tenant.account.as_str()
-        && arn.region == cx.tenant.region.as_str();
+    let is_of_tenant = arn.service == "iot" && cx.tenant.owns(&arn);
     match arn.type_and_name() {
         Some((found, name)) if is_of_tenant && found == kind && !name.is_empty() => Ok(name),
         _ => Err(invalid()),

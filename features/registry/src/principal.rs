@@ -57,11 +57,9 @@ impl Principal {
         let malformed = || NotAPrincipal::Malformed(text.to_owned());
         let arn = Arn::parse(text).map_err(|_| malformed())?;
         let (kind, name) = arn.type_and_name().ok_or_else(malformed)?;
-        let is_of_tenant =
-            arn.account == tenant.account.as_str() && arn.region == tenant.region.as_str();
         match kind {
             "cert" | "thinggroup" if arn.service != "iot" || name.is_empty() => Err(malformed()),
-            "cert" if is_of_tenant && is_certificate_id(name) => {
+            "cert" if tenant.owns(&arn) && is_certificate_id(name) => {
                 Ok(Self::certificate(name, tenant))
             }
             "cert" | "thinggroup" => Err(NotAPrincipal::Unknown(text.to_owned())),
@@ -128,10 +126,8 @@ pub(crate) fn unknown(principal: &str) -> ApiError {
 /// The name in the ARN of a thing group of the tenant.
 fn thing_group_name<'t>(text: &'t str, tenant: &Tenant) -> Option<&'t str> {
     let arn = Arn::parse(text).ok()?;
-    let is_of_tenant =
-        arn.account == tenant.account.as_str() && arn.region == tenant.region.as_str();
     match arn.type_and_name()? {
-        ("thinggroup", name) if arn.service == "iot" && is_of_tenant && !name.is_empty() => {
+        ("thinggroup", name) if arn.service == "iot" && tenant.owns(&arn) && !name.is_empty() => {
             Some(name)
         }
         _ => None,

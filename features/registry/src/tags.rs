@@ -106,10 +106,7 @@ impl Taggable {
         // The one kind whose name follows a colon.
         let provider = || arn.resource.split_once(':');
         let (kind, name) = arn.type_and_name().or_else(provider).ok_or_else(invalid)?;
-        let is_of_tenant = arn.service == "iot"
-            && arn.account == cx.tenant.account.as_str()
-            && arn.region == cx.tenant.region.as_str();
-        if !is_of_tenant || name.is_empty() {
+        if arn.service != "iot" || !cx.tenant.owns(&arn) || name.is_empty() {
             return Err(invalid());
         }
         let kind = match kind {

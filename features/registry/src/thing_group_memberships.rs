@@ -202,13 +202,13 @@ fn named(name: Option<String>, of_arn: Option<String>, missing: &str) -> Result<
     }
 }
 
-/// The name in the ARN of a resource of this kind. An ARN has to be as this tenant's are written,
-/// since that is how policies name what is asked for.
+/// The name in the ARN of a resource of this kind.
 fn name_in(cx: &Cx, kind: &str, text: &str) -> Result<String, ApiError> {
-    let resource = Arn::parse(text).ok().map(|arn| (arn.resource, arn.type_and_name()));
-    match resource {
-        Some((resource, Some((found, name)))) if found == kind && !name.is_empty() => {
-            if cx.arn(resource) == text { Ok(name.to_owned()) } else { Err(unknown(text)) }
+    let arn = Arn::parse(text).ok();
+    match arn.and_then(|arn| Some((arn, arn.type_and_name()?))) {
+        Some((arn, (found, name))) if found == kind && !name.is_empty() => {
+            let is_own = arn.service == "iot" && cx.tenant.owns(&arn);
+            if is_own { Ok(name.to_owned()) } else { Err(unknown(text)) }
         }
         _ => Err(ApiError::invalid(format!("Invalid ARN of a {kind}: {text}"))),
     }

@@ -98,9 +98,11 @@ async fn what_is_unknown_has_no_attachments() {
     let (_, arn) = create_certificate(&server).await;
     create_thing(&server, "a").await;
     let nobody = format!("arn:aws:iot:us-east-1:000000000000:cert/{NO_ID}");
+    let other_partition = arn.replacen("aws", "aws-cn", 1);
     for (thing, principal, expected) in [
         ("none", arn.as_str(), "ResourceNotFoundException"),
         ("a", nobody.as_str(), "ResourceNotFoundException"),
+        ("a", other_partition.as_str(), "ResourceNotFoundException"),
         ("a", "hello", "InvalidRequestException"),
     ] {
         let request = json!({"thingName": thing, "principal": principal});

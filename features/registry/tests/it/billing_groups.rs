@@ -204,6 +204,8 @@ async fn what_a_request_names_wrongly_is_refused() {
             }),
             invalid,
         ),
+        // Policies about the billing group say nothing of this one.
+        (json!({"billingGroupArn": HOUSE.replace("aws", "aws-cn"), "thingName": "lamp"}), invalid),
     ] {
         let added = server.call::<AddThingToBillingGroup>(request.clone()).await;
         assert_eq!(code(added), expected, "{request}");

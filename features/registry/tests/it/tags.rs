@@ -89,6 +89,7 @@ async fn what_carries_no_tags_is_refused() {
         (&certificate, "InvalidRequestException"),
         ("hello", "InvalidRequestException"),
         ("arn:aws:iot:eu-west-1:000000000000:policy/p", "InvalidRequestException"),
+        ("arn:aws-cn:iot:us-east-1:000000000000:policy/p", "InvalidRequestException"),
         (POLICY, "ResourceNotFoundException"),
         (&group_arn("none"), "ResourceNotFoundException"),
     ] {
