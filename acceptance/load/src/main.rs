@@ -13,7 +13,10 @@ use std::time::Duration;
 use clap::{Parser, ValueEnum};
 
 use crate::report::Report;
-use crate::requests::Signer;
+use crate::requests::{List, Signer};
+
+/// Creations of a fleet that are signed at once; a signature is valid for minutes.
+const SIGNED_AT_ONCE: usize = 100_000;
 
 /// What is asked of the server.
 #[derive(Clone, Copy, Debug, ValueEnum)]
@@ -22,6 +25,18 @@ enum Operation {
     CreateThing,
     /// Things that a short run of creations left.
     DescribeThing,
+    /// As many things as `--fleet` says, each of a type and with attributes of its own.
+    FillFleet,
+    /// Things anywhere in a fleet.
+    DescribeFleetThing,
+    /// A page of a fleet's things.
+    ListThings,
+    /// A page of a fleet's things of one type.
+    ListThingsOfType,
+    /// A page of a fleet's things with one value of an attribute.
+    ListThingsWithAttribute,
+    /// A page of a fleet's things of one type and with one value of an attribute.
+    ListThingsOfTypeWithAttribute,
 }
 
 #[derive(Debug, Parser)]
@@ -47,6 +62,9 @@ struct Options {
     /// How many requests at most.
     #[arg(long, default_value_t = 200_000)]
     requests: usize,
+    /// Things in a fleet.
+    #[arg(long, default_value_t = 1000)]
+    fleet: usize,
 }
 
 #[allow(clippy::print_stdout, reason = "the figures are the program's output")]
@@ -62,16 +80,42 @@ async fn run(options: &Options) -> anyhow::Result<Report> {
     let signer = Signer::new(options, &env);
     let limit = Duration::from_secs(options.seconds);
     let address = options.address.as_str();
+    let measure = |requests| client::measure(address, requests, options.clients, limit);
+    let list = |list| signer.lists(options.requests, list);
     match options.operation {
-        Operation::CreateThing => {
-            let requests = signer.creations(options.requests);
-            client::measure(address, requests, options.clients, limit).await
-        }
+        Operation::CreateThing => measure(signer.creations(options.requests)).await,
         Operation::DescribeThing => {
             let things = options.requests.min(1000);
-            client::measure(address, signer.creations(things), options.clients, limit).await?;
-            let requests = signer.descriptions(options.requests, things);
-            client::measure(address, requests, options.clients, limit).await
+            measure(signer.creations(things)).await?;
+            measure(signer.descriptions(options.requests, things)).await
         }
+        Operation::FillFleet => fill_fleet(options, &env).await,
+        Operation::DescribeFleetThing => {
+            measure(signer.fleet_descriptions(options.requests, options.fleet)).await
+        }
+        Operation::ListThings => measure(list(List::All)).await,
+        Operation::ListThingsOfType => measure(list(List::OfType)).await,
+        Operation::ListThingsWithAttribute => measure(list(List::AtSite)).await,
+        Operation::ListThingsOfTypeWithAttribute => measure(list(List::OfTypeAtSite)).await,
+    }
+}
+
+/// Creates a fleet, and reports of the last of its things. Goes on where an earlier run ended:
+/// what is there already is not made again.
+#[allow(clippy::print_stderr, reason = "long work shows progress")]
+async fn fill_fleet(options: &Options, env: &env::Env) -> anyhow::Result<Report> {
+    let forever = Duration::from_secs(3600);
+    let mut requests = Signer::new(options, env).fleet_types();
+    let mut made = 0;
+    loop {
+        let report = client::measure(&options.address, requests, options.clients, forever).await?;
+        anyhow::ensure!(report.is_all_well(), "a creation was refused: {report}");
+        eprintln!("{made} of {} things: {report}", options.fleet);
+        if made == options.fleet {
+            return Ok(report);
+        }
+        let next = options.fleet.min(made + SIGNED_AT_ONCE);
+        requests = Signer::new(options, env).fleet(made..next);
+        made = next;
     }
 }

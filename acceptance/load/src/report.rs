@@ -21,6 +21,11 @@ impl Report {
         Self { latencies, statuses, elapsed }
     }
 
+    /// Whether every request was answered with 200.
+    pub(crate) fn is_all_well(&self) -> bool {
+        self.statuses.keys().all(|status| *status == 200)
+    }
+
     fn percentile(&self, share: f64) -> Duration {
         let last = self.latencies.len().saturating_sub(1);
         let index = (last as f64 * share).round() as usize;

@@ -1,9 +1,27 @@
 //! The requests, signed and written out as bytes.
 
+use std::ops::Range;
+
 use sigv4::{Credentials, Payload, Request, Scope};
 use types::Timestamp;
 
 use crate::Options;
+
+/// Types that the things of a fleet have in turn.
+const TYPES: usize = 10;
+/// Sites that things of one type have in turn.
+const SITES: usize = 4;
+/// Things on one page: what a thousand things have of one type and site.
+const PAGE: usize = 25;
+
+/// Which things are listed.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum List {
+    All,
+    OfType,
+    AtSite,
+    OfTypeAtSite,
+}
 
 /// Signs requests as one principal at one moment.
 pub(crate) struct Signer<'o> {
@@ -11,38 +29,88 @@ pub(crate) struct Signer<'o> {
     now: Timestamp,
     /// Keeps the things of two runs apart.
     run: u32,
+    /// Chooses among the things of a fleet.
+    env: &'o env::Env,
 }
 
 impl<'o> Signer<'o> {
-    pub(crate) fn new(options: &'o Options, env: &env::Env) -> Self {
+    pub(crate) fn new(options: &'o Options, env: &'o env::Env) -> Self {
         let run = u32::from_be_bytes(env.random.bytes());
-        Self { options, now: env.clock.now(), run }
+        Self { options, now: env.clock.now(), run, env }
     }
 
     /// `count` new things.
     pub(crate) fn creations(&self, count: usize) -> Vec<Vec<u8>> {
         let body = br#"{"attributePayload":{"attributes":{"model":"m1","serial":"s-123456","site":"north"}}}"#;
-        (0..count).map(|n| self.request("POST", &self.path(n), body)).collect()
+        (0..count).map(|n| self.request("POST", &self.path(n), "", body)).collect()
     }
 
     /// `count` descriptions of the first `things` creations.
     pub(crate) fn descriptions(&self, count: usize, things: usize) -> Vec<Vec<u8>> {
         let distinct: Vec<_> =
-            (0..things).map(|n| self.request("GET", &self.path(n), b"")).collect();
+            (0..things).map(|n| self.request("GET", &self.path(n), "", b"")).collect();
         distinct.into_iter().cycle().take(count).collect()
+    }
+
+    /// The types of a fleet's things.
+    pub(crate) fn fleet_types(&self) -> Vec<Vec<u8>> {
+        let path = |n| format!("/thing-types/fleet-{n}");
+        (0..TYPES).map(|n| self.request("POST", &path(n), "", b"{}")).collect()
+    }
+
+    /// A fleet's things, each of which can be found by its number.
+    pub(crate) fn fleet(&self, numbers: Range<usize>) -> Vec<Vec<u8>> {
+        numbers
+            .map(|n| {
+                let body = format!(
+                    r#"{{"thingTypeName":"fleet-{}","attributePayload":{{"attributes":{{"model":"m{}","serial":"s-{n}","site":"site-{}"}}}}}}"#,
+                    n % TYPES,
+                    n % 7,
+                    n / TYPES % SITES,
+                );
+                self.request("POST", &fleet_path(n), "", body.as_bytes())
+            })
+            .collect()
+    }
+
+    /// `count` descriptions of things anywhere in a fleet of `things`.
+    pub(crate) fn fleet_descriptions(&self, count: usize, things: usize) -> Vec<Vec<u8>> {
+        (0..count).map(|_| self.request("GET", &fleet_path(self.below(things)), "", b"")).collect()
+    }
+
+    /// `count` first pages of a fleet's things.
+    pub(crate) fn lists(&self, count: usize, list: List) -> Vec<Vec<u8>> {
+        (0..count).map(|_| self.request("GET", "/things", &self.list_query(list), b"")).collect()
+    }
+
+    fn list_query(&self, list: List) -> String {
+        let page = format!("maxResults={PAGE}");
+        let of_type = || format!("thingTypeName=fleet-{}", self.below(TYPES));
+        let at_site = || format!("attributeName=site&attributeValue=site-{}", self.below(SITES));
+        match list {
+            List::All => page,
+            List::OfType => format!("{page}&{}", of_type()),
+            List::AtSite => format!("{}&{page}", at_site()),
+            List::OfTypeAtSite => format!("{}&{page}&{}", at_site(), of_type()),
+        }
+    }
+
+    fn below(&self, bound: usize) -> usize {
+        let drawn = usize::from_be_bytes(self.env.random.bytes());
+        drawn % bound.max(1)
     }
 
     fn path(&self, n: usize) -> String {
         format!("/things/load-{:08x}-{n}", self.run)
     }
 
-    fn request(&self, method: &str, path: &str, body: &[u8]) -> Vec<u8> {
+    fn request(&self, method: &str, path: &str, query: &str, body: &[u8]) -> Vec<u8> {
         let options = self.options;
         let host = options.address.as_bytes();
         let request = Request {
             method,
             raw_path: path,
-            raw_query: "",
+            raw_query: query,
             headers: &[("host", host)],
             payload: Payload::Bytes(body),
         };
@@ -52,7 +120,9 @@ impl<'o> Signer<'o> {
             session_token: None,
         };
         let scope = Scope { region: &options.region, service: "iot" };
-        let mut out = format!("{method} {path} HTTP/1.1\r\nhost: {}\r\n", options.address);
+        let mark = if query.is_empty() { "" } else { "?" };
+        let mut out =
+            format!("{method} {path}{mark}{query} HTTP/1.1\r\nhost: {}\r\n", options.address);
         for (name, value) in sigv4::sign(&request, &credentials, &scope, self.now) {
             out.push_str(&format!("{name}: {value}\r\n"));
         }
@@ -61,4 +131,9 @@ impl<'o> Signer<'o> {
         bytes.extend_from_slice(body);
         bytes
     }
+}
+
+/// Names of one length, so that things of a small fleet are not cheaper by their names.
+fn fleet_path(n: usize) -> String {
+    format!("/things/fleet-{n:010}")
 }
