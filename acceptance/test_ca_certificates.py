@@ -1,12 +1,16 @@
 """CAs of one's own: registered, what they sign, and certificates that change accounts."""
 
 import json
+import subprocess
 import uuid
+from pathlib import Path
 
 import pytest
 
 import documents
-from device import document, everything_on, logged, private_pem, tls, write
+import test_device_story_awsiotsdk as awsiotsdk
+import test_device_story_paho as paho
+from device import Device, document, everything_on, logged, private_pem, tls, write
 from harness import ACCOUNT, REGION, refused
 from mqtt_raw import CLOSED, Client, connect
 
@@ -35,6 +39,41 @@ class Ca:
             **more,
         )
         return registered["certificateId"]
+
+
+class OpensslCa(Ca):
+    """A root as AWS's guide has one made: by the openssl command, in files."""
+
+    keys = {"rsa": ["rsa:2048"], "ec": ["ec", "-pkeyopt", "ec_paramgen_curve:P-256"]}
+
+    def __init__(self, folder, algorithm):
+        self.folder, self.algorithm = folder, algorithm
+        subject = f"/O=Mill/CN={uuid.uuid4().hex}"
+        self.request("ca", subject, "-x509", "-days", "30")
+        self.pem = (folder / "ca.pem").read_text()
+
+    def run(self, *arguments):
+        command = ["openssl", *arguments]
+        result = subprocess.run(command, cwd=self.folder, capture_output=True, text=True)
+        assert result.returncode == 0, result
+        return result.stdout
+
+    def request(self, name, subject, *more):
+        key = ["-newkey", *self.keys[self.algorithm], "-nodes", "-keyout", f"{name}.key"]
+        self.run("req", "-new", *key, "-out", f"{name}.pem", "-subj", subject, *more)
+
+    def issue(self, common_name, version=1):
+        """The text of a certificate, whose key is in the file `leaf.key`."""
+        self.request("leaf", f"/CN={common_name}")
+        extensions = []
+        if version == 3:
+            (self.folder / "leaf.ext").write_text("extendedKeyUsage=clientAuth\n")
+            extensions = ["-extfile", "leaf.ext"]
+        signed = ["-CA", "ca.pem", "-CAkey", "ca.key", "-CAcreateserial", "-days", "7"]
+        pem = self.run("x509", "-req", "-in", "leaf.pem", *signed, *extensions)
+        (self.folder / "leaf.pem").write_text(pem)
+        assert f"Version: {version} " in self.run("x509", "-in", "leaf.pem", "-noout", "-text")
+        return pem
 
 
 @pytest.fixture
@@ -134,6 +173,76 @@ def test_a_device_is_registered_when_it_first_connects(server, iot, make, sessio
     iot.update_certificate(certificateId=event["certificateId"], newStatus="ACTIVE")
     with Client(server.mqtts_port, context) as client:
         client.connect("pump")
+
+
+@pytest.mark.parametrize(
+    ("algorithm", "version", "chain", "client_class"),
+    [
+        ("rsa", 1, "alone", paho.Client3),
+        ("rsa", 1, "chain", awsiotsdk.Client5),
+        ("rsa", 3, "alone", paho.Client5),
+        ("rsa", 3, "chain", awsiotsdk.Client3),
+        ("ec", 1, "alone", awsiotsdk.Client3),
+        ("ec", 1, "chain", paho.Client5),
+        ("ec", 3, "alone", awsiotsdk.Client5),
+        ("ec", 3, "chain", paho.Client3),
+    ],
+)
+def test_what_openssl_signs_is_registered_and_let_in(
+    server, iot, make, session, tmp_path, name, algorithm, version, chain, client_class
+):
+    ca = OpensslCa(tmp_path, algorithm)
+    ca_id = ca.register(iot, allowAutoRegistration=True)
+    listener = session(make(*everything_on("*")))
+    listener.subscribe(f"$aws/events/certificates/registered/{ca_id}", f"{name}/news", qos=1)
+    device = openssl_device(server, ca, f"{name}-pump", version, chain)
+    client = client_class(device)
+    assert is_closed_on(client)
+    client.close()
+    _, payload = listener.message()
+    event = json.loads(payload)
+    assert event["certificateId"] == device.certificate_id
+    assert event["certificateStatus"] == "PENDING_ACTIVATION"
+    device.set_policy(*everything_on(f"{name}/*"))
+    device.set_status("ACTIVE")
+    client = client_class(device)
+    client.connect()
+    client.publish(f"{name}/news", "lit", 1)
+    client.close()
+    heard = listener.message()
+    while heard[0] != f"{name}/news":
+        # The client had tried again by itself before it was closed.
+        heard = listener.message()
+    assert heard[1] == b"lit"
+
+
+def is_closed_on(client):
+    """Whether it is refused without a word, as for its certificate it is in both versions."""
+    if isinstance(client, awsiotsdk.Client5):
+        client.client.start()
+        return client.connected.result(awsiotsdk.WITHIN_S).connack_packet is None
+    if isinstance(client, paho.Client):
+        client.start()
+        client.wait("disconnect")
+        return not client.events["connect"].is_set()
+    return client.notices_that_connecting_is_refused()
+
+
+def openssl_device(server, ca, name, version, chain):
+    """A device of which nobody but its CA knows."""
+    pem = ca.issue(name, version)
+    certificate_id = documents.certificate_id(pem)
+    certificate = Path(ca.folder) / "leaf.crt"
+    certificate.write_text(pem + (ca.pem if chain == "chain" else ""))
+    return Device(
+        server=server,
+        name=name,
+        certificate_arn=f"arn:aws:iot:{REGION}:{ACCOUNT}:cert/{certificate_id}",
+        certificate_id=certificate_id,
+        certificate=str(certificate),
+        key=str(ca.folder / "leaf.key"),
+        root_ca=str(server.root_ca),
+    )
 
 
 def test_a_certificate_goes_to_another_account(server, iot):
