@@ -13,7 +13,7 @@ from botocore import xform_name
 from botocore.exceptions import ClientError
 
 from harness import REGION, Server, clean_environment
-from resources import RESOURCES
+from resources import RESOURCES, document
 
 V1, V2 = sys.executable, "/usr/bin/python3"
 COMMANDS = Path(__file__).with_name("sdk") / "aws_commands.py"
@@ -207,6 +207,43 @@ def test_what_boto3_makes_is_compared_changed_taken_down_and_made_again(server):
     for _ in range(2):
         tell(tool)
     tool.close()
+
+
+def prune_like_terraform(iot, versions):
+    """Deletes the lowest version that is not the default one."""
+    numbers = [int(v["versionId"]) for v in versions if not v["isDefaultVersion"]]
+    iot.delete_policy_version(policyName="often", policyVersionId=str(min(numbers)))
+
+
+def prune_like_cloudformation(iot, versions):
+    """Deletes the version whose id comes first as a text, and makes sure that it is not in use."""
+    versions = sorted(versions, key=lambda version: version["versionId"])
+    oldest, newest = versions[0], versions[-1]["versionId"]
+    if oldest["isDefaultVersion"]:
+        iot.set_default_policy_version(policyName="often", policyVersionId=newest)
+    iot.delete_policy_version(policyName="often", policyVersionId=oldest["versionId"])
+
+
+@pytest.mark.parametrize("prune", [prune_like_terraform, prune_like_cloudformation])
+def test_a_policy_is_changed_more_often_than_it_has_versions(server, prune):
+    iot = server.iot
+    iot.create_policy(policyName="often", policyDocument=document("iot:Publish"))
+    for number in range(2, 13):
+        changed = document(f"iot:Connect{'*' * (number % 2)}")
+        request = {"policyName": "often", "policyDocument": changed, "setAsDefault": True}
+        try:
+            iot.create_policy_version(**request)
+        except iot.exceptions.VersionsLimitExceededException:
+            prune(iot, iot.list_policy_versions(policyName="often")["policyVersions"])
+            iot.create_policy_version(**request)
+        policy = iot.get_policy(policyName="often")
+        assert (policy["defaultVersionId"], policy["policyDocument"]) == (str(number), changed)
+    versions = iot.list_policy_versions(policyName="often")["policyVersions"]
+    assert len(versions) == 5
+    for version in versions:
+        if not version["isDefaultVersion"]:
+            iot.delete_policy_version(policyName="often", policyVersionId=version["versionId"])
+    iot.delete_policy(policyName="often")
 
 
 @pytest.mark.parametrize(
