@@ -48,53 +48,69 @@ def arn(name, member):
 
 
 def tags(**pairs):
-    return [{"Key": key, "Value": value} for key, value in pairs.items()]
+    return {"tags": [{"Key": key, "Value": value} for key, value in pairs.items()]}
 
 
 FIRST, SECOND = tags(site="north", stage="test"), tags(site="south", owner="mill")
 
 
-def tagged(name, member):
-    """How tags are read and changed: the read, the calls, and the reads before and after."""
+def read_tags(name, member):
+    """The read of a resource's tags, whose ARN is this member of its answer."""
+    return ("ListTagsForResource", {"resourceArn": arn(name, member)}, FIRST)
+
+
+def change_tags(name, member):
     resource = {"resourceArn": arn(name, member)}
-    return Tagging(
-        ("ListTagsForResource", resource),
-        [
-            ("UntagResource", resource | {"tagKeys": ["stage"]}),
-            ("TagResource", resource | {"tags": SECOND}),
-        ],
-    )
-
-
-@dataclass
-class Tagging:
-    read: tuple
-    change: list
-    first = {"tags": FIRST}
-    second = {"tags": SECOND}
+    return [
+        ("UntagResource", resource | {"tagKeys": ["stage"]}),
+        ("TagResource", resource | SECOND),
+    ]
 
 
 def document(*actions):
     return documents.policy(list(actions))
 
 
-@cache
-def pem(kind, made_code=None):
-    """Certificates and requests of one's own; the same for every tool."""
-    if kind == "request":
-        return documents.signing_request(documents.ec_key(), "as code")
-    if kind == "alone":
-        return documents.self_signed("alone")
-    key, name = ca(kind.split()[0])
-    if kind.endswith("ca"):
-        return documents.issued(key, name, ca=True)
-    subject = made_code or "lamp"
-    return documents.issued(documents.ec_key(), documents.subject(subject), name, key)
+# Certificates and requests of one's own are the same for every tool.
 
 
 @cache
-def ca(mode):
-    return documents.ec_key(), documents.subject(f"Mill {mode}")
+def ca(name):
+    """The key, the subject and the text of a root."""
+    key, subject = documents.ec_key(), documents.subject(f"Mill {name}")
+    return key, subject, documents.issued(key, subject, ca=True)
+
+
+@cache
+def signed(ca_name, common_name):
+    key, issuer, _ = ca(ca_name)
+    return documents.issued(documents.ec_key(), documents.subject(common_name), issuer, key)
+
+
+@cache
+def signing_request():
+    return documents.signing_request(documents.ec_key(), "as code")
+
+
+@cache
+def alone():
+    return documents.self_signed("alone")
+
+
+def own_files(code):
+    """What is made outside, by the names of its files; `code` is the registration code."""
+    return {
+        "request.pem": signing_request(),
+        "alone.pem": alone(),
+        "ca.pem": ca("with a key")[2],
+        "sni-ca.pem": ca("by SNI")[2],
+        "signed.pem": signed("with a key", "lamp"),
+        "verification.pem": signed("with a key", code),
+    }
+
+
+def own(file):
+    return lambda made: own_files(made["registration code"]["registrationCode"])[file]
 
 
 def certificate(name, create, request, **more):
@@ -125,7 +141,6 @@ def certificate(name, create, request, **more):
 def ca_certificate(name, request, described):
     """A certificate authority, by which devices may register themselves at first and not later."""
     by_id = {"certificateId": arn(name, "certificateId")}
-    tagging = tagged(name, "certificateArn")
     registration = {"roleArn": f"arn:aws:iam::{ACCOUNT}:role/provision", "templateName": "lamps"}
     first = {"status": "ACTIVE", "autoRegistrationStatus": "ENABLE"}
     second = {"status": "ACTIVE", "autoRegistrationStatus": "DISABLE"}
@@ -138,8 +153,8 @@ def ca_certificate(name, request, described):
                 "setAsActive": True,
                 "allowAutoRegistration": True,
                 "registrationConfig": registration,
-                "tags": FIRST,
-            },
+            }
+            | FIRST,
         ),
         read=[
             (
@@ -150,16 +165,16 @@ def ca_certificate(name, request, described):
                     "registrationConfig": registration,
                 },
             ),
-            (*tagging.read, tagging.first),
+            read_tags(name, "certificateArn"),
         ],
         change=[
             (
                 "UpdateCACertificate",
                 by_id | {"newStatus": "ACTIVE", "newAutoRegistrationStatus": "DISABLE"},
             ),
-            *tagging.change,
+            *change_tags(name, "certificateArn"),
         ],
-        changed=[{"certificateDescription": described | second}, tagging.second],
+        changed=[{"certificateDescription": described | second}, SECOND],
         delete=[
             ("UpdateCACertificate", by_id | {"newStatus": "INACTIVE"}),
             ("DeleteCACertificate", by_id),
@@ -178,19 +193,18 @@ def group(name, answer, create, read, update, delete, properties, **request):
     def with_description(text):
         return {properties: {described: text}}
 
-    tagging = tagged(name, arn_member)
     return Resource(
         name=name,
-        create=(create, by_name | with_description("first") | request | {"tags": FIRST}),
+        create=(create, by_name | with_description("first") | request | FIRST),
         read=[
             (read, by_name, with_description("first") | {"version": 1}),
-            (*tagging.read, tagging.first),
+            read_tags(name, arn_member),
         ],
         change=[
             (update, by_name | with_description("second") | {"expectedVersion": 1}),
-            *tagging.change,
+            *change_tags(name, arn_member),
         ],
-        changed=[with_description("second") | {"version": 2}, tagging.second],
+        changed=[with_description("second") | {"version": 2}, SECOND],
         delete=[(delete, by_name)],
     )
 
@@ -222,8 +236,8 @@ THING_TYPE = Resource(
                 "thingTypeDescription": "Lamps",
                 "searchableAttributes": ["room", "side"],
             },
-            "tags": FIRST,
-        },
+        }
+        | FIRST,
     ),
     read=[
         (
@@ -237,14 +251,14 @@ THING_TYPE = Resource(
                 "thingTypeMetadata": {"deprecated": False},
             },
         ),
-        (*tagged("thing type", "thingTypeArn").read, Tagging.first),
+        read_tags("thing type", "thingTypeArn"),
     ],
     change=[
         ("DeprecateThingType", {"thingTypeName": "lamp"}),
         ("DeprecateThingType", {"thingTypeName": "lamp", "undoDeprecate": True}),
-        *tagged("thing type", "thingTypeArn").change,
+        *change_tags("thing type", "thingTypeArn"),
     ],
-    changed=[{"thingTypeMetadata": {"deprecated": False}}, Tagging.second],
+    changed=[{"thingTypeMetadata": {"deprecated": False}}, SECOND],
     delete=[
         ("DeprecateThingType", {"thingTypeName": "lamp"}),
         ("DeleteThingType", {"thingTypeName": "lamp"}),
@@ -347,7 +361,11 @@ MEMBERSHIP = Resource(
     name="membership",
     create=("AddThingToThingGroup", MEMBER),
     read=[
-        ("ListThingGroupsForThing", {"thingName": "bulb"}, {"thingGroups": [{"groupName": "room"}]}),
+        (
+            "ListThingGroupsForThing",
+            {"thingName": "bulb"},
+            {"thingGroups": [{"groupName": "room"}, {"groupName": "house"}]},
+        ),
         ("ListThingsInThingGroup", {"thingGroupName": "room"}, {"things": ["bulb"]}),
     ],
     change=[],
@@ -359,7 +377,7 @@ POLICY = Resource(
     name="policy",
     create=(
         "CreatePolicy",
-        {"policyName": "lamps", "policyDocument": document("iot:Connect"), "tags": FIRST},
+        {"policyName": "lamps", "policyDocument": document("iot:Connect")} | FIRST,
     ),
     read=[
         (
@@ -368,7 +386,7 @@ POLICY = Resource(
             {"policyDocument": document("iot:Connect"), "defaultVersionId": "1"},
         ),
         ("ListPolicyVersions", {"policyName": "lamps"}, {"policyVersions": [{"versionId": "1"}]}),
-        (*tagged("policy", "policyArn").read, Tagging.first),
+        read_tags("policy", "policyArn"),
     ],
     change=[
         (
@@ -379,7 +397,7 @@ POLICY = Resource(
                 "setAsDefault": True,
             },
         ),
-        *tagged("policy", "policyArn").change,
+        *change_tags("policy", "policyArn"),
     ],
     changed=[
         {"policyDocument": document("iot:Connect", "iot:Publish"), "defaultVersionId": "2"},
@@ -389,7 +407,7 @@ POLICY = Resource(
                 {"versionId": "2", "isDefaultVersion": True},
             ]
         },
-        Tagging.second,
+        SECOND,
     ],
     delete=[
         ("DeletePolicyVersion", {"policyName": "lamps", "policyVersionId": "1"}),
@@ -412,17 +430,18 @@ CERTIFICATE_PROVIDER = Resource(
         "CreateCertificateProvider",
         PROVIDER_NAME
         | function("first")
-        | {"accountDefaultForOperations": ["CreateCertificateFromCsr"], "tags": FIRST},
+        | {"accountDefaultForOperations": ["CreateCertificateFromCsr"]}
+        | FIRST,
     ),
     read=[
         ("DescribeCertificateProvider", PROVIDER_NAME, function("first")),
-        (*tagged("certificate provider", "certificateProviderArn").read, Tagging.first),
+        read_tags("certificate provider", "certificateProviderArn"),
     ],
     change=[
         ("UpdateCertificateProvider", PROVIDER_NAME | function("second")),
-        *tagged("certificate provider", "certificateProviderArn").change,
+        *change_tags("certificate provider", "certificateProviderArn"),
     ],
-    changed=[function("second"), Tagging.second],
+    changed=[function("second"), SECOND],
     delete=[("DeleteCertificateProvider", PROVIDER_NAME)],
     taken=TAKEN,
     deleted=(GONE,),
@@ -474,32 +493,20 @@ def principal_attachment(name, thing, principal, is_new=False, **more):
     )
 
 
-def switched(*kinds):
-    return {"eventConfigurations": {kind: {"Enabled": True} for kind in kinds}}
+def switched(*kinds, is_on=True):
+    return {"eventConfigurations": {kind: {"Enabled": is_on} for kind in kinds}}
 
 
 EVENTS = Resource(
     name="event configurations",
-    create=(
-        "UpdateEventConfigurations",
-        {"eventConfigurations": {"THING": {"Enabled": True}, "JOB": {"Enabled": False}}},
-    ),
+    create=("UpdateEventConfigurations", switched("THING")),
     read=[("DescribeEventConfigurations", {}, switched("THING"))],
     change=[("UpdateEventConfigurations", switched("THING", "CERTIFICATE"))],
     changed=[switched("THING", "CERTIFICATE")],
     # No tool takes them back.
-    delete=[
-        (
-            "UpdateEventConfigurations",
-            {"eventConfigurations": {"THING": {"Enabled": False}, "CERTIFICATE": {"Enabled": False}}},
-        )
-    ],
+    delete=[("UpdateEventConfigurations", switched("THING", "CERTIFICATE", is_on=False))],
     stays=True,
 )
-
-
-def verification(made):
-    return pem("DEFAULT", made["registration code"]["registrationCode"])
 
 
 # In the order in which they are created; later ones name earlier ones.
@@ -517,12 +524,12 @@ RESOURCES = [
     POLICY,
     ca_certificate(
         "CA by its key",
-        {"caCertificate": lambda _: pem("DEFAULT ca"), "verificationCertificate": verification},
+        {"caCertificate": own("ca.pem"), "verificationCertificate": own("verification.pem")},
         {"certificateMode": "DEFAULT"},
     ),
     ca_certificate(
         "CA by SNI",
-        {"caCertificate": lambda _: pem("SNI_ONLY ca"), "certificateMode": "SNI_ONLY"},
+        {"caCertificate": own("sni-ca.pem"), "certificateMode": "SNI_ONLY"},
         {"certificateMode": "SNI_ONLY"},
     ),
     certificate(
@@ -531,21 +538,21 @@ RESOURCES = [
     certificate(
         "request",
         "CreateCertificateFromCsr",
-        {"certificateSigningRequest": lambda _: pem("request"), "setAsActive": True},
+        {"certificateSigningRequest": own("request.pem"), "setAsActive": True},
         is_created_once=True,
     ),
     certificate(
         "alone",
         "RegisterCertificateWithoutCA",
-        {"certificatePem": lambda _: pem("alone"), "status": "ACTIVE"},
+        {"certificatePem": own("alone.pem"), "status": "ACTIVE"},
         taken=TAKEN,
     ),
     certificate(
         "signed",
         "RegisterCertificate",
         {
-            "certificatePem": lambda _: pem("DEFAULT"),
-            "caCertificatePem": lambda _: pem("DEFAULT ca"),
+            "certificatePem": own("signed.pem"),
+            "caCertificatePem": own("ca.pem"),
             "status": "ACTIVE",
         },
         taken=TAKEN,

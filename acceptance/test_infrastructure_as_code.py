@@ -180,14 +180,25 @@ class Stack:
 
 
 def contains(answer, holds):
-    """Whether the answer has each member that it should, and each item of each list."""
+    """Whether the answer has each member that it should, and each item of each list.
+
+    Tags and attributes have to be those and no others.
+    """
     if isinstance(holds, dict):
         return isinstance(answer, dict) and all(
-            key in answer and contains(answer[key], inner) for key, inner in holds.items()
+            key in answer and compare(key)(answer[key], inner) for key, inner in holds.items()
         )
     if isinstance(holds, list):
         return all(any(contains(item, wanted) for item in answer) for wanted in holds)
     return answer == holds
+
+
+def compare(key):
+    return is_same if key in ("tags", "attributes") else contains
+
+
+def is_same(answer, holds):
+    return contains(answer, holds) and len(answer) == len(holds)
 
 
 def tell(tool):

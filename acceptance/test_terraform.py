@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from harness import REGION, Server, clean_environment
-from resources import pem
+from resources import own_files
 
 CONFIGURATION = Path(__file__).with_name("terraform") / "main.tf"
 PROVIDER = "registry.terraform.io/hashicorp/aws"
@@ -78,15 +78,8 @@ def terraform(server, tmp_path):
 
 def write_certificates(iot, folder):
     code = iot.get_registration_code()["registrationCode"]
-    for name, text in [
-        ("request", pem("request")),
-        ("alone", pem("alone")),
-        ("ca", pem("DEFAULT ca")),
-        ("sni-ca", pem("SNI_ONLY ca")),
-        ("signed", pem("DEFAULT")),
-        ("verification", pem("DEFAULT", code)),
-    ]:
-        (folder / f"{name}.pem").write_text(text)
+    for name, text in own_files(code).items():
+        (folder / name).write_text(text)
 
 
 def changes(outcome):

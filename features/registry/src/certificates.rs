@@ -75,7 +75,8 @@ async fn describe_certificate(
         certificate_mode: Some(certificate.mode),
         ca_certificate_id: certificate.ca_certificate_id,
         previous_owned_by: certificate.previous_owner.map(|account| account.to_string()),
-        transfer_data: certificate.transfer.map(transfer_data),
+        // There also when it never went anywhere.
+        transfer_data: Some(certificate.transfer.map(transfer_data).unwrap_or_default()),
     };
     Ok(DescribeCertificateResponse { certificate_description: Some(description) })
 }
