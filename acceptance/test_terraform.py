@@ -101,16 +101,12 @@ def take_away(iot):
     iot.detach_thing_principal(thingName="bulb", principal=attached)
     iot.delete_thing(thingName="bare")
     iot.delete_billing_group(billingGroupName="costs")
-    inactive = {"newStatus": "INACTIVE"}
-    (signed,) = [
-        certificate["certificateId"]
-        for certificate in iot.list_certificates()["certificates"]
-        if iot.describe_certificate(certificateId=certificate["certificateId"])[
-            "certificateDescription"
-        ].get("caCertificateId")
-    ]
-    iot.update_certificate(certificateId=signed, **inactive)
-    iot.delete_certificate(certificateId=signed)
+    for ca in iot.list_ca_certificates()["certificates"]:
+        signed = iot.list_certificates_by_ca(caCertificateId=ca["certificateId"])
+        for certificate in signed["certificates"]:
+            by_id = {"certificateId": certificate["certificateId"]}
+            iot.update_certificate(**by_id, newStatus="INACTIVE")
+            iot.delete_certificate(**by_id)
 
 
 def test_terraform_applies_compares_changes_mends_and_destroys(server, terraform):
