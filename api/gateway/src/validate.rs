@@ -48,6 +48,16 @@ impl Path {
         before
     }
 
+    /// AWS's messages write the first letter of a member small, also where its models do not.
+    fn enter_member(&mut self, name: &str) -> usize {
+        let before = self.enter(name);
+        let start = self.0.len() - name.len();
+        if let Some(first) = self.0.get_mut(start..=start) {
+            first.make_ascii_lowercase();
+        }
+        before
+    }
+
     fn leave(&mut self, before: usize) {
         self.0.truncate(before);
     }
@@ -94,7 +104,7 @@ impl Check<'_> {
             if object.get(member.wire).is_some_and(Value::is_null) {
                 object.remove(member.wire);
             }
-            let before = self.path.enter(member.name);
+            let before = self.path.enter_member(member.name);
             match object.get_mut(member.wire) {
                 Some(value) => self.shape(self.service.shape(member.shape), value)?,
                 None if member.is_required => self.fail("null", "Member must not be null"),

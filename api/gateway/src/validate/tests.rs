@@ -50,6 +50,17 @@ fn a_missing_member_is_null() {
 }
 
 #[test]
+fn a_member_begins_with_a_small_letter_whatever_the_model_says() {
+    check(
+        "TagResource",
+        json!({"resourceArn": "arn", "tags": [{"Key": "a"}, {"Value": "1"}]}),
+        expect![
+            "1 validation error detected: Value null at 'tags.2.member.key' failed to satisfy constraint: Member must not be null"
+        ],
+    );
+}
+
+#[test]
 fn a_map_names_the_constraints_of_its_entries() {
     check(
         "CreateThing",
