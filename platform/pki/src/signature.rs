@@ -1,6 +1,8 @@
 //! The signature algorithms that AWS IoT accepts, and their verification.
 
-use aws_lc_rs::signature::{self as aws_lc, UnparsedPublicKey, VerificationAlgorithm};
+use aws_lc_rs::signature::{
+    self as aws_lc, RsaPssSaltLength, UnparsedPublicKey, VerificationAlgorithm,
+};
 use x509_parser::oid_registry as oid;
 use x509_parser::signature_algorithm::RsaSsaPssParams;
 use x509_parser::x509::{AlgorithmIdentifier, SubjectPublicKeyInfo};
@@ -14,7 +16,7 @@ const DSA_WITH_SHA256: &str = "2.16.840.1.101.3.4.3.2";
 #[derive(Clone, Copy)]
 enum Scheme {
     RsaPkcs1(Hash),
-    RsaPss(Hash),
+    RsaPss(Hash, Salt),
     Ecdsa(Hash),
     Dsa,
 }
@@ -26,6 +28,16 @@ enum Hash {
     Sha256,
     Sha384,
     Sha512,
+}
+
+/// How long the salt of RSASSA-PSS is.
+#[derive(Clone, Copy)]
+enum Salt {
+    /// As long as the hash: what TLS asks for.
+    OfHash,
+    /// As long as the key has room for: what OpenSSL makes unless it is told otherwise. No other
+    /// length verifies.
+    Longest,
 }
 
 /// Whether a certificate may be signed with `algorithm`.
@@ -68,21 +80,25 @@ fn scheme_of(algorithm: &AlgorithmIdentifier<'_>) -> Result<Scheme, PkiError> {
     }
     let unsupported = || PkiError::UnsupportedSignature { found: id.to_id_string() };
     if *id == oid::OID_PKCS1_RSASSAPSS {
-        return pss_hash(algorithm).map(Scheme::RsaPss).ok_or_else(unsupported);
+        return pss_scheme(algorithm).ok_or_else(unsupported);
     }
     if id.to_id_string() == DSA_WITH_SHA256 { Ok(Scheme::Dsa) } else { Err(unsupported()) }
 }
 
-fn pss_hash(algorithm: &AlgorithmIdentifier<'_>) -> Option<Hash> {
+fn pss_scheme(algorithm: &AlgorithmIdentifier<'_>) -> Option<Scheme> {
     let parameters = RsaSsaPssParams::try_from(algorithm.parameters.as_ref()?).ok()?;
     let hash = parameters.hash_algorithm_oid();
     [
-        (oid::OID_NIST_HASH_SHA256, Hash::Sha256),
-        (oid::OID_NIST_HASH_SHA384, Hash::Sha384),
-        (oid::OID_NIST_HASH_SHA512, Hash::Sha512),
+        (oid::OID_NIST_HASH_SHA256, Hash::Sha256, 32),
+        (oid::OID_NIST_HASH_SHA384, Hash::Sha384, 48),
+        (oid::OID_NIST_HASH_SHA512, Hash::Sha512, 64),
     ]
     .into_iter()
-    .find_map(|(known, accepted)| (known == *hash).then_some(accepted))
+    .find(|(known, ..)| known == hash)
+    .map(|(_, hash, bytes)| {
+        let is_of_hash = parameters.salt_length() == bytes;
+        Scheme::RsaPss(hash, if is_of_hash { Salt::OfHash } else { Salt::Longest })
+    })
 }
 
 fn verifier(scheme: Scheme, key: KeyKind) -> Option<&'static dyn VerificationAlgorithm> {
@@ -93,15 +109,29 @@ fn verifier(scheme: Scheme, key: KeyKind) -> Option<&'static dyn VerificationAlg
             Hash::Sha384 => &aws_lc::RSA_PKCS1_2048_8192_SHA384,
             Hash::Sha512 => &aws_lc::RSA_PKCS1_2048_8192_SHA512,
         }),
-        (Scheme::RsaPss(hash), KeyKind::Rsa { .. }) => Some(match hash {
-            Hash::Sha1 => return None,
-            Hash::Sha256 => &aws_lc::RSA_PSS_2048_8192_SHA256,
-            Hash::Sha384 => &aws_lc::RSA_PSS_2048_8192_SHA384,
-            Hash::Sha512 => &aws_lc::RSA_PSS_2048_8192_SHA512,
-        }),
+        (Scheme::RsaPss(hash, salt), KeyKind::Rsa { .. }) => pss_verifier(hash, salt),
         (Scheme::Ecdsa(hash), key) => ecdsa_verifier(hash, key),
         _ => None,
     }
+}
+
+fn pss_verifier(hash: Hash, salt: Salt) -> Option<&'static dyn VerificationAlgorithm> {
+    const LONGEST: RsaPssSaltLength = RsaPssSaltLength::Max;
+    Some(match (hash, salt) {
+        (Hash::Sha1, _) => return None,
+        (Hash::Sha256, Salt::OfHash) => &aws_lc::RSA_PSS_2048_8192_SHA256,
+        (Hash::Sha384, Salt::OfHash) => &aws_lc::RSA_PSS_2048_8192_SHA384,
+        (Hash::Sha512, Salt::OfHash) => &aws_lc::RSA_PSS_2048_8192_SHA512,
+        (Hash::Sha256, Salt::Longest) => {
+            &const { aws_lc::RSA_PSS_2048_8192_SHA256.with_pss_salt_length(LONGEST) }
+        }
+        (Hash::Sha384, Salt::Longest) => {
+            &const { aws_lc::RSA_PSS_2048_8192_SHA384.with_pss_salt_length(LONGEST) }
+        }
+        (Hash::Sha512, Salt::Longest) => {
+            &const { aws_lc::RSA_PSS_2048_8192_SHA512.with_pss_salt_length(LONGEST) }
+        }
+    })
 }
 
 fn ecdsa_verifier(hash: Hash, key: KeyKind) -> Option<&'static dyn VerificationAlgorithm> {

@@ -87,9 +87,17 @@ fn a_signature_is_checked_against_the_authority_that_made_it() {
     assert!(!Authority::check_signed_by(&device, &other));
     assert!(!Authority::check_signed_by(&device, &device));
     assert!(Authority::check_signed_by(&one, &one));
-    for (kind, more) in [(P384, "-sha256"), (P521, "-sha512"), (RSA_2048, "-sha384")] {
-        let own = read(&Openssl::self_signed(kind, &[SUBJECT, &[more]].concat()));
-        assert!(Authority::check_signed_by(&own, &own), "{kind}");
+    let cases: [(&str, &[&str]); 6] = [
+        (P384, &["-sha256"]),
+        (P521, &["-sha512"]),
+        (RSA_2048, &["-sha384"]),
+        (RSA_2048, &["-sha256", "-sigopt", "rsa_padding_mode:pss"]),
+        (RSA_2048, &["-sha384", "-sigopt", "rsa_padding_mode:pss"]),
+        (RSA_PSS, &["-sha512", "-sigopt", "rsa_pss_saltlen:digest"]),
+    ];
+    for (kind, more) in cases {
+        let own = read(&Openssl::self_signed(kind, &[SUBJECT, more].concat()));
+        assert!(Authority::check_signed_by(&own, &own), "{kind} {more:?}");
     }
 }
 

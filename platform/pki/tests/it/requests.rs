@@ -28,10 +28,13 @@ fn every_accepted_key_gets_a_certificate() {
     let authority = Authority::create(&env()).unwrap();
     let subject: &[&str] = &["-subj", "/CN=pump"];
     let pss: &[&str] = &["-sigopt", "rsa_padding_mode:pss", "-sigopt", "rsa_pss_saltlen:digest"];
-    let cases: [(&str, &[&str], KeyKind); 10] = [
+    let longest_salt: &[&str] = &["-sha512", "-sigopt", "rsa_padding_mode:pss"];
+    let cases: [(&str, &[&str], KeyKind); 12] = [
         (RSA_2048, &["-sha256"], KeyKind::Rsa { bits: 2048 }),
         (RSA_2048, &["-sha512"], KeyKind::Rsa { bits: 2048 }),
         (RSA_2048, pss, KeyKind::Rsa { bits: 2048 }),
+        (RSA_2048, longest_salt, KeyKind::Rsa { bits: 2048 }),
+        (RSA_PSS, &[], KeyKind::Rsa { bits: 2048 }),
         (RSA_PSS, &["-sigopt", "rsa_pss_saltlen:digest"], KeyKind::Rsa { bits: 2048 }),
         (P256, &["-sha256"], KeyKind::P256),
         (P256, &["-sha512"], KeyKind::P256),
