@@ -70,12 +70,15 @@ async fn untag_resource(
     Ok(UntagResourceResponse {})
 }
 
-/// Lists all tags by key; they are few enough for one page.
+/// Lists all tags by key. They are few enough for one page, so there is no token to pass.
 async fn list_tags_for_resource(
     cx: &Cx,
     request: ListTagsForResourceRequest,
 ) -> Result<ListTagsForResourceResponse, ApiError> {
     let resource = Taggable::parse(cx, &request.resource_arn)?;
+    if request.next_token.is_some() {
+        return Err(ApiError::invalid("The token is invalid: all tags are on one page."));
+    }
     resource.check_exists(cx).await?;
     let stored = tags::find(cx, &resource.arn).await?;
     let found = stored.map(|stored| stored.document.tags).unwrap_or_default();

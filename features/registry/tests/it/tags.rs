@@ -61,6 +61,21 @@ async fn tags_are_given_at_creation_changed_and_removed() {
 }
 
 #[tokio::test]
+async fn all_tags_are_on_one_page() {
+    let server = server().await;
+    let tags: Vec<Value> = (0..50).map(|n| json!({"Key": format!("k{n:02}")})).collect();
+    let request = json!({"policyName": "p", "policyDocument": DOCUMENT, "tags": tags});
+    server.call::<CreatePolicy>(request).await.unwrap();
+    let listed = server.call::<ListTagsForResource>(json!({"resourceArn": POLICY})).await.unwrap();
+    let keys: Vec<&str> =
+        listed["tags"].as_array().unwrap().iter().map(|t| t["Key"].as_str().unwrap()).collect();
+    assert!(keys.len() == 50 && keys.is_sorted(), "{keys:?}");
+    assert_eq!(listed.get("nextToken"), None);
+    let request = json!({"resourceArn": POLICY, "nextToken": "hello"});
+    assert_eq!(code(server.call::<ListTagsForResource>(request).await), "InvalidRequestException");
+}
+
+#[tokio::test]
 async fn tags_go_with_their_resource() {
     let server = server().await;
     create_policy(&server, "p").await;
