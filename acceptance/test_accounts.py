@@ -14,11 +14,11 @@ OTHER = "111122223333"
 def limited(server, tmp_path):
     """Makes a client whose access key has the policy of these statements."""
 
-    def make(*statements):
+    def make(*statements, **more):
         document = {"Version": "2012-10-17", "Statement": list(statements)}
         path = tmp_path / "policy.json"
         path.write_text(json.dumps(document))
-        return server.client(keys=server.create_access_key(policy=path))
+        return server.client(keys=server.create_access_key(policy=path), **more)
 
     return make
 
@@ -175,6 +175,7 @@ def test_everything_but_an_action(limited, name):
         ({"IpAddress": {"aws:SourceIp": "10.0.0.0/8"}}, False),
         ({"NotIpAddress": {"aws:SourceIp": "10.0.0.0/8"}}, True),
         ({"Bool": {"aws:SecureTransport": "true"}}, False),
+        ({"Bool": {"aws:SecureTransport": "false"}}, True),
         ({"DateGreaterThan": {"aws:CurrentTime": "2020-01-01T00:00:00Z"}}, True),
         ({"DateLessThan": {"aws:CurrentTime": "2020-01-01T00:00:00Z"}}, False),
     ],
@@ -186,3 +187,27 @@ def test_a_condition_decides(limited, condition, is_allowed):
     else:
         with denied("ListThings", "*"):
             client.list_things()
+
+
+def test_a_condition_may_ask_for_tls(limited):
+    condition = {"Bool": {"aws:SecureTransport": "true"}}
+    limited(allow("iot:ListThings", Condition=condition), tls=True).list_things()
+
+
+def test_a_condition_may_ask_for_the_tags_of_a_request(limited, iot, name):
+    north = {"StringEquals": {"aws:RequestTag/Site": "north"}}
+    known = {"ForAllValues:StringEquals": {"aws:TagKeys": ["Site", "Floor"]}}
+    site, floor = {"Key": "Site", "Value": "north"}, {"Key": "Floor", "Value": "1"}
+    client = limited(
+        allow("iot:CreateThingType", Condition=north | known),
+        allow("iot:UntagResource", Condition=known),
+    )
+    kind = f"arn:aws:iot:{REGION}:{ACCOUNT}:thingtype/{name}"
+    for tags in [[], [floor], [site | {"Value": "south"}], [site, {"Key": "Cost", "Value": "1"}]]:
+        with denied("CreateThingType", kind):
+            client.create_thing_type(thingTypeName=name, tags=tags)
+    client.create_thing_type(thingTypeName=name, tags=[site, floor])
+    with denied("UntagResource", kind):
+        client.untag_resource(resourceArn=kind, tagKeys=["Floor", "Cost"])
+    client.untag_resource(resourceArn=kind, tagKeys=["Floor"])
+    assert iot.list_tags_for_resource(resourceArn=kind)["tags"] == [site]

@@ -119,6 +119,7 @@ impl Server {
             arn: format!("arn:aws:iam::{}:root", self.account),
             user_id: self.account.to_string(),
             source_ip: IpAddr::V4(Ipv4Addr::LOCALHOST),
+            is_over_tls: false,
             is_root: true,
         };
         Cx {

@@ -9,7 +9,7 @@ use http::request::Parts;
 use model::ServiceId;
 use model::spec::{OperationSpec, Protocol, Service};
 use serde_json::Value;
-use service::{Access, AccessKey, ApiError, Caller, Cx, RawRequest, RawRoute, RouteMatch};
+use service::{Access, AccessKey, ApiError, Caller, Cx, Knock, RawRequest, RawRoute, RouteMatch};
 use sigv4::Payload;
 use types::{Region, Tenant};
 use uuid::Uuid;
@@ -91,7 +91,7 @@ impl Gateway {
             )
         })?;
         let tenant = self.app.tenants.find(key.account, region).await?;
-        let caller = caller(&key, request.source_ip());
+        let caller = caller(&key, &request.connection.knock);
         let cx = |operation| self.cx(request, tenant.clone(), Arc::clone(&caller), operation);
 
         if let Some(route) = self.signed_route(request, &authorization.service) {
@@ -198,6 +198,7 @@ impl Gateway {
             arn: "anonymous".into(),
             user_id: "anonymous".into(),
             source_ip: request.source_ip(),
+            is_over_tls: request.connection.knock.is_over_tls(),
             is_root: false,
         };
         let cx = self.cx(request, tenant, Arc::new(caller), route.operation);
@@ -266,13 +267,14 @@ fn is_for_sts(head: &Parts) -> bool {
     signed.is_some_and(|value| value.contains("/sts/aws4_request"))
 }
 
-fn caller(key: &AccessKey, source_ip: IpAddr) -> Arc<Caller> {
+fn caller(key: &AccessKey, knock: &Knock) -> Arc<Caller> {
     Arc::new(Caller {
         access_key_id: key.id.clone(),
         account: key.account,
         arn: key.arn.clone(),
         user_id: key.user_id.clone(),
-        source_ip,
+        source_ip: knock.peer.ip(),
+        is_over_tls: knock.is_over_tls(),
         is_root: key.policy.is_none(),
     })
 }

@@ -1,5 +1,7 @@
 //! Whether a caller's policies allow an operation on a resource.
 
+mod request_tags;
+
 use std::borrow::Cow;
 
 use model::ServiceId;
@@ -102,8 +104,12 @@ impl Context for Facts<'_> {
     fn values(&self, key: &str) -> Option<Cow<'_, [Cow<'_, str>]>> {
         let Cx { caller, tenant, .. } = self.cx;
         let key = key.to_ascii_lowercase();
+        if let Some(tags) = request_tags::values(self.input, &key) {
+            return Some(Cow::Owned(tags));
+        }
         let value: Cow<'_, str> = match key.as_str() {
-            "aws:sourceip" => caller.source_ip.to_string().into(),
+            "aws:securetransport" => caller.is_over_tls.to_string().into(),
+            "aws:sourceip" => caller.source_ip.to_canonical().to_string().into(),
             "aws:currenttime" => self.cx.now().to_rfc3339().into(),
             "aws:epochtime" => self.cx.now().secs().to_string().into(),
             "aws:userid" => caller.user_id.as_str().into(),

@@ -79,6 +79,7 @@ impl Device {
             arn: tenant.arn("iot", &format!("cert/{id}")),
             user_id: id.clone(),
             source_ip: knock.peer.ip(),
+            is_over_tls: knock.is_over_tls(),
             is_root: false,
         }
     }

@@ -149,6 +149,7 @@ impl Gateway {
 fn rights(key: &AccessKey, tenant: &Tenant, knock: &Knock) -> Rights {
     let mut context = vec![
         ("aws:SourceIp", knock.peer.ip().to_canonical().to_string()),
+        ("aws:SecureTransport", knock.is_over_tls().to_string()),
         ("aws:userid", key.user_id.clone()),
         ("aws:PrincipalArn", key.arn.clone()),
         ("aws:PrincipalAccount", key.account.to_string()),

@@ -22,6 +22,8 @@ pub struct Caller {
     pub user_id: String,
     /// Where it came from.
     pub source_ip: IpAddr,
+    /// Whether it came over TLS, as far as the server sees.
+    pub is_over_tls: bool,
     /// Whether no policy binds it.
     pub is_root: bool,
 }

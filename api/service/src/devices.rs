@@ -32,6 +32,13 @@ pub struct Knock {
     pub certificate: Option<Bytes>,
 }
 
+impl Knock {
+    /// Whether the door speaks TLS.
+    pub fn is_over_tls(&self) -> bool {
+        matches!(self.door, "mqtts" | "https")
+    }
+}
+
 /// Who a client says it is, in its CONNECT.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Login {

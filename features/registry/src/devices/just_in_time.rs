@@ -166,6 +166,7 @@ impl Devices {
             arn: tenant.arn("iot", &format!("cacert/{}", authority.document.id)),
             user_id: authority.document.id.clone(),
             source_ip: knock.peer.ip(),
+            is_over_tls: knock.is_over_tls(),
             is_root: false,
         };
         let resource = Principal::certificate(id, tenant);
