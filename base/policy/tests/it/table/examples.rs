@@ -54,6 +54,23 @@ pub(super) const CASES: &[Case] = &[
         ("actions: a role alias", "AssumeRoleWithCertificate", "rolealias/x", &[], ALLOWED),
         ("actions: another role alias", "AssumeRoleWithCertificate", "rolealias/y", &[], REFUSED),
     ] },
+    Case { policies: &[r#"{"Effect":"Allow","Action":"iot:GetConnection","Resource":"*","Condition":{"Bool":{"iot:IncludeSocketInformation":"false"}}},{"Effect":"Allow","Action":"iot:ListNamedShadowsForThing","Resource":"ARN:thing/x"},{"Effect":"Allow","Action":"iotjobsdata:StartCommandExecution","Resource":["ARN:thing/x","ARN:command/*"]},{"Effect":"Allow","Action":"iot:OpenTunnel","Resource":"ARN:tunnel/*"}"#], rows: &[
+        ("actions: GetConnection without sockets", "GetConnection", "client/x", &[("iot:IncludeSocketInformation", &["false"])], ALLOWED),
+        ("actions: GetConnection with sockets", "GetConnection", "client/x", &[("iot:IncludeSocketInformation", &["true"])], REFUSED),
+        ("actions: the named shadows of a thing", "ListNamedShadowsForThing", "thing/x", &[], ALLOWED),
+        ("actions: the named shadows of another thing", "ListNamedShadowsForThing", "thing/y", &[], REFUSED),
+        ("actions: a command to a thing", "iotjobsdata:StartCommandExecution", "thing/x", &[], ALLOWED),
+        ("actions: the command itself", "iotjobsdata:StartCommandExecution", "command/reboot", &[], ALLOWED),
+        ("actions: a command to a client", "iotjobsdata:StartCommandExecution", "client/x", &[], REFUSED),
+        ("actions: a tunnel", "OpenTunnel", "tunnel/*", &[], ALLOWED),
+    ] },
+    Case { policies: &[r#"{"Effect":"Allow","Action":"iot:*","Resource":"*","Condition":{"StringEquals":{"aws:RequestTag/Site":"north"},"ForAllValues:StringEquals":{"aws:TagKeys":["Site","Floor"]}}},{"Effect":"Deny","Action":"iot:DeletePolicy","Resource":"*","Condition":{"StringLike":{"aws:ResourceTag/Site":"n*"}}}"#], rows: &[
+        ("tags: those of the request, and no other", "CreatePolicy", "policy/p", &[("aws:RequestTag/Site", &["north"]), ("aws:TagKeys", &["Site"])], ALLOWED),
+        ("tags: one more than there may be", "CreatePolicy", "policy/p", &[("aws:RequestTag/Site", &["north"]), ("aws:TagKeys", &["Site", "Cost"])], REFUSED),
+        ("tags: another value", "CreatePolicy", "policy/p", &[("aws:RequestTag/Site", &["south"]), ("aws:TagKeys", &["Site"])], REFUSED),
+        ("tags: a request without any", "CreatePolicy", "policy/p", &[], REFUSED),
+        ("tags: those of the resource", "DeletePolicy", "policy/p", &[("aws:ResourceTag/Site", &["north"])], DENIED),
+    ] },
     // A filter is compared as text.
     Case { policies: &[r#"{"Effect":"Allow","Action":"iot:Subscribe","Resource":"ARN:topicfilter/*"},{"Effect":"Deny","Action":"iot:Subscribe","Resource":"ARN:topicfilter/a/restricted/*"}"#], rows: &[
         ("filters: a Deny of a subtree", "Subscribe", "topicfilter/a/restricted/x", &[], DENIED),
