@@ -3,13 +3,16 @@
 use model::spec::{
     DoubleRange, IntegerRange, Kind, Length, Member, Pattern, Service, Shape, TimestampForm,
 };
-use serde_json::{Map, Value};
+use serde_json::Value;
 use types::Timestamp;
 
 /// Failures that one answer names; a client mends these before it sees the next.
 const FAILURES_MAX: usize = 32;
 /// Characters of a refused value that the answer repeats.
 const SHOWN_CHARS_MAX: usize = 1024;
+
+const VALUE_AT_LEAST: &str = "Member must have value greater than or equal to";
+const VALUE_AT_MOST: &str = "Member must have value less than or equal to";
 
 /// Why an input is refused.
 #[derive(Debug, PartialEq, Eq)]
@@ -127,17 +130,44 @@ impl Check<'_> {
         };
         items.retain(|item| !item.is_null());
         let member = self.service.shape(member);
+        let known = self.failures.len();
         for (i, item) in items.iter_mut().enumerate() {
             let before = self.path.enter(&(i + 1).to_string());
             self.path.0.push_str(".member");
             self.shape(member, item)?;
             self.path.leave(before);
         }
-        if let Some(constraint) = outside(length, items.len()) {
-            let shown = show(shape, &Value::Array(std::mem::take(items)));
-            self.fail(&shown, &constraint);
+        let mut failed = Vec::new();
+        if self.forget_scalars(member, known) {
+            failed.push(format!("Member must satisfy constraint: [{}]", constraints(member)));
         }
+        failed.extend(outside(length, items.len()));
+        self.fail_whole((shape, member), value, &failed);
         Ok(())
+    }
+
+    /// Forgets the failures since there were `known` ones, if they are those of scalars in a list
+    /// or map: AWS names the whole, and every constraint of one of them in brackets.
+    fn forget_scalars(&mut self, item: &Shape, known: usize) -> bool {
+        let is_scalar =
+            !matches!(item.kind, Kind::Structure { .. } | Kind::List { .. } | Kind::Map { .. });
+        let has_failed = is_scalar && self.failures.len() > known;
+        if has_failed {
+            self.failures.truncate(known);
+        }
+        has_failed
+    }
+
+    /// What a list or map as a whole does not satisfy. One of items that must not be shown is not
+    /// shown either.
+    fn fail_whole(&mut self, (shape, item): (&Shape, &Shape), value: &Value, failed: &[String]) {
+        if failed.is_empty() {
+            return;
+        }
+        let shown = if item.is_sensitive { String::new() } else { show(shape, value) };
+        for constraint in failed {
+            self.fail(&shown, constraint);
+        }
     }
 
     fn map(
@@ -153,48 +183,23 @@ impl Check<'_> {
         };
         entries.retain(|_, value| !value.is_null());
         let (key, item) = (self.service.shape(key), self.service.shape(item));
-        self.map_entries(shape, key, item, entries)?;
-        if let Some(constraint) = outside(length, entries.len()) {
-            let shown = show(shape, &Value::Object(std::mem::take(entries)));
-            self.fail(&shown, &constraint);
+        let mut failed = Vec::new();
+        let fails = |name: &String| !text_failures(key, name).is_empty();
+        if entries.keys().any(fails) {
+            failed.push(format!("Map keys must satisfy constraint: [{}]", constraints(key)));
         }
-        Ok(())
-    }
-
-    /// AWS names the map, not the entry, and puts the entry's constraints in brackets.
-    fn map_entries(
-        &mut self,
-        shape: &Shape,
-        key: &Shape,
-        item: &Shape,
-        entries: &mut Map<String, Value>,
-    ) -> Result<(), String> {
-        let (mut keys_failed, mut values_failed) = (Vec::new(), Vec::new());
+        let known = self.failures.len();
         for (name, value) in entries.iter_mut() {
-            text_failures(key, name, &mut keys_failed);
-            match (item.kind, &*value) {
-                (Kind::String { .. }, Value::String(text)) => {
-                    text_failures(item, text, &mut values_failed);
-                }
-                _ => {
-                    let before = self.path.enter(name);
-                    self.path.0.push_str(".member");
-                    self.shape(item, value)?;
-                    self.path.leave(before);
-                }
-            }
+            let before = self.path.enter(name);
+            self.path.0.push_str(".member");
+            self.shape(item, value)?;
+            self.path.leave(before);
         }
-        for (what, mut failed) in [("Map keys", keys_failed), ("Map value", values_failed)] {
-            failed.sort();
-            failed.dedup();
-            if !failed.is_empty() {
-                let shown = show(shape, &Value::Object(entries.clone()));
-                self.fail(
-                    &shown,
-                    &format!("{what} must satisfy constraint: [{}]", failed.join(", ")),
-                );
-            }
+        if self.forget_scalars(item, known) {
+            failed.push(format!("Map value must satisfy constraint: [{}]", constraints(item)));
         }
+        failed.extend(outside(length, entries.len()));
+        self.fail_whole((shape, item), value, &failed);
         Ok(())
     }
 
@@ -212,7 +217,7 @@ impl Check<'_> {
     fn scalar(&mut self, shape: &Shape, value: &Value) {
         let mut failed = Vec::new();
         match (shape.kind, value) {
-            (_, Value::String(text)) => text_failures(shape, text, &mut failed),
+            (_, Value::String(text)) => failed = text_failures(shape, text),
             (Kind::Integer(range), _) => {
                 let number = value.as_i64().unwrap_or_default();
                 let range = IntegerRange {
@@ -249,7 +254,8 @@ impl Check<'_> {
     }
 }
 
-fn text_failures(shape: &Shape, text: &str, failed: &mut Vec<String>) {
+fn text_failures(shape: &Shape, text: &str) -> Vec<String> {
+    let mut failed = Vec::new();
     match shape.kind {
         Kind::String { length, pattern, values } => {
             failed.extend(pattern.and_then(|p| pattern_failure(p, length, text)));
@@ -259,44 +265,88 @@ fn text_failures(shape: &Shape, text: &str, failed: &mut Vec<String>) {
                 outside(length, text.len()).and_then(|_| outside(length, text.chars().count())),
             );
             if !values.is_empty() && !values.contains(&text) {
-                failed.push(format!("Member must satisfy enum value set: [{}]", values.join(", ")));
+                failed.push(of_values(values));
             }
         }
         Kind::Blob(length) => failed.extend(outside(length, text.len() / 4 * 3)),
         _ => {}
     }
+    failed
+}
+
+/// Every constraint of a scalar, in AWS's order.
+fn constraints(shape: &Shape) -> String {
+    let mut all = Vec::new();
+    match shape.kind {
+        Kind::String { length, pattern, values } => {
+            all.extend(bounds(length));
+            all.extend(pattern.map(of_pattern));
+            all.extend((!values.is_empty()).then(|| of_values(values)));
+        }
+        Kind::Blob(length) => all.extend(bounds(length)),
+        Kind::Integer(range) | Kind::Long(range) => {
+            all.extend(range.max.map(|max| format!("{VALUE_AT_MOST} {max}")));
+            all.extend(range.min.map(|min| format!("{VALUE_AT_LEAST} {min}")));
+        }
+        Kind::Double(range) => {
+            all.extend(range.max.map(|max| format!("{VALUE_AT_MOST} {max}")));
+            all.extend(range.min.map(|min| format!("{VALUE_AT_LEAST} {min}")));
+        }
+        _ => {}
+    }
+    all.join(", ")
+}
+
+/// The bounds of a length; what has an upper one has 0 for a lower one unless it says more.
+fn bounds(Length { min, max }: Length) -> impl Iterator<Item = String> {
+    let min = min.or(max.map(|_| 0));
+    max.map(at_most).into_iter().chain(min.map(at_least))
 }
 
 /// A text that is far too long is not matched: its length says enough.
 fn pattern_failure(pattern: &Pattern, length: Length, text: &str) -> Option<String> {
     let is_far_too_long = length.max.is_some_and(|max| text.len() as u64 > max.saturating_mul(8));
-    (!is_far_too_long && !pattern.is_match(text))
-        .then(|| format!("Member must satisfy regular expression pattern: {}", pattern.shown))
+    (!is_far_too_long && !pattern.is_match(text)).then(|| of_pattern(pattern))
+}
+
+fn of_pattern(pattern: &Pattern) -> String {
+    format!("Member must satisfy regular expression pattern: {}", pattern.shown)
+}
+
+fn of_values(values: &[&str]) -> String {
+    format!("Member must satisfy enum value set: [{}]", values.join(", "))
+}
+
+fn at_least(min: u64) -> String {
+    format!("Member must have length greater than or equal to {min}")
+}
+
+fn at_most(max: u64) -> String {
+    format!("Member must have length less than or equal to {max}")
 }
 
 fn outside(length: Length, actual: usize) -> Option<String> {
     let actual = actual as u64;
     if let Some(min) = length.min.filter(|min| actual < *min) {
-        return Some(format!("Member must have length greater than or equal to {min}"));
+        return Some(at_least(min));
     }
-    let max = length.max.filter(|max| actual > *max)?;
-    Some(format!("Member must have length less than or equal to {max}"))
+    length.max.filter(|max| actual > *max).map(at_most)
 }
 
 fn integer_failure(range: IntegerRange, number: i64) -> Option<String> {
     if let Some(min) = range.min.filter(|min| number < *min) {
-        return Some(format!("Member must have value greater than or equal to {min}"));
+        return Some(format!("{VALUE_AT_LEAST} {min}"));
     }
     let max = range.max.filter(|max| number > *max)?;
-    Some(format!("Member must have value less than or equal to {max}"))
+    Some(format!("{VALUE_AT_MOST} {max}"))
 }
 
 fn double_failure(range: DoubleRange, number: f64) -> Option<String> {
     if let Some(min) = range.min.filter(|min| number < *min) {
-        return Some(format!("Member must have value greater than or equal to {min}"));
+        return Some(format!("{VALUE_AT_LEAST} {min}"));
     }
     let max = range.max.filter(|max| number > *max)?;
-    Some(format!("Member must have value less than or equal to {max}"))
+    Some(format!("{VALUE_AT_MOST} {max}"))
 }
 
 /// Bodies carry seconds or RFC 3339 text, paths and queries the text; types read their shape's form.

@@ -66,7 +66,40 @@ fn a_map_names_the_constraints_of_its_entries() {
         "CreateThing",
         json!({"thingName": "a", "attributePayload": {"attributes": {"k y": "v"}}}),
         expect![
-            "1 validation error detected: Value '{k y=v}' at 'attributePayload.attributes' failed to satisfy constraint: Map keys must satisfy constraint: [Member must satisfy regular expression pattern: [a-zA-Z0-9_.,@/:#-]+]"
+            "1 validation error detected: Value '{k y=v}' at 'attributePayload.attributes' failed to satisfy constraint: Map keys must satisfy constraint: [Member must have length less than or equal to 128, Member must have length greater than or equal to 0, Member must satisfy regular expression pattern: [a-zA-Z0-9_.,@/:#-]+]"
+        ],
+    );
+}
+
+#[test]
+fn a_map_fails_once_for_all_its_values() {
+    check(
+        "CreateThing",
+        json!({"thingName": "a", "attributePayload": {"attributes": {"k": "v w", "l": "x y"}}}),
+        expect![[
+            r#"1 validation error detected: Value '{k=v w, l=x y}' at 'attributePayload.attributes' failed to satisfy constraint: Map value must satisfy constraint: [Member must have length less than or equal to 800, Member must have length greater than or equal to 0, Member must satisfy regular expression pattern: [a-zA-Z0-9_.,@/:#=\[\]-]*]"#
+        ]],
+    );
+}
+
+#[test]
+fn a_list_names_the_constraints_of_its_entries() {
+    check(
+        "UpdateThingGroupsForThing",
+        json!({"thingGroupsToAdd": ["a", "b c", ""], "thingName": "d e"}),
+        expect![
+            "2 validation errors detected: Value 'd e' at 'thingName' failed to satisfy constraint: Member must satisfy regular expression pattern: [a-zA-Z0-9:_-]+; Value '[a, b c, ]' at 'thingGroupsToAdd' failed to satisfy constraint: Member must satisfy constraint: [Member must have length less than or equal to 128, Member must have length greater than or equal to 1, Member must satisfy regular expression pattern: [a-zA-Z0-9:_-]+]"
+        ],
+    );
+    check(
+        "CreateCertificateProvider",
+        json!({
+            "certificateProviderName": "p",
+            "lambdaFunctionArn": "f",
+            "accountDefaultForOperations": ["Fly", "Swim"],
+        }),
+        expect![
+            "2 validation errors detected: Value '[Fly, Swim]' at 'accountDefaultForOperations' failed to satisfy constraint: Member must satisfy constraint: [Member must satisfy enum value set: [CreateCertificateFromCsr]]; Value '[Fly, Swim]' at 'accountDefaultForOperations' failed to satisfy constraint: Member must have length less than or equal to 1"
         ],
     );
 }
