@@ -86,7 +86,7 @@ async fn try_register(
     let same = ca_certificates::with_subject(cx, &subject).await?;
     let max = cx.app.limits.ca_certificates_per_subject_max;
     if ca_certificates::authorities(same.as_ref()).len() >= max {
-        let message = format!("At most {max} CA certificates with one subject can be registered.");
+        let message = "Limit reached for number of CA Certificates with same subject";
         return Err(ApiError::limit_exceeded(message).into());
     }
     ca_certificates::create(cx, &mut batch, ca, &subject, same.as_ref());

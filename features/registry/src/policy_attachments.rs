@@ -40,6 +40,7 @@ async fn attach_principal_policy(
     cx: &Cx,
     request: AttachPrincipalPolicyRequest,
 ) -> Result<(), ApiError> {
+    check_is_principal(cx, &request.principal)?;
     attach(cx, &request.policy_name, &request.principal).await
 }
 
@@ -123,6 +124,16 @@ async fn list_policy_principals(
     let found = policy_attachments::page_of_policy(cx, &request.policy_name, page).await?;
     let (principals, next_marker) = found;
     Ok(ListPolicyPrincipalsResponse { principals: Some(principals), next_marker })
+}
+
+/// Refuses thing groups, which the older forms do not know.
+fn check_is_principal(cx: &Cx, text: &str) -> Result<(), ApiError> {
+    match Target::parse(text, &cx.tenant)? {
+        Target::Principal(_) => Ok(()),
+        Target::ThingGroup { .. } => {
+            Err(ApiError::invalid("The given ARN does not represent a cert"))
+        }
+    }
 }
 
 async fn attach(cx: &Cx, policy: &str, target: &str) -> Result<(), ApiError> {

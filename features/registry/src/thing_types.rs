@@ -141,17 +141,13 @@ async fn update_thing_type(
     let wanted = request.thing_type_properties.unwrap_or_default();
     check_properties(&wanted, &cx.app.limits)?;
     let update = |current: &ThingType| {
-        let kept = &current.properties;
-        check_unchanged(
-            "thingTypeDescription",
-            &kept.thing_type_description,
-            &wanted.thing_type_description,
-        )?;
-        check_unchanged(
-            "searchableAttributes",
-            &kept.searchable_attributes,
-            &wanted.searchable_attributes,
-        )?;
+        let ThingTypeProperties { thing_type_description, searchable_attributes, .. } =
+            &current.properties;
+        if is_other(&wanted.thing_type_description, thing_type_description)
+            || is_other(&wanted.searchable_attributes, searchable_attributes)
+        {
+            return Err(ApiError::invalid("Can only update mqtt5Configuration."));
+        }
         let mut changed = current.clone();
         if wanted.mqtt5_configuration.is_some() {
             changed.properties.mqtt5_configuration = wanted.mqtt5_configuration.clone();
@@ -162,15 +158,9 @@ async fn update_thing_type(
     Ok(UpdateThingTypeResponse {})
 }
 
-fn check_unchanged<T: PartialEq>(
-    member: &str,
-    current: &Option<T>,
-    wanted: &Option<T>,
-) -> Result<(), ApiError> {
-    if wanted.is_none() || wanted == current {
-        return Ok(());
-    }
-    Err(ApiError::invalid(format!("{member} of a thing type cannot be changed.")))
+/// Whether the request has a value that is not the current one.
+fn is_other<T: PartialEq>(wanted: &Option<T>, current: &Option<T>) -> bool {
+    wanted.is_some() && wanted != current
 }
 
 /// Deprecates a type, or takes that back. Doing either twice changes nothing.

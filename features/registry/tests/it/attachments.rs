@@ -171,6 +171,11 @@ async fn the_old_forms_do_the_same() {
     server.call::<DetachPrincipalPolicy>(request).await.unwrap();
     let listed = server.call::<ListPolicyPrincipals>(json!({"policyName": "p"})).await.unwrap();
     assert_eq!(listed["principals"], json!([]));
+    create_group(&server, "house", "").await;
+    let request = json!({"policyName": "p", "principal": group_arn("house")});
+    let message = "The given ARN does not represent a cert".to_owned();
+    let attached = server.call::<AttachPrincipalPolicy>(request).await;
+    assert_eq!(refusal(attached), ("InvalidRequestException", message));
 }
 
 #[tokio::test]

@@ -215,7 +215,8 @@ async fn few_cas_have_one_subject() {
     assert_ne!(one.is_ok(), other.is_ok());
     let third = if one.is_ok() { third } else { second };
     let refused = register_sni_only(&server, &third, json!({})).await;
-    assert_eq!(code(refused), "LimitExceededException");
+    let message = "Limit reached for number of CA Certificates with same subject".to_owned();
+    assert_eq!(refusal(refused), ("LimitExceededException", message));
     register_sni_only(&server, &Ca::new("Other CA"), json!({})).await.unwrap();
     let elsewhere = server.in_region("eu-west-1");
     register_sni_only(&elsewhere, &third, json!({})).await.unwrap();
