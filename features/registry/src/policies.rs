@@ -134,7 +134,7 @@ pub(crate) fn check_document(text: &str, limits: &Limits) -> Result<(), ApiError
     }
     match Document::parse(text, Dialect::Iot) {
         Ok(_) => Ok(()),
-        Err(error) => Err(malformed(format!("The policy document is malformed: {error}"))),
+        Err(error) => Err(malformed(format!("Policy document is Malformed: {error}"))),
     }
 }
 

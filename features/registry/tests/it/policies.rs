@@ -91,7 +91,7 @@ async fn a_malformed_document_is_refused_with_the_place_that_is_wrong() {
         (statement(r#""Effect":"Allow","Action":"*","Resource":"*","Condition":{"Bool":{"k":"perhaps"}}"#), "Statement[0].Condition.Bool.k: must be true or false"),
     ] {
         for tried in try_document(&server, "p", &document).await {
-            let message = format!("The policy document is malformed: {expect}");
+            let message = format!("Policy document is Malformed: {expect}");
             assert_eq!(refusal(tried), ("MalformedPolicyException", message), "{document}");
         }
     }
