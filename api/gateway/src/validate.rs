@@ -11,6 +11,11 @@ const FAILURES_MAX: usize = 32;
 /// Characters of a refused value that the answer repeats.
 const SHOWN_CHARS_MAX: usize = 1024;
 
+/// What AWS says that it expects instead of a scalar.
+const LIST: &str = "list or null";
+const MAP: &str = "map or null";
+const STRUCTURE: &str = "null";
+
 const VALUE_AT_LEAST: &str = "Member must have value greater than or equal to";
 const VALUE_AT_MOST: &str = "Member must have value less than or equal to";
 
@@ -101,7 +106,7 @@ impl Check<'_> {
 
     fn structure(&mut self, members: &'static [Member], value: &mut Value) -> Result<(), String> {
         let Value::Object(object) = value else {
-            return Err(mistyped(value, "an Object"));
+            return Err(mistyped(value, STRUCTURE));
         };
         for member in members {
             if object.get(member.wire).is_some_and(Value::is_null) {
@@ -126,7 +131,7 @@ impl Check<'_> {
         value: &mut Value,
     ) -> Result<(), String> {
         let Value::Array(items) = value else {
-            return Err(mistyped(value, "a List"));
+            return Err(mistyped(value, LIST));
         };
         items.retain(|item| !item.is_null());
         let member = self.service.shape(member);
@@ -179,7 +184,7 @@ impl Check<'_> {
         value: &mut Value,
     ) -> Result<(), String> {
         let Value::Object(entries) = value else {
-            return Err(mistyped(value, "a Map"));
+            return Err(mistyped(value, MAP));
         };
         entries.retain(|_, value| !value.is_null());
         let (key, item) = (self.service.shape(key), self.service.shape(item));
@@ -207,7 +212,8 @@ impl Check<'_> {
     fn whole(&mut self, shape: &Shape, value: &mut Value) -> Result<(), String> {
         let whole = value.as_f64().filter(|n| n.fract() == 0.0 && n.abs() < 9e15);
         let Some(number) = whole else {
-            return Err(mistyped(value, "an Integer"));
+            let is_long = matches!(shape.kind, Kind::Long(_));
+            return Err(mistyped(value, if is_long { "a Long" } else { "an Integer" }));
         };
         *value = Value::from(number as i64);
         self.scalar(shape, value);
@@ -411,16 +417,24 @@ fn write_plain(value: &Value, out: &mut String) {
     }
 }
 
+/// In the words of AWS's reader of JSON; `wanted` is a scalar with its article, or what else a list
+/// or object would have been.
 fn mistyped(value: &Value, wanted: &str) -> String {
     let kind = match value {
+        Value::Array(_) => return "Start of list found where not expected".to_owned(),
+        Value::Object(_) => {
+            return "Start of structure or map found where not expected.".to_owned();
+        }
         Value::Null => "NULL_VALUE",
-        Value::Bool(_) => "BOOLEAN_VALUE",
+        Value::Bool(true) => "TRUE_VALUE",
+        Value::Bool(false) => "FALSE_VALUE",
         Value::Number(_) => "NUMBER_VALUE",
         Value::String(_) => "STRING_VALUE",
-        Value::Array(_) => "START_ARRAY",
-        Value::Object(_) => "START_OBJECT",
     };
-    format!("{kind} can not be converted to {wanted}")
+    match wanted {
+        LIST | MAP | STRUCTURE => format!("Expected {wanted}"),
+        scalar => format!("{kind} can not be converted to {scalar}"),
+    }
 }
 
 #[cfg(test)]

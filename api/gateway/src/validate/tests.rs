@@ -124,15 +124,51 @@ fn numbers_have_bounds_and_enums_have_values() {
 
 #[test]
 fn a_wrong_type_is_another_refusal() {
+    let check = |operation, member: &str, value: Value, expect| {
+        check(operation, json!({"thingName": "a", member: value}), expect);
+    };
     check(
         "CreateThing",
-        json!({"thingName": "a", "thingTypeName": 5}),
+        "thingTypeName",
+        json!(5),
         expect!["type: NUMBER_VALUE can not be converted to a String"],
     );
     check(
         "CreateThing",
-        json!({"thingName": "a", "attributePayload": []}),
-        expect!["type: START_ARRAY can not be converted to an Object"],
+        "thingTypeName",
+        json!(true),
+        expect!["type: TRUE_VALUE can not be converted to a String"],
+    );
+    check(
+        "CreateThing",
+        "thingTypeName",
+        json!({}),
+        expect!["type: Start of structure or map found where not expected."],
+    );
+    check(
+        "CreateThing",
+        "attributePayload",
+        json!([]),
+        expect!["type: Start of list found where not expected"],
+    );
+    check("CreateThing", "attributePayload", json!("x"), expect!["type: Expected null"]);
+    check(
+        "UpdateThingGroupsForThing",
+        "thingGroupsToAdd",
+        json!("x"),
+        expect!["type: Expected list or null"],
+    );
+    check(
+        "UpdateThing",
+        "expectedVersion",
+        json!("1"),
+        expect!["type: STRING_VALUE can not be converted to a Long"],
+    );
+    check(
+        "ListThings",
+        "maxResults",
+        json!(1.5),
+        expect!["type: NUMBER_VALUE can not be converted to an Integer"],
     );
 }
 
