@@ -30,8 +30,12 @@ def other(server):
     return server.client(keys=server.create_access_key(account=OTHER))
 
 
+def iot_arn(kind, name, account=ACCOUNT):
+    return f"arn:aws:iot:{REGION}:{account}:{kind}/{name}"
+
+
 def thing_arn(name, account=ACCOUNT):
-    return f"arn:aws:iot:{REGION}:{account}:thing/{name}"
+    return iot_arn("thing", name, account)
 
 
 def allow(action, resource="*", **more):
@@ -146,6 +150,99 @@ def test_a_resource_limits_what_is_allowed(limited, name):
     client.describe_thing(thingName=name + "-1")
     with denied("CreateThing", thing_arn(name)):
         client.create_thing(thingName=name)
+
+
+def test_a_policy_is_asked_about_the_thing_and_about_the_group(limited, iot, name):
+    group, thing = f"{name}-group", f"{name}-thing"
+    other = f"{name}-other"
+    for made in (group, other):
+        iot.create_thing_group(thingGroupName=made)
+    iot.create_thing(thingName=thing)
+    add = "iot:AddThingToThingGroup"
+    both = {"thingName": thing, "thingGroupName": group}
+    for missing, given in [(iot_arn("thinggroup", group), iot_arn("thing", thing)),
+                           (iot_arn("thing", thing), iot_arn("thinggroup", group))]:
+        with denied("AddThingToThingGroup", missing):
+            limited(allow(add, given)).add_thing_to_thing_group(**both)
+        with denied("AddThingToThingGroup", missing):
+            limited(allow("*"), deny(add, missing)).add_thing_to_thing_group(**both)
+        by_arn = {"thingArn": iot_arn("thing", thing), "thingGroupArn": iot_arn("thinggroup", group)}
+        with denied("AddThingToThingGroup", missing):
+            limited(allow("*"), deny(add, missing)).add_thing_to_thing_group(**by_arn)
+    allowed = limited(allow(add, [iot_arn("thing", thing), iot_arn("thinggroup", group)]))
+    allowed.add_thing_to_thing_group(**both)
+    update = limited(allow("*"), deny("iot:UpdateThingGroupsForThing", iot_arn("thinggroup", other)))
+    with denied("UpdateThingGroupsForThing", iot_arn("thinggroup", other)):
+        update.update_thing_groups_for_thing(thingName=thing, thingGroupsToAdd=[other])
+    with denied("UpdateThingGroupsForThing", iot_arn("thinggroup", other)):
+        update.update_thing_groups_for_thing(
+            thingName=thing, thingGroupsToAdd=[group], thingGroupsToRemove=[other]
+        )
+
+
+def test_a_group_below_another_needs_both(limited, iot, name):
+    iot.create_thing_group(thingGroupName=name)
+    child = f"{name}-child"
+    client = limited(allow("iot:CreateThingGroup", iot_arn("thinggroup", child)))
+    with denied("CreateThingGroup", iot_arn("thinggroup", name)):
+        client.create_thing_group(thingGroupName=child, parentGroupName=name)
+    client.create_thing_group(thingGroupName=child)
+
+
+def test_a_thing_and_its_billing_group_need_both(limited, iot, name):
+    iot.create_billing_group(billingGroupName=name)
+    client = limited(allow("iot:CreateThing", thing_arn(name)))
+    with denied("CreateThing", iot_arn("billinggroup", name)):
+        client.create_thing(thingName=name, billingGroupName=name)
+    client.create_thing(thingName=name)
+
+
+def test_an_attachment_is_asked_for_its_target(limited, iot, certificate, name):
+    iot.create_policy(policyName=name, policyDocument=policy())
+    iot.create_thing(thingName=name)
+    arn = certificate["certificateArn"]
+    for operation, call in [
+        ("AttachPolicy", lambda c: c.attach_policy(policyName=name, target=arn)),
+        ("ListAttachedPolicies", lambda c: c.list_attached_policies(target=arn)),
+        ("DetachPolicy", lambda c: c.detach_policy(policyName=name, target=arn)),
+        ("AttachThingPrincipal", lambda c: c.attach_thing_principal(thingName=name, principal=arn)),
+        ("ListPrincipalThings", lambda c: c.list_principal_things(principal=arn)),
+        ("DetachThingPrincipal", lambda c: c.detach_thing_principal(thingName=name, principal=arn)),
+    ]:
+        with denied(operation, arn):
+            call(limited(allow("*"), deny(f"iot:{operation}", arn)))
+        call(limited(allow(f"iot:{operation}", arn)))
+
+
+def test_an_attachment_may_be_bound_to_a_thing_by_a_condition(limited, iot, certificate, name):
+    iot.create_thing(thingName=name)
+    iot.create_thing(thingName=f"{name}-2")
+    arn = certificate["certificateArn"]
+    bound = {"ArnEquals": {"iot:thingArn": thing_arn(name)}}
+    client = limited(allow("iot:AttachThingPrincipal", "*", Condition=bound))
+    client.attach_thing_principal(thingName=name, principal=arn)
+    with denied("AttachThingPrincipal", arn):
+        client.attach_thing_principal(thingName=f"{name}-2", principal=arn)
+
+
+def test_a_certificate_in_capitals_is_the_one_that_a_policy_denies(limited, iot, certificate, name):
+    iot.create_policy(policyName=name, policyDocument=policy())
+    arn, certificate_id = certificate["certificateArn"], certificate["certificateId"]
+    capitals = certificate_id.upper()
+    arn_in_capitals = iot_arn("cert", capitals)
+    client = limited(allow("*"), deny("*", arn))
+    with denied("DescribeCertificate", arn):
+        client.describe_certificate(certificateId=capitals)
+    with denied("UpdateCertificate", arn):
+        client.update_certificate(certificateId=capitals, newStatus="INACTIVE")
+    with denied("AttachPolicy", arn):
+        client.attach_policy(policyName=name, target=arn_in_capitals)
+    with denied("ListPrincipalThings", arn):
+        client.list_principal_things(principal=arn_in_capitals)
+    described = iot.describe_certificate(certificateId=capitals)["certificateDescription"]
+    assert described["certificateId"] == certificate_id
+    iot.attach_policy(policyName=name, target=arn_in_capitals)
+    assert iot.list_targets_for_policy(policyName=name)["targets"] == [arn]
 
 
 def test_a_deny_wins(limited, name):

@@ -17,6 +17,7 @@ use uuid::Uuid;
 use crate::authorize::Grants;
 use crate::bind::{Parts as Bindable, Unbindable, bind, bind_json11};
 use crate::device::Connection;
+use crate::resources::Resources;
 use crate::route::{Match, NoRoute};
 use crate::validate::{Refusal, validate};
 use crate::{Gateway, authenticate, resources, respond, select};
@@ -119,10 +120,12 @@ impl Gateway {
         let operation = found.operation;
         let endpoint = self.endpoints.get(&(operation.service, operation.name));
         let endpoint = endpoint.ok_or_else(|| not_built(operation))?;
-        let input = read_input(found, request.head, body)?;
-        cx.resource = resources::arn(operation, &cx.tenant, &input).into();
+        let mut input = read_input(found, request.head, body)?;
+        resources::lower_case(operation.service, &mut input);
+        let resources = Resources::of(operation, &cx.tenant, &input)?;
+        cx.resource = resources.subject.into();
         trace.cx = Some(cx.clone());
-        grants.check(&cx, operation, &input)?;
+        grants.check(&cx, operation, &resources.asked, &input)?;
         let output = endpoint.call(cx.clone(), input).await?;
         if is_change(operation.name) {
             self.app.audit.log(&cx, "success");

@@ -6,7 +6,7 @@ use std::borrow::Cow;
 
 use model::ServiceId;
 use model::spec::OperationSpec;
-use policy::{Context, Decision, Document};
+use policy::{Context, Decision};
 use serde_json::Value;
 use service::{AccessKey, ApiError, Cx};
 
@@ -22,54 +22,54 @@ pub(crate) enum Grants<'a> {
 }
 
 impl Grants<'_> {
-    /// Refuses what is not allowed.
+    /// Refuses what is not allowed: each action on each of the resources.
     pub(crate) fn check(
         &self,
         cx: &Cx,
         operation: &OperationSpec,
+        resources: &[String],
         input: &Value,
     ) -> Result<(), ApiError> {
-        match self {
-            Self::Key(key) => check_key(key, cx, operation, input),
-            Self::Device(device) => device.check(cx, operation, input),
+        for action in actions(operation, input) {
+            for resource in resources {
+                match self {
+                    Self::Key(key) => {
+                        check_key(key, &Facts { cx, operation, input }, &action, resource)?;
+                    }
+                    Self::Device(device) => device.check(cx, &action, resource)?,
+                }
+            }
         }
+        Ok(())
     }
 }
 
 /// Refuses what the key's policy does not allow. A key without a policy may do everything.
 fn check_key(
     key: &AccessKey,
-    cx: &Cx,
-    operation: &OperationSpec,
-    input: &Value,
+    facts: &Facts<'_>,
+    action: &str,
+    resource: &str,
 ) -> Result<(), ApiError> {
     let Some(document) = &key.policy else { return Ok(()) };
-    for action in actions(operation, input) {
-        check_action(document, &Facts { cx, operation, input }, &action)?;
-    }
-    Ok(())
-}
-
-fn check_action(document: &Document, facts: &Facts<'_>, action: &str) -> Result<(), ApiError> {
-    let cx = facts.cx;
-    let request = policy::Request { action, resource: &cx.resource, context: facts };
+    let request = policy::Request { action, resource, context: facts };
     let decision = policy::evaluate(&[("access key", document)], &request);
     let reason = match decision {
         Decision::Allowed { .. } => return Ok(()),
         Decision::ExplicitDeny { .. } => "with an explicit deny in an identity-based policy",
         Decision::ImplicitDeny { .. } => "because no identity-based policy allows the action",
     };
-    tracing::debug!(?decision, %action, resource = %cx.resource, "denied by the key's policy");
+    tracing::debug!(?decision, %action, %resource, "denied by the key's policy");
     let message = format!(
-        "User: {} is not authorized to perform: {action} on resource: {} {reason}",
-        cx.caller.arn, cx.resource
+        "User: {} is not authorized to perform: {action} on resource: {resource} {reason}",
+        facts.cx.caller.arn
     );
     Err(ApiError::new("AccessDeniedException", message))
 }
 
 /// What has to be allowed for an operation: its own action, and for a message that is to be
 /// retained a second one.
-pub(crate) fn actions(operation: &OperationSpec, input: &Value) -> Vec<String> {
+fn actions(operation: &OperationSpec, input: &Value) -> Vec<String> {
     let prefix = action_prefix(operation.service);
     let mut actions = vec![format!("{prefix}:{}", operation.name)];
     let is_retained = input.get("retain").and_then(Value::as_bool).unwrap_or(false);
@@ -90,6 +90,10 @@ impl Facts<'_> {
     /// The keys of single operations, which stand in their inputs.
     fn of_operation(&self, key: &str) -> Option<Cow<'_, str>> {
         match (self.operation.name, key) {
+            ("AttachThingPrincipal" | "DetachThingPrincipal", "iot:thingarn") => {
+                let thing = self.input.get("thingName")?.as_str()?;
+                Some(self.cx.arn(&format!("thing/{thing}")).into())
+            }
             ("SendDirectMessage", "iot:topic") => self.input.get("topic")?.as_str().map(Cow::from),
             ("GetConnection", "iot:includesocketinformation") => {
                 let asked = self.input.get("includeSocketInformation").and_then(Value::as_bool);

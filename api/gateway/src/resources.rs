@@ -1,9 +1,10 @@
-//! The ARN that an operation is about, for IAM policies and the audit trail.
+//! The ARNs that a request names: what policies are asked about, and what the audit trail says.
 
 use model::ServiceId;
 use model::spec::OperationSpec;
 use serde_json::Value;
-use types::Tenant;
+use service::ApiError;
+use types::{Arn, Tenant};
 
 /// The prefix of the service's actions in IAM policies.
 pub(crate) fn action_prefix(service: ServiceId) -> &'static str {
@@ -18,9 +19,8 @@ pub(crate) fn action_prefix(service: ServiceId) -> &'static str {
     }
 }
 
-/// Input members that name a resource, with the ARN's resource type. The first that an input has
-/// decides, so that `(thingName, shadowName)` is the thing's.
-const IOT_NAMES: [(&str, &str); 27] = [
+/// Input members that name resources, one or a list of them, with the resource's type in ARNs.
+const IOT_NAMES: [(&str, &str); 30] = [
     ("policyName", "policy/"),
     ("certificateId", "cert/"),
     ("caCertificateId", "cacert/"),
@@ -30,6 +30,9 @@ const IOT_NAMES: [(&str, &str); 27] = [
     ("thingName", "thing/"),
     ("thingTypeName", "thingtype/"),
     ("thingGroupName", "thinggroup/"),
+    ("parentGroupName", "thinggroup/"),
+    ("thingGroupsToAdd", "thinggroup/"),
+    ("thingGroupsToRemove", "thinggroup/"),
     ("billingGroupName", "billinggroup/"),
     ("roleAlias", "rolealias/"),
     ("authorizerName", "authorizer/"),
@@ -50,50 +53,127 @@ const IOT_NAMES: [(&str, &str); 27] = [
     ("tunnelId", "tunnel/"),
 ];
 
-/// Members that are ARNs themselves.
+/// Members that hold ARNs. A Cognito identity, which stands in some of them, has none.
 const ARNS: [&str; 4] = ["resourceArn", "principal", "target", "arn"];
 
-/// Members that are ARNs where the name was left out, in the order of [`IOT_NAMES`].
+/// Members that hold ARNs where a name was left out, or beside it.
 const IOT_ARNS: [&str; 3] = ["thingArn", "thingGroupArn", "billingGroupArn"];
 
-/// Creations that policies name by the certificate or key they make, which has no ARN yet.
-const WITHOUT_RESOURCE: [&str; 5] = [
-    "ListThings",
-    "ListThingTypes",
-    "RegisterThing",
-    "CreateKeysAndCertificate",
-    "CreateCertificateFromCsr",
+/// Operations whose policies are asked about some of the members only: those for which AWS's
+/// service authorization reference or its developer guide has a resource type. About all others
+/// the policy is asked whatever the request names.
+const ASKED: [(&str, &[&str]); 21] = [
+    ("AttachPolicy", &["target"]),
+    ("DetachPolicy", &["target"]),
+    ("AttachPrincipalPolicy", &["principal"]),
+    ("DetachPrincipalPolicy", &["principal"]),
+    ("AttachThingPrincipal", &["principal"]),
+    ("DetachThingPrincipal", &["principal"]),
+    ("TestAuthorization", &["principal"]),
+    ("GetEffectivePolicies", &["principal"]),
+    ("CreateThing", &["thingName", "billingGroupName"]),
+    ("UpdateThing", &["thingName"]),
+    ("CreateDynamicThingGroup", &["thingGroupName"]),
+    ("UpdateDynamicThingGroup", &["thingGroupName"]),
+    ("SendDirectMessage", &["clientId"]),
+    ("ListThings", &[]),
+    ("ListThingTypes", &[]),
+    ("ListCACertificates", &[]),
+    ("ListCertificatesByCA", &[]),
+    ("ListManagedJobTemplates", &[]),
+    ("ListPackageVersions", &[]),
+    ("ListTopicRules", &[]),
+    ("ListTunnels", &[]),
 ];
 
-/// Operations about a principal, whatever else they name.
-const OF_A_PRINCIPAL: [&str; 2] = ["TestAuthorization", "GetEffectivePolicies"];
-/// Operations whose `certificateId` is that of a CA certificate.
-const OF_CA_CERTIFICATE: [&str; 3] =
-    ["DescribeCACertificate", "UpdateCACertificate", "DeleteCACertificate"];
+/// How many resources a request may name: a policy is asked about each of them.
+const RESOURCES_MAX: usize = 256;
 
-/// The ARN of what `input` is about, or `*` where the operation names no one resource.
-pub(crate) fn arn(operation: &OperationSpec, tenant: &Tenant, input: &Value) -> String {
-    if WITHOUT_RESOURCE.contains(&operation.name) {
-        return "*".to_owned();
+/// What a request is about.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Resources {
+    /// The first ARN that it names, or `*`: what the audit trail says.
+    pub(crate) subject: String,
+    /// The ARNs that policies are asked about, or only `*`.
+    pub(crate) asked: Vec<String>,
+}
+
+impl Resources {
+    /// The resources that `input` names. Its certificate ids are to be in [`lower_case`].
+    pub(crate) fn of(
+        operation: &OperationSpec,
+        tenant: &Tenant,
+        input: &Value,
+    ) -> Result<Self, ApiError> {
+        let named: Vec<_> = named(operation, tenant, input).take(RESOURCES_MAX + 1).collect();
+        if named.len() > RESOURCES_MAX {
+            let message = format!("A request can name at most {RESOURCES_MAX} resources.");
+            return Err(ApiError::invalid(message));
+        }
+        let members = ASKED.iter().find(|(name, _)| *name == operation.name);
+        let is_asked = |member| members.is_none_or(|(_, members)| members.contains(&member));
+        let subject = named.first().map_or_else(|| "*".to_owned(), |(_, arn)| arn.clone());
+        let asked = named.into_iter().filter(|(member, _)| is_asked(*member));
+        let mut asked: Vec<String> = asked.map(|(_, arn)| arn).collect();
+        if asked.is_empty() {
+            asked.push("*".to_owned());
+        }
+        Ok(Self { subject, asked })
     }
-    let text = |name: &str| input.get(name).and_then(Value::as_str);
+}
+
+/// The ARN of each resource that `input` names, with the member that names it.
+fn named<'i>(
+    operation: &'i OperationSpec,
+    tenant: &'i Tenant,
+    input: &'i Value,
+) -> impl Iterator<Item = (&'static str, String)> + 'i {
     let is_iot = matches!(
         operation.service,
         ServiceId::Iot | ServiceId::IotData | ServiceId::IotJobsData | ServiceId::Tunneling
     );
-    if is_iot && !OF_A_PRINCIPAL.contains(&operation.name) {
-        for (member, prefix) in IOT_NAMES {
-            if let Some(name) = text(member) {
-                let is_ca = prefix == "cert/" && OF_CA_CERTIFICATE.contains(&operation.name);
-                let prefix = if is_ca { "cacert/" } else { prefix };
-                return tenant.arn("iot", &format!("{prefix}{name}"));
-            }
+    let (names, more): (&[_], &[_]) = if is_iot { (&IOT_NAMES, &IOT_ARNS) } else { (&[], &[]) };
+    let names = names.iter().flat_map(move |(member, kind)| {
+        let is_ca = *member == "certificateId" && operation.name.ends_with("CACertificate");
+        let kind = if is_ca { "cacert/" } else { kind };
+        texts(input, member).map(move |name| (*member, tenant.arn("iot", &format!("{kind}{name}"))))
+    });
+    let arns = ARNS.iter().chain(more).flat_map(move |member| {
+        let arns = texts(input, member).filter(|text| text.starts_with("arn:"));
+        arns.map(move |arn| (*member, arn.to_owned()))
+    });
+    names.chain(arns)
+}
+
+/// What a member holds: a text, or a list of them.
+fn texts<'i>(input: &'i Value, member: &str) -> impl Iterator<Item = &'i str> {
+    let values = match input.get(member) {
+        Some(Value::Array(items)) => items.as_slice(),
+        Some(value) => std::slice::from_ref(value),
+        None => &[],
+    };
+    values.iter().filter_map(Value::as_str)
+}
+
+/// Writes certificate ids as they are kept, in lower case. Requests may have them in capitals, and
+/// a policy must be asked about the same resource that the operation then finds.
+pub(crate) fn lower_case(service: ServiceId, input: &mut Value) {
+    if service != ServiceId::Iot {
+        return;
+    }
+    for member in ["certificateId", "caCertificateId"] {
+        if let Some(Value::String(id)) = input.get_mut(member) {
+            id.make_ascii_lowercase();
         }
     }
-    let more: &[&str] = if is_iot { &IOT_ARNS } else { &[] };
-    let mut arns = ARNS.iter().chain(more).filter_map(|name| text(name));
-    let arn = arns.find(|value| value.starts_with("arn:"));
-    arn.unwrap_or("*").to_owned()
+    for member in ARNS {
+        let Some(Value::String(text)) = input.get_mut(member) else { continue };
+        let kind_and_id = Arn::parse(text).ok().and_then(|arn| arn.type_and_name());
+        if let Some(("cert" | "cacert", id)) = kind_and_id {
+            let (start, id) = (text.len() - id.len(), id.to_ascii_lowercase());
+            text.replace_range(start.., &id);
+        }
+    }
 }
 
 #[cfg(test)]
@@ -103,52 +183,113 @@ mod tests {
 
     use super::*;
 
-    #[test]
-    fn a_request_is_about_the_resource_that_it_names() {
+    const PREFIX: &str = "arn:aws:iot:eu-west-1:123456789012:";
+
+    fn resources(name: &str, input: &Value) -> Result<Resources, ApiError> {
         let tenant = Tenant {
             id: TenantId(1),
             account: "123456789012".parse().unwrap(),
             region: "eu-west-1".parse().unwrap(),
         };
-        let arn = |name: &str, input: Value| {
-            let operation = model::operations().find(|o| o.name == name).unwrap();
-            super::arn(operation, &tenant, &input)
-        };
-        let prefix = "arn:aws:iot:eu-west-1:123456789012:";
-        assert_eq!(arn("CreateThing", json!({"thingName": "a"})), format!("{prefix}thing/a"));
-        assert_eq!(
-            arn("TestAuthorization", json!({"clientId": "c", "principal": "arn:aws:x"})),
-            "arn:aws:x"
-        );
-        assert_eq!(
-            arn("GetEffectivePolicies", json!({"thingName": "t", "principal": "eu-west-1:x"})),
-            "*"
-        );
-        assert_eq!(
-            arn("AttachPolicy", json!({"policyName": "p", "target": "arn:aws:x"})),
-            format!("{prefix}policy/p")
-        );
-        assert_eq!(arn("TagResource", json!({"resourceArn": "arn:aws:y"})), "arn:aws:y");
-        let add = "AddThingToBillingGroup";
-        let by_arn = json!({"billingGroupArn": "arn:aws:g", "thingArn": "arn:aws:t"});
-        assert_eq!(arn(add, by_arn), "arn:aws:t");
-        let by_name = json!({"billingGroupName": "g", "thingArn": "arn:aws:t"});
-        assert_eq!(arn(add, by_name), format!("{prefix}billinggroup/g"));
-        let both = json!({"thingGroupArn": "arn:aws:g", "thingArn": "arn:aws:t"});
-        assert_eq!(arn("AddThingToThingGroup", both), "arn:aws:t");
-        assert_eq!(arn("ListThings", json!({"thingTypeName": "t"})), "*");
-        assert_eq!(arn("GetConnection", json!({"clientId": "a"})), format!("{prefix}client/a"));
-        let message = json!({"clientId": "a", "topic": "t"});
-        assert_eq!(arn("SendDirectMessage", message), format!("{prefix}client/a"));
-        for (name, member, resource) in [
-            ("DescribeCertificate", "certificateId", "cert/c"),
-            ("DescribeCACertificate", "certificateId", "cacert/c"),
-            ("UpdateCACertificate", "certificateId", "cacert/c"),
-            ("DeleteCACertificate", "certificateId", "cacert/c"),
-            ("ListCertificatesByCA", "caCertificateId", "cacert/c"),
+        let operation = model::operations().find(|o| o.name == name).unwrap();
+        Resources::of(operation, &tenant, input)
+    }
+
+    /// What is asked about, without the beginning of the tenant's ARNs.
+    fn asked(name: &str, input: Value) -> Vec<String> {
+        let asked = resources(name, &input).unwrap().asked;
+        asked.iter().map(|arn| arn.strip_prefix(PREFIX).unwrap_or(arn).to_owned()).collect()
+    }
+
+    #[test]
+    fn a_policy_is_asked_about_the_resource_that_a_request_names() {
+        for (name, input, resource) in [
+            ("CreateThing", json!({"thingName": "a"}), "thing/a"),
+            ("UpdateThing", json!({"thingName": "a", "thingTypeName": "t"}), "thing/a"),
+            ("ListThings", json!({"thingTypeName": "t"}), "*"),
+            ("ListThingTypes", json!({"thingTypeName": "t"}), "*"),
+            ("ListThingGroups", json!({"parentGroup": "g"}), "*"),
+            ("DescribeCertificate", json!({"certificateId": "c"}), "cert/c"),
+            ("DescribeCACertificate", json!({"certificateId": "c"}), "cacert/c"),
+            ("UpdateCACertificate", json!({"certificateId": "c"}), "cacert/c"),
+            ("DeleteCACertificate", json!({"certificateId": "c"}), "cacert/c"),
+            ("ListCertificatesByCA", json!({"caCertificateId": "c"}), "*"),
+            ("ListCACertificates", json!({"templateName": "t"}), "*"),
+            ("ListTargetsForPolicy", json!({"policyName": "p"}), "policy/p"),
+            (
+                "CreateDynamicThingGroup",
+                json!({"thingGroupName": "g", "indexName": "i"}),
+                "thinggroup/g",
+            ),
+            ("Publish", json!({"topic": "t"}), "topic/t"),
+            ("GetConnection", json!({"clientId": "a"}), "client/a"),
+            ("SendDirectMessage", json!({"clientId": "a", "topic": "t"}), "client/a"),
+            ("TagResource", json!({"resourceArn": "arn:aws:y"}), "arn:aws:y"),
         ] {
-            assert_eq!(arn(name, json!({member: "c"})), format!("{prefix}{resource}"));
+            assert_eq!(asked(name, input), [resource], "{name}");
         }
-        assert_eq!(arn("Publish", json!({"topic": "t"})), format!("{prefix}topic/t"));
+    }
+
+    #[test]
+    fn a_policy_is_asked_about_each_of_several_resources() {
+        let group = json!({"thingGroupName": "g", "parentGroupName": "p"});
+        assert_eq!(asked("CreateThingGroup", group), ["thinggroup/g", "thinggroup/p"]);
+        let thing = json!({"thingName": "t", "thingTypeName": "y", "billingGroupName": "b"});
+        assert_eq!(asked("CreateThing", thing), ["thing/t", "billinggroup/b"]);
+        let mixed = json!({"billingGroupName": "g", "thingArn": "arn:aws:t"});
+        assert_eq!(asked("AddThingToBillingGroup", mixed), ["billinggroup/g", "arn:aws:t"]);
+        let arns = json!({"thingGroupArn": "arn:aws:g", "thingArn": "arn:aws:t"});
+        assert_eq!(asked("RemoveThingFromThingGroup", arns), ["arn:aws:t", "arn:aws:g"]);
+        let groups = json!({
+            "thingName": "t", "thingGroupsToAdd": ["a", "b"], "thingGroupsToRemove": ["c"],
+        });
+        assert_eq!(
+            asked("UpdateThingGroupsForThing", groups),
+            ["thing/t", "thinggroup/a", "thinggroup/b", "thinggroup/c"]
+        );
+    }
+
+    #[test]
+    fn an_attachment_is_about_the_certificate_or_group_and_a_cognito_identity_has_no_arn() {
+        let target = json!({"policyName": "p", "target": "arn:aws:x"});
+        assert_eq!(asked("AttachPolicy", target), ["arn:aws:x"]);
+        let principal = json!({"thingName": "t", "principal": "arn:aws:x"});
+        assert_eq!(asked("AttachThingPrincipal", principal), ["arn:aws:x"]);
+        let principal = json!({"clientId": "c", "principal": "arn:aws:x"});
+        assert_eq!(asked("TestAuthorization", principal), ["arn:aws:x"]);
+        let identity = json!({"thingName": "t", "principal": "eu-west-1:x"});
+        assert_eq!(asked("GetEffectivePolicies", identity), ["*"]);
+    }
+
+    #[test]
+    fn the_audit_trail_has_the_first_resource_that_a_request_names() {
+        let subject = |name: &str, input| resources(name, &input).unwrap().subject;
+        let target = json!({"policyName": "p", "target": "arn:aws:x"});
+        assert_eq!(subject("AttachPolicy", target), format!("{PREFIX}policy/p"));
+        assert_eq!(subject("CreateKeysAndCertificate", json!({"setAsActive": true})), "*");
+    }
+
+    #[test]
+    fn a_request_that_names_too_many_resources_is_refused() {
+        let groups = |count: usize| json!({"thingGroupsToAdd": vec!["g"; count]});
+        let update = |count| resources("UpdateThingGroupsForThing", &groups(count));
+        assert_eq!(update(RESOURCES_MAX).unwrap().asked.len(), RESOURCES_MAX);
+        assert_eq!(update(RESOURCES_MAX + 1).unwrap_err().code, "InvalidRequestException");
+    }
+
+    #[test]
+    fn certificate_ids_are_written_in_lower_case_and_names_are_left_alone() {
+        let mut input = json!({
+            "certificateId": "AB", "caCertificateId": "0xCD", "thingName": "T",
+            "principal": format!("{PREFIX}cert/EF"), "target": format!("{PREFIX}thinggroup/G"),
+            "resourceArn": format!("{PREFIX}cacert/0A"), "arn": "AB:cert/CD",
+        });
+        lower_case(ServiceId::Iot, &mut input);
+        let expected = json!({
+            "certificateId": "ab", "caCertificateId": "0xcd", "thingName": "T",
+            "principal": format!("{PREFIX}cert/ef"), "target": format!("{PREFIX}thinggroup/G"),
+            "resourceArn": format!("{PREFIX}cacert/0a"), "arn": "AB:cert/CD",
+        });
+        assert_eq!(input, expected);
     }
 }

@@ -294,7 +294,6 @@ async fn try_delete(cx: &Cx, id: &str) -> Result<(), Setback> {
 }
 
 async fn find(cx: &Cx, id: &str) -> Result<Stored<CaCertificate>, ApiError> {
-    let id = id.to_ascii_lowercase();
-    let stored = ca_certificates::find(cx, &id).await?;
+    let stored = ca_certificates::find(cx, id).await?;
     stored.ok_or_else(|| ApiError::not_found(format!("The CA certificate {id} does not exist.")))
 }

@@ -189,16 +189,15 @@ async fn try_reject(cx: &Cx, request: &RejectCertificateTransferRequest) -> Resu
 
 /// The certificate that somebody offers the caller.
 async fn offered(cx: &Cx, id: &str) -> Result<Offered, Setback> {
-    let id = id.to_ascii_lowercase();
-    let Some(tenant) = certificate_transfers::owner(cx, &id).await? else {
-        let own = certificates::find(cx, &id).await?;
+    let Some(tenant) = certificate_transfers::owner(cx, id).await? else {
+        let own = certificates::find(cx, id).await?;
         let transfer = own.and_then(|own| own.document.transfer);
         let was_taken = transfer.is_some_and(|transfer| transfer.accepted.is_some());
-        let refusal = if was_taken { completed(&id) } else { not_offered(&id) };
+        let refusal = if was_taken { completed(id) } else { not_offered(id) };
         return Err(refusal.into());
     };
     let owner = Cx { tenant, ..cx.clone() };
-    let certificate = certificates::find(&owner, &id).await?.ok_or(Setback::Moved)?;
+    let certificate = certificates::find(&owner, id).await?.ok_or(Setback::Moved)?;
     let transfer = pending(&certificate.document).ok_or(Setback::Moved)?.clone();
     Ok(Offered { owner, certificate, transfer })
 }
@@ -212,15 +211,14 @@ async fn cancel_certificate_transfer(
 }
 
 async fn try_cancel(cx: &Cx, id: &str) -> Result<(), Setback> {
-    let id = id.to_ascii_lowercase();
-    if certificates::find(cx, &id).await?.is_none() && has_left(cx, &id).await? {
-        return Err(completed(&id).into());
+    if certificates::find(cx, id).await?.is_none() && has_left(cx, id).await? {
+        return Err(completed(id).into());
     }
-    let before = find(cx, &id).await?;
+    let before = find(cx, id).await?;
     let Some(transfer) = pending(&before.document) else {
         let was_rejected = |transfer: &Transfer| transfer.rejected.is_some();
         let is_completed = before.document.transfer.as_ref().is_some_and(was_rejected);
-        let refusal = if is_completed { completed(&id) } else { not_pending(&id) };
+        let refusal = if is_completed { completed(id) } else { not_pending(id) };
         return Err(refusal.into());
     };
     let mut after = before.document.with_status(CertificateStatus::Inactive, cx.now());

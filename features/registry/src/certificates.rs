@@ -98,8 +98,8 @@ async fn list_certificates_by_ca(
     request: ListCertificatesByCARequest,
 ) -> Result<ListCertificatesByCAResponse, ApiError> {
     let page = by_creation(&request.marker, request.page_size, request.ascending_order);
-    let ca_certificate_id = request.ca_certificate_id.to_ascii_lowercase();
-    let (found, next_marker) = certificates::page_of_ca(cx, &ca_certificate_id, page).await?;
+    let ca_certificate_id = &request.ca_certificate_id;
+    let (found, next_marker) = certificates::page_of_ca(cx, ca_certificate_id, page).await?;
     Ok(ListCertificatesByCAResponse { certificates: Some(listed(cx, found)), next_marker })
 }
 
@@ -204,8 +204,7 @@ fn check_deletable(status: CertificateStatus, id: &str) -> Result<(), ApiError> 
 
 /// The certificate with this id, or the refusal that it is not there.
 pub(crate) async fn find(cx: &Cx, id: &str) -> Result<Stored<Certificate>, ApiError> {
-    let id = id.to_ascii_lowercase();
-    let stored = certificates::find(cx, &id).await?;
+    let stored = certificates::find(cx, id).await?;
     stored.ok_or_else(|| ApiError::not_found(format!("The certificate {id} does not exist.")))
 }
 

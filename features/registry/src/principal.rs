@@ -5,7 +5,8 @@ use types::{Arn, Region, Tenant};
 
 use crate::store::thing_groups;
 
-/// The length of a certificate id.
+/// The length of a certificate id: of hexadecimal digits in lower case, as which the gateway
+/// writes those of requests.
 const CERTIFICATE_ID_CHARS: usize = 64;
 /// The lengths of the parts of a GUID.
 const GUID_PARTS: [usize; 5] = [8, 4, 4, 4, 12];
@@ -69,9 +70,8 @@ impl Principal {
 
     /// The principal of the certificate with this id.
     pub(crate) fn certificate(id: &str, tenant: &Tenant) -> Self {
-        let id = id.to_ascii_lowercase();
         let arn = tenant.arn("iot", &format!("cert/{id}"));
-        Self::Certificate { id, arn }
+        Self::Certificate { id: id.to_owned(), arn }
     }
 
     /// As the API writes it.
@@ -135,7 +135,8 @@ fn thing_group_name<'t>(text: &'t str, tenant: &Tenant) -> Option<&'t str> {
 }
 
 fn is_certificate_id(text: &str) -> bool {
-    text.len() == CERTIFICATE_ID_CHARS && text.bytes().all(|b| b.is_ascii_hexdigit())
+    let is_digit = |b| matches!(b, b'0'..=b'9' | b'a'..=b'f');
+    text.len() == CERTIFICATE_ID_CHARS && text.bytes().all(is_digit)
 }
 
 fn is_cognito_id(text: &str) -> bool {
@@ -195,6 +196,7 @@ mod tests {
         for text in [
             &format!("arn:aws:iot:us-east-1:123456789012:cert/{ID}"),
             &format!("arn:aws:iot:eu-west-1:000000000000:cert/{ID}"),
+            &format!("arn:aws:iot:eu-west-1:123456789012:cert/{}", ID.to_uppercase()),
             "arn:aws:iot:eu-west-1:123456789012:cert/short",
             "arn:aws:iot:eu-west-1:123456789012:thinggroup/g",
         ] {
