@@ -163,8 +163,9 @@ async fn add_thing_to_billing_group(
     cx: &Cx,
     request: AddThingToBillingGroupRequest,
 ) -> Result<AddThingToBillingGroupResponse, ApiError> {
-    let group = group_named(&request.billing_group_name, &request.billing_group_arn).resolve(cx)?;
-    let thing = thing_named(&request.thing_name, &request.thing_arn).resolve(cx)?;
+    let group = Named::billing_group(&request.billing_group_name, &request.billing_group_arn)
+        .resolve(cx)?;
+    let thing = Named::thing(&request.thing_name, &request.thing_arn).resolve(cx)?;
     retry(|| try_add(cx, group, thing)).await?;
     Ok(AddThingToBillingGroupResponse {})
 }
@@ -194,8 +195,9 @@ async fn remove_thing_from_billing_group(
     cx: &Cx,
     request: RemoveThingFromBillingGroupRequest,
 ) -> Result<RemoveThingFromBillingGroupResponse, ApiError> {
-    let group = group_named(&request.billing_group_name, &request.billing_group_arn).resolve(cx)?;
-    let thing = thing_named(&request.thing_name, &request.thing_arn).resolve(cx)?;
+    let group = Named::billing_group(&request.billing_group_name, &request.billing_group_arn)
+        .resolve(cx)?;
+    let thing = Named::thing(&request.thing_name, &request.thing_arn).resolve(cx)?;
     retry(|| try_remove(cx, group, thing)).await?;
     Ok(RemoveThingFromBillingGroupResponse {})
 }
@@ -239,14 +241,4 @@ fn check_version(group: &BillingGroup, expected: Option<i64>) -> Result<(), ApiE
     let message =
         format!("The version for billing group {name} does not match the expected version.");
     Err(ApiError::version_conflict(message))
-}
-
-fn group_named<'a>(name: &'a Option<String>, arn: &'a Option<String>) -> Named<'a> {
-    let (name, arn) = (name.as_deref(), arn.as_deref());
-    Named { kind: "billinggroup", member: "billingGroup", name, arn }
-}
-
-fn thing_named<'a>(name: &'a Option<String>, arn: &'a Option<String>) -> Named<'a> {
-    let (name, arn) = (name.as_deref(), arn.as_deref());
-    Named { kind: "thing", member: "thing", name, arn }
 }

@@ -8,9 +8,8 @@ use model::iot::{
 };
 use service::{ApiError, Cx, PageRequest, operations};
 use store::Batch;
-use types::Arn;
 
-use crate::principal::unknown;
+use crate::named::Named;
 use crate::retry::{Setback, retry};
 use crate::store::thing_group_memberships::{self, Membership};
 use crate::store::thing_groups::ThingGroup;
@@ -31,9 +30,10 @@ async fn add_thing_to_thing_group(
     cx: &Cx,
     request: AddThingToThingGroupRequest,
 ) -> Result<AddThingToThingGroupResponse, ApiError> {
-    let thing = thing_name(cx, request.thing_name, request.thing_arn)?;
-    let group = group_name(cx, request.thing_group_name, request.thing_group_arn)?;
-    retry(|| try_change(cx, &thing, std::slice::from_ref(&group), &[])).await?;
+    let thing = Named::thing(&request.thing_name, &request.thing_arn).resolve(cx)?;
+    let group = Named::thing_group(&request.thing_group_name, &request.thing_group_arn);
+    let group = group.resolve(cx)?.to_owned();
+    retry(|| try_change(cx, thing, std::slice::from_ref(&group), &[])).await?;
     Ok(AddThingToThingGroupResponse {})
 }
 
@@ -42,9 +42,10 @@ async fn remove_thing_from_thing_group(
     cx: &Cx,
     request: RemoveThingFromThingGroupRequest,
 ) -> Result<RemoveThingFromThingGroupResponse, ApiError> {
-    let thing = thing_name(cx, request.thing_name, request.thing_arn)?;
-    let group = group_name(cx, request.thing_group_name, request.thing_group_arn)?;
-    retry(|| try_change(cx, &thing, &[], std::slice::from_ref(&group))).await?;
+    let thing = Named::thing(&request.thing_name, &request.thing_arn).resolve(cx)?;
+    let group = Named::thing_group(&request.thing_group_name, &request.thing_group_arn);
+    let group = group.resolve(cx)?.to_owned();
+    retry(|| try_change(cx, thing, &[], std::slice::from_ref(&group))).await?;
     Ok(RemoveThingFromThingGroupResponse {})
 }
 
@@ -53,7 +54,7 @@ async fn update_thing_groups_for_thing(
     cx: &Cx,
     request: UpdateThingGroupsForThingRequest,
 ) -> Result<UpdateThingGroupsForThingResponse, ApiError> {
-    let thing = thing_name(cx, request.thing_name, None)?;
+    let thing = request.thing_name.ok_or_else(|| ApiError::invalid("Pass thingName."))?;
     let add = request.thing_groups_to_add.unwrap_or_default();
     let remove = request.thing_groups_to_remove.unwrap_or_default();
     let max = cx.app.limits.thing_groups_per_thing_max;
@@ -178,57 +179,4 @@ async fn find_static(cx: &Cx, name: &str) -> Result<Stored<ThingGroup>, ApiError
         )));
     }
     Ok(group)
-}
-
-fn thing_name(cx: &Cx, name: Option<String>, arn: Option<String>) -> Result<String, ApiError> {
-    let missing = "thingName or thingArn is required.";
-    named(name, arn.map(|arn| name_in(cx, "thing", &arn)).transpose()?, missing)
-}
-
-fn group_name(cx: &Cx, name: Option<String>, arn: Option<String>) -> Result<String, ApiError> {
-    let missing = "thingGroupName or thingGroupArn is required.";
-    named(name, arn.map(|arn| name_in(cx, "thinggroup", &arn)).transpose()?, missing)
-}
-
-/// The one name that a request gives, in one form or in both.
-fn named(name: Option<String>, of_arn: Option<String>, missing: &str) -> Result<String, ApiError> {
-    match (name, of_arn) {
-        (Some(name), Some(of_arn)) if name != of_arn => {
-            let message = format!("The name {name} and the ARN of {of_arn} do not agree.");
-            Err(ApiError::invalid(message))
-        }
-        (Some(name), _) | (None, Some(name)) => Ok(name),
-        (None, None) => Err(ApiError::invalid(missing)),
-    }
-}
-
-/// The name in the ARN of a resource of this kind.
-fn name_in(cx: &Cx, kind: &str, text: &str) -> Result<String, ApiError> {
-    let arn = Arn::parse(text).ok();
-    match arn.and_then(|arn| Some((arn, arn.type_and_name()?))) {
-        Some((arn, (found, name))) if found == kind && !name.is_empty() => {
-            let is_own = arn.service == "iot" && cx.tenant.owns(&arn);
-            if is_own { Ok(name.to_owned()) } else { Err(unknown(text)) }
-        }
-        _ => Err(ApiError::invalid(format!("Invalid ARN of a {kind}: {text}"))),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn one_name_is_given_in_one_form_or_in_both() {
-        let given = |name: Option<&str>, of_arn: Option<&str>| {
-            let named = named(name.map(str::to_owned), of_arn.map(str::to_owned), "required");
-            named.map_err(|error| error.message)
-        };
-        assert_eq!(given(Some("a"), None), Ok("a".to_owned()));
-        assert_eq!(given(None, Some("a")), Ok("a".to_owned()));
-        assert_eq!(given(Some("a"), Some("a")), Ok("a".to_owned()));
-        let message = "The name a and the ARN of b do not agree.";
-        assert_eq!(given(Some("a"), Some("b")), Err(message.to_owned()));
-        assert_eq!(given(None, None), Err("required".to_owned()));
-    }
 }

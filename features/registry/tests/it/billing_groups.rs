@@ -202,10 +202,10 @@ async fn what_a_request_names_wrongly_is_refused() {
                 "billingGroupArn": "arn:aws:iot:eu-west-1:000000000000:billinggroup/house",
                 "thingName": "lamp",
             }),
-            invalid,
+            unknown,
         ),
         // Policies about the billing group say nothing of this one.
-        (json!({"billingGroupArn": HOUSE.replace("aws", "aws-cn"), "thingName": "lamp"}), invalid),
+        (json!({"billingGroupArn": HOUSE.replace("aws", "aws-cn"), "thingName": "lamp"}), unknown),
     ] {
         let added = server.call::<AddThingToBillingGroup>(request.clone()).await;
         assert_eq!(code(added), expected, "{request}");
