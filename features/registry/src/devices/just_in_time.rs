@@ -4,6 +4,8 @@
 //! The holder is refused all the same, as often as it comes, and an event tells each time of it:
 //! somebody has to activate the certificate.
 
+use std::collections::BTreeMap;
+
 use model::iot::{AutoRegistrationStatus, CACertificateStatus, CertificateMode, CertificateStatus};
 use pki::Authority;
 use service::{ApiError, Caller, Cx, Knock, Refusal};
@@ -19,13 +21,41 @@ use crate::store::certificates::{self, Certificate, NewCertificate, REGISTRATION
 
 /// What the audit trail calls it.
 const OPERATION: &str = "JustInTimeRegistration";
-/// CAs with the issuer's name that are asked whether they signed; beyond that some are not.
+/// CAs with the issuer's name that are looked at; beyond that, and beyond what one tenant may have,
+/// some are not.
 const AUTHORITIES_MAX: usize = 64;
 
 /// A CA that signed a certificate and has what it signed registered, and the tenant that has it.
 struct Sponsor {
     tenant: Tenant,
     authority: Stored<CaCertificate>,
+}
+
+/// Finds who signed a certificate, with few signatures verified: anybody may send one that names
+/// a CA.
+struct Signers<'c> {
+    stranger: &'c pki::Certificate,
+    /// Whether the CAs with these ids signed it.
+    verified: BTreeMap<String, bool>,
+    /// As how many there may be.
+    max: usize,
+}
+
+impl Signers<'_> {
+    /// Whether `ca` signed. Of CAs whose key the certificate does not name nothing is verified, nor
+    /// twice of one that several tenants have.
+    fn include(&mut self, ca: &CaCertificate) -> bool {
+        if let Some(has_signed) = self.verified.get(&ca.id) {
+            return *has_signed;
+        }
+        let Ok(authority) = pki::parse_pem_certificate(&ca.pem) else { return false };
+        if !self.stranger.names_key_of(&authority) || self.verified.len() >= self.max {
+            return false;
+        }
+        let has_signed = Authority::check_signed_by(self.stranger, &authority);
+        self.verified.insert(ca.id.clone(), has_signed);
+        has_signed
+    }
 }
 
 impl Devices {
@@ -74,18 +104,29 @@ impl Devices {
         let prefix = server_name.and_then(endpoint_name::prefix);
         let mut candidates = self.candidates(&stranger.issuer_name()).await?;
         candidates
-            .retain(|(tenant, _)| prefix.is_none_or(|prefix| tenant.endpoint_prefix() == prefix));
-        // Those whose tenant holds their key come first.
-        candidates.sort_by_key(|(_, authority)| authority.mode != CertificateMode::Default);
+            .retain(|(tenant, ..)| prefix.is_none_or(|prefix| tenant.endpoint_prefix() == prefix));
+        // Those whose tenant holds their key come first, and no tenant keeps the others waiting.
+        candidates.sort_by_key(|(_, rank, authority)| {
+            (authority.mode != CertificateMode::Default, *rank)
+        });
+        let max = self.app.limits.ca_certificates_per_subject_max;
+        let mut signers = Signers { stranger, verified: BTreeMap::new(), max };
         let mut sponsors = Vec::new();
-        for (tenant, authority) in candidates.into_iter().take(AUTHORITIES_MAX) {
-            sponsors.extend(self.vouches(stranger, tenant, &authority.id).await?);
+        for (tenant, _, authority) in candidates.into_iter().take(AUTHORITIES_MAX.max(max)) {
+            let Some(authority) = self.willing(&tenant, &authority.id).await? else { continue };
+            if signers.include(&authority.document) {
+                sponsors.push(Sponsor { tenant, authority });
+            }
         }
         choose_sponsor(stranger, sponsors)
     }
 
-    /// All CAs that are called as the issuer is, with the tenants that have them.
-    async fn candidates(&self, issuer: &[u8]) -> Result<Vec<(Tenant, SubjectAuthority)>, Refusal> {
+    /// All CAs that are called as the issuer is, with the tenants that have them and how many they
+    /// have before.
+    async fn candidates(
+        &self,
+        issuer: &[u8],
+    ) -> Result<Vec<(Tenant, usize, SubjectAuthority)>, Refusal> {
         let parent = ca_certificates::subjects_key(issuer);
         let found = self.records.below(&parent, REGISTRATIONS_MAX).await;
         let found = found.map_err(|error| refusals::store_failed(&error))?;
@@ -93,34 +134,30 @@ impl Devices {
         let found = found.map_err(|error| refusals::failed(&error))?;
         let of_tenant = found.into_iter().filter_map(|subject| {
             let tenant = subject.tenant()?;
-            Some(subject.authorities.into_iter().map(move |one| (tenant.clone(), one)))
+            let ranked = subject.authorities.into_iter().enumerate();
+            Some(ranked.map(move |(rank, one)| (tenant.clone(), rank, one)))
         });
         Ok(of_tenant.flatten().collect())
     }
 
-    /// The CA with this id, if it signed `stranger` and has what it signs registered now.
-    async fn vouches(
+    /// The CA with this id, if it has what it signs registered now.
+    async fn willing(
         &self,
-        stranger: &pki::Certificate,
-        tenant: Tenant,
+        tenant: &Tenant,
         id: &str,
-    ) -> Result<Option<Sponsor>, Refusal> {
-        let found = self.records.get(&ca_certificates::key(&tenant, id)).await;
+    ) -> Result<Option<Stored<CaCertificate>>, Refusal> {
+        let found = self.records.get(&ca_certificates::key(tenant, id)).await;
         let found = found.map_err(|error| refusals::store_failed(&error))?;
         let Some(found) = found else { return Ok(None) };
-        let authority = ca_certificates::read(&tenant, id, &found);
+        let authority = ca_certificates::read(tenant, id, &found);
         let authority = authority.map_err(|error| refusals::failed(&error))?;
-        let CaCertificate { status, auto_registration, not_before, not_after, pem, .. } =
+        let CaCertificate { status, auto_registration, not_before, not_after, .. } =
             &authority.document;
         let now = self.app.env.clock.now();
         let is_willing = *status == CACertificateStatus::Active
             && *auto_registration == AutoRegistrationStatus::Enable
             && (*not_before..=*not_after).contains(&now);
-        let has_signed = is_willing
-            && pki::parse_pem_certificate(pem).is_ok_and(|ca| {
-                stranger.names_key_of(&ca) && Authority::check_signed_by(stranger, &ca)
-            });
-        Ok(has_signed.then_some(Sponsor { tenant, authority }))
+        Ok(is_willing.then_some(authority))
     }
 
     /// Registers `stranger` in the name of its sponsor, and tells of it.

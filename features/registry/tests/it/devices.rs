@@ -20,7 +20,7 @@ use serde_json::json;
 use service::{
     Authenticator as _, Knock, Login, Permissions, PolicySource as _, Principal, Refusal, Wish,
 };
-use testing::Server;
+use testing::{Choices, Server};
 use types::Timestamp;
 
 use crate::registry;
@@ -51,14 +51,15 @@ impl House {
     }
 
     async fn with(change: impl FnOnce(&mut service::Settings)) -> Self {
+        Self::choosing(|choices| change(&mut choices.settings)).await
+    }
+
+    async fn choosing(change: impl FnOnce(&mut Choices)) -> Self {
         let mut devices = None;
-        let server = Server::build_with(
-            |choices| change(&mut choices.settings),
-            |app| {
-                devices = Some(Devices::start(app));
-                vec![registry::feature()]
-            },
-        )
+        let server = Server::build_with(change, |app| {
+            devices = Some(Devices::start(app));
+            vec![registry::feature()]
+        })
         .await;
         Self { server, devices: devices.unwrap() }
     }

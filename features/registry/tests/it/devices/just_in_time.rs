@@ -189,6 +189,71 @@ async fn the_ca_that_signed_is_found_among_its_namesakes() {
     }
 }
 
+/// A server that verifies so many signatures for a client.
+async fn verifying(signatures: usize) -> House {
+    House::choosing(|choices| choices.limits.ca_certificates_per_subject_max = signatures).await
+}
+
+/// Three regions with a CA of one name each, on a server that verifies one signature for a client.
+async fn namesakes() -> (House, Vec<(Server, Ca)>) {
+    let house = verifying(1).await;
+    let mut all = Vec::new();
+    for region in ["eu-west-1", "eu-west-2", "eu-west-3"] {
+        let (server, ca) = (house.server.in_region(region), Ca::new("Mill CA"));
+        register(&server, &ca, automatic()).await;
+        all.push((server, ca));
+    }
+    (house, all)
+}
+
+#[tokio::test]
+async fn the_key_that_a_certificate_names_chooses_the_ca_before_signatures_are_verified() {
+    let (house, namesakes) = namesakes().await;
+    for (server, ca) in &namesakes {
+        let pump = ca.issue("pump");
+        assert_eq!(refused(&house, &pump, None).await.reason, PENDING);
+        assert!(describe(server, &pump).await.is_ok());
+    }
+}
+
+#[tokio::test]
+async fn few_signatures_are_verified_of_a_certificate_that_names_no_key() {
+    let (house, namesakes) = namesakes().await;
+    let mut found = 0;
+    for (server, ca) in &namesakes {
+        let pump = ca.issue_terse("pump");
+        let refusal = refused(&house, &pump, None).await;
+        found += usize::from(refusal.reason == PENDING);
+        let name = endpoint(server).await;
+        assert_eq!(refused(&house, &pump, Some(&name)).await.reason, PENDING);
+    }
+    assert_eq!(found, 1);
+}
+
+#[tokio::test]
+async fn many_cas_of_one_tenant_do_not_keep_that_of_another_from_being_asked() {
+    let house = verifying(2).await;
+    let [first, second] = ["eu-west-1", "eu-west-2"].map(|region| house.server.in_region(region));
+    let ca = Ca::new("Mill CA");
+    for (server, ca) in
+        [(&first, &Ca::new("Mill CA")), (&first, &Ca::new("Mill CA")), (&second, &ca)]
+    {
+        register(server, ca, automatic()).await;
+    }
+    assert_eq!(refused(&house, &ca.issue_terse("pump"), None).await.reason, PENDING);
+}
+
+#[tokio::test]
+async fn a_ca_that_several_tenants_have_is_verified_once() {
+    let (house, _) = namesakes().await;
+    let ca = Ca::new("Foundry CA");
+    let tenants = ["eu-west-1", "eu-west-2"].map(|region| house.server.in_region(region));
+    for server in &tenants {
+        register_sni_only(server, &ca, automatic()).await.unwrap();
+    }
+    assert_eq!(refused(&house, &ca.issue_terse("pump"), None).await.reason, "SNI_REQUIRED");
+}
+
 #[tokio::test]
 async fn the_name_that_the_client_asks_for_chooses_who_registers_it() {
     let house = House::new().await;
