@@ -18,7 +18,13 @@ pub struct PageRequest<'a> {
 impl<'a> PageRequest<'a> {
     /// In the order of the keys.
     pub fn forward(token: &'a Option<String>, limit: Option<i32>) -> Self {
-        Self { token: token.as_deref(), limit, direction: Direction::Forward }
+        Self::ordered(token, limit, true)
+    }
+
+    /// In the order of the keys, or the last first.
+    pub fn ordered(token: &'a Option<String>, limit: Option<i32>, is_ascending: bool) -> Self {
+        let direction = if is_ascending { Direction::Forward } else { Direction::Backward };
+        Self { token: token.as_deref(), limit, direction }
     }
 }
 

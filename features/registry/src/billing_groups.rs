@@ -12,6 +12,7 @@ use model::iot::{
 use service::{ApiError, Cx, PageRequest, operations};
 use store::{Batch, CommitError, Condition};
 
+use crate::expected_version;
 use crate::named::Named;
 use crate::retry::{Setback, retry};
 use crate::store::billing_groups::{self, BillingGroup};
@@ -234,11 +235,5 @@ async fn find(cx: &Cx, name: &str) -> Result<Stored<BillingGroup>, ApiError> {
 }
 
 fn check_version(group: &BillingGroup, expected: Option<i64>) -> Result<(), ApiError> {
-    if expected.is_none_or(|expected| expected == group.version) {
-        return Ok(());
-    }
-    let name = &group.name;
-    let message =
-        format!("The version for billing group {name} does not match the expected version.");
-    Err(ApiError::version_conflict(message))
+    expected_version::check("billing group", &group.name, group.version, expected)
 }

@@ -225,7 +225,7 @@ async fn try_cancel(cx: &Cx, id: &str) -> Result<(), Setback> {
     after.transfer = None;
     let mut batch = Batch::new();
     certificates::replace(&mut batch, &before, &after);
-    certificate_transfers::end(cx, &mut batch, &id, transfer);
+    certificate_transfers::end(cx, &mut batch, id, transfer);
     cx.commit(batch).await?;
     Ok(())
 }

@@ -12,7 +12,7 @@ use model::iot::{
     ListCertificatesRequest, ListCertificatesResponse, TransferData, UpdateCertificateRequest,
 };
 use service::{ApiError, Cx, PageRequest, operations};
-use store::{Batch, Direction};
+use store::Batch;
 
 use crate::principal::{self, Principal};
 use crate::retry::{Setback, retry};
@@ -109,9 +109,7 @@ pub(crate) fn by_creation(
     page_size: Option<i32>,
     ascending_order: Option<bool>,
 ) -> PageRequest<'_> {
-    let is_ascending = ascending_order == Some(true);
-    let direction = if is_ascending { Direction::Forward } else { Direction::Backward };
-    PageRequest { token: marker.as_deref(), limit: page_size, direction }
+    PageRequest::ordered(marker, page_size, ascending_order == Some(true))
 }
 
 fn listed(cx: &Cx, found: Vec<Certificate>) -> Vec<ListedCertificate> {

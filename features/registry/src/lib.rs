@@ -16,6 +16,7 @@ mod devices;
 mod endpoints;
 mod event_configurations;
 mod events;
+mod expected_version;
 mod named;
 mod policies;
 mod policy_attachments;

@@ -6,7 +6,7 @@ use model::iot::{
 };
 use policy::{Dialect, Document, document_length_without_whitespace};
 use service::{ApiError, Cx, Limits, PageRequest, operations};
-use store::{Batch, CommitError, Condition, Direction};
+use store::{Batch, CommitError, Condition};
 
 use crate::retry::{Setback, retry};
 use crate::store::policies::{self, Policy};
@@ -67,11 +67,7 @@ async fn list_policies(
     cx: &Cx,
     request: ListPoliciesRequest,
 ) -> Result<ListPoliciesResponse, ApiError> {
-    let page = PageRequest {
-        token: request.marker.as_deref(),
-        limit: request.page_size,
-        direction: direction(request.ascending_order),
-    };
+    let page = by_name(&request.marker, request.page_size, request.ascending_order);
     let (found, next_marker) = policies::page(cx, page).await?;
     let listed = found.into_iter().map(|policy| listed(cx, policy.name));
     Ok(ListPoliciesResponse { policies: Some(listed.collect()), next_marker })
@@ -116,9 +112,13 @@ pub(crate) fn listed(cx: &Cx, name: String) -> ListedPolicy {
     ListedPolicy { policy_arn: Some(policies::arn(cx, &name)), policy_name: Some(name) }
 }
 
-/// The direction of a list by name.
-pub(crate) fn direction(ascending_order: Option<bool>) -> Direction {
-    if ascending_order == Some(false) { Direction::Backward } else { Direction::Forward }
+/// A page of a list by name, backwards only if asked to.
+pub(crate) fn by_name(
+    marker: &Option<String>,
+    page_size: Option<i32>,
+    ascending_order: Option<bool>,
+) -> PageRequest<'_> {
+    PageRequest::ordered(marker, page_size, ascending_order != Some(false))
 }
 
 /// Whether `text` may be a policy's document.

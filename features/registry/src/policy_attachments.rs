@@ -13,7 +13,7 @@ use service::{ApiError, Cx, Limits, PageRequest, operations};
 use store::{Batch, Direction};
 
 use crate::certificates::check_registered;
-use crate::policies::{direction, find, listed};
+use crate::policies::{by_name, find, listed};
 use crate::principal::{Principal, Target, unknown};
 use crate::retry::{Setback, retry};
 use crate::store::thing_groups::{self, ThingGroup};
@@ -90,11 +90,7 @@ async fn list_principal_policies(
     cx: &Cx,
     request: ListPrincipalPoliciesRequest,
 ) -> Result<ListPrincipalPoliciesResponse, ApiError> {
-    let page = PageRequest {
-        token: request.marker.as_deref(),
-        limit: request.page_size,
-        direction: direction(request.ascending_order),
-    };
+    let page = by_name(&request.marker, request.page_size, request.ascending_order);
     let (policies, next_marker) = policies_of(cx, &request.principal, false, page).await?;
     Ok(ListPrincipalPoliciesResponse { policies: Some(policies), next_marker })
 }
@@ -116,11 +112,7 @@ async fn list_policy_principals(
     request: ListPolicyPrincipalsRequest,
 ) -> Result<ListPolicyPrincipalsResponse, ApiError> {
     find(cx, &request.policy_name).await?;
-    let page = PageRequest {
-        token: request.marker.as_deref(),
-        limit: request.page_size,
-        direction: direction(request.ascending_order),
-    };
+    let page = by_name(&request.marker, request.page_size, request.ascending_order);
     let found = policy_attachments::page_of_policy(cx, &request.policy_name, page).await?;
     let (principals, next_marker) = found;
     Ok(ListPolicyPrincipalsResponse { principals: Some(principals), next_marker })

@@ -19,8 +19,9 @@ pub(crate) mod thing_types;
 pub(crate) mod things;
 
 use serde::de::DeserializeOwned;
-use service::{ApiError, Cx};
+use service::{ApiError, Cx, PageRequest};
 use store::{Batch, Entry, Key, KeyRange, Sequence, Versioned};
+use types::Tenant;
 
 /// The format of the documents that this crate writes.
 const FORMAT: u32 = 1;
@@ -77,6 +78,29 @@ async fn load_many<T: DeserializeOwned>(cx: &Cx, keys: &[Key]) -> Result<Vec<T>,
 fn decode_entries<T: DeserializeOwned>(entries: &[Entry]) -> Result<Vec<T>, ApiError> {
     let decode = |entry: &Entry| serde_json::from_slice(&entry.value).map_err(ApiError::internal);
     entries.iter().map(decode).collect()
+}
+
+/// One page of the documents in `range`, or of the names in an index, and the token of the next.
+async fn page_of<T: DeserializeOwned>(
+    cx: &Cx,
+    range: KeyRange,
+    page: PageRequest<'_>,
+) -> Result<(Vec<T>, Option<String>), ApiError> {
+    let listing = cx.page(range, page).await?;
+    Ok((decode_entries(&listing.entries)?, listing.next))
+}
+
+/// One page of the documents whose names an index has in `range`, and the token of the next. They
+/// lie at `key`.
+async fn page_behind<T: DeserializeOwned>(
+    cx: &Cx,
+    range: KeyRange,
+    page: PageRequest<'_>,
+    key: impl Fn(&Tenant, &str) -> Key,
+) -> Result<(Vec<T>, Option<String>), ApiError> {
+    let (names, next): (Vec<String>, _) = page_of(cx, range, page).await?;
+    let keys: Vec<Key> = names.iter().map(|name| key(&cx.tenant, name)).collect();
+    Ok((load_many(cx, &keys).await?, next))
 }
 
 /// All records below `parent`.

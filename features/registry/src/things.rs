@@ -10,6 +10,7 @@ use store::{Batch, CommitError, Condition};
 
 use crate::attributes::{self, Attributes, AttributesRefused};
 use crate::events::{self, Change};
+use crate::expected_version;
 use crate::retry::{Setback, retry};
 use crate::store::Stored;
 use crate::store::thing_group_memberships;
@@ -218,12 +219,7 @@ fn already_exists(cx: &Cx, existing: &Thing) -> ApiError {
 }
 
 fn check_version(thing: &Thing, expected: Option<i64>) -> Result<(), ApiError> {
-    if expected.is_none_or(|expected| expected == thing.version) {
-        return Ok(());
-    }
-    let name = &thing.name;
-    let message = format!("The version for thing {name} does not match the expected version.");
-    Err(ApiError::version_conflict(message))
+    expected_version::check("thing", &thing.name, thing.version, expected)
 }
 
 impl From<AttributesRefused> for ApiError {

@@ -58,13 +58,7 @@ pub struct Issued {
 #[derive(Clone)]
 pub struct IssuedKeys {
     /// The certificate.
-    pub certificate_pem: String,
-    /// Its id.
-    pub certificate_id: String,
-    /// The first moment of its validity.
-    pub not_before: Timestamp,
-    /// The last moment of its validity.
-    pub not_after: Timestamp,
+    pub certificate: Issued,
     /// The private key in PKCS#1 form. Nothing keeps another copy.
     pub private_key_pem: String,
     /// The public key as subjectPublicKeyInfo.
@@ -132,12 +126,8 @@ impl Authority {
     pub fn issue_with_key(&self, key: &DeviceKey, env: &Env) -> Result<IssuedKeys, PkiError> {
         let subject = encode_name(DEVICE_SUBJECT);
         let digest = key_digest(key.public_key());
-        let issued = self.issue(&subject, &key.public_key_info()?, key_id(&digest), env)?;
         Ok(IssuedKeys {
-            certificate_pem: issued.certificate_pem,
-            certificate_id: issued.certificate_id,
-            not_before: issued.not_before,
-            not_after: issued.not_after,
+            certificate: self.issue(&subject, &key.public_key_info()?, key_id(&digest), env)?,
             private_key_pem: key.private_key_pem()?,
             public_key_pem: key.public_key_pem()?,
         })
@@ -201,7 +191,7 @@ impl fmt::Debug for Authority {
 impl fmt::Debug for IssuedKeys {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut shown = f.debug_struct("IssuedKeys");
-        shown.field("certificate_id", &self.certificate_id).finish_non_exhaustive()
+        shown.field("certificate_id", &self.certificate.certificate_id).finish_non_exhaustive()
     }
 }
 

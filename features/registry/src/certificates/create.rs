@@ -8,7 +8,7 @@ use model::iot::{
     CreateCertificateFromCsrResponse, CreateKeysAndCertificateRequest,
     CreateKeysAndCertificateResponse, KeyPair,
 };
-use pki::PkiError;
+use pki::{Issued, PkiError};
 use service::{ApiError, App, Cx, operations};
 use store::Batch;
 
@@ -27,14 +27,7 @@ async fn create_keys_and_certificate(
     let key = cx.app.keys.take().await.map_err(ApiError::internal)?;
     let issued = aside(cx, move |app| app.authority.issue_with_key(&key, &app.env)).await?;
     let issued = issued.map_err(ApiError::internal)?;
-    let new = NewCertificate {
-        id: issued.certificate_id,
-        pem: issued.certificate_pem,
-        not_before: issued.not_before,
-        not_after: issued.not_after,
-        ca_certificate_id: None,
-    };
-    let certificate = keep(cx, new, request.set_as_active).await?;
+    let certificate = keep(cx, issued.certificate, request.set_as_active).await?;
     Ok(CreateKeysAndCertificateResponse {
         certificate_arn: Some(certificates::arn(cx, &certificate.id)),
         certificate_id: Some(certificate.id),
@@ -59,14 +52,7 @@ async fn create_certificate_from_csr(
             ApiError::invalid(format!("The certificate signing request is invalid: {refused}"))
         }
     })?;
-    let new = NewCertificate {
-        id: issued.certificate_id,
-        pem: issued.certificate_pem,
-        not_before: issued.not_before,
-        not_after: issued.not_after,
-        ca_certificate_id: None,
-    };
-    let certificate = keep(cx, new, request.set_as_active).await?;
+    let certificate = keep(cx, issued, request.set_as_active).await?;
     Ok(CreateCertificateFromCsrResponse {
         certificate_arn: Some(certificates::arn(cx, &certificate.id)),
         certificate_id: Some(certificate.id),
@@ -77,12 +63,13 @@ async fn create_certificate_from_csr(
 /// Keeps what was issued. Its serial number is random, so its id is free.
 async fn keep(
     cx: &Cx,
-    new: NewCertificate,
+    issued: Issued,
     set_as_active: Option<bool>,
 ) -> Result<Certificate, ApiError> {
     let is_active = set_as_active == Some(true);
     let status = if is_active { CertificateStatus::Active } else { CertificateStatus::Inactive };
-    let certificate = Certificate::new(cx, new, status, CertificateMode::Default);
+    let certificate =
+        Certificate::new(cx, NewCertificate::issued(issued), status, CertificateMode::Default);
     let mut batch = Batch::new();
     certificates::create(cx, &mut batch, &certificate);
     cx.commit(batch).await?;

@@ -42,7 +42,7 @@ async fn register_certificate(
     let id = retry(|| async {
         refuse_registered(cx, &parsed.id()).await?;
         let issuer = issuer(cx, &parsed, given.as_ref()).await?;
-        let mut new = new_certificate(&parsed, request.certificate_pem.clone());
+        let mut new = NewCertificate::brought(&parsed, request.certificate_pem.clone());
         let mut batch = Batch::new();
         let mut mode = CertificateMode::Default;
         if let Issuer::Registered(ca) = &issuer {
@@ -71,7 +71,7 @@ async fn register_certificate_without_ca(
     let status = request.status.unwrap_or(CertificateStatus::Inactive);
     check_settable(status)?;
     let parsed = parse(&request.certificate_pem)?;
-    let new = new_certificate(&parsed, request.certificate_pem);
+    let new = NewCertificate::brought(&parsed, request.certificate_pem);
     let certificate = Certificate::new(cx, new, status, CertificateMode::SniOnly);
     let kept = retry(|| async {
         refuse_registered(cx, &certificate.id).await?;
@@ -175,14 +175,4 @@ fn unregistered() -> ApiError {
         "The CA certificate that signed the certificate is not registered. Register it with \
          RegisterCACertificate, or the certificate with RegisterCertificateWithoutCA.",
     )
-}
-
-fn new_certificate(parsed: &pki::Certificate, pem: String) -> NewCertificate {
-    NewCertificate {
-        id: parsed.id(),
-        pem,
-        not_before: parsed.not_before,
-        not_after: parsed.not_after,
-        ca_certificate_id: None,
-    }
 }

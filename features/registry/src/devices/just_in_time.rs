@@ -168,16 +168,15 @@ impl Devices {
         sponsor: Sponsor,
     ) -> Refusal {
         let now = self.app.env.clock.now();
-        let (not_before, not_after) = (stranger.not_before, stranger.not_after);
         let id = stranger.id();
-        if let Err(refusal) = refusals::check_dates(&id, not_before, not_after, now) {
+        let dates = (stranger.not_before, stranger.not_after);
+        if let Err(refusal) = refusals::check_dates(&id, dates.0, dates.1, now) {
             return refusal;
         }
         let cx = self.context(knock, &id, &sponsor);
         let authority = &sponsor.authority.document;
-        let ca_certificate_id = Some(authority.id.clone());
-        let pem = stranger.to_pem();
-        let new = NewCertificate { id, pem, not_before, not_after, ca_certificate_id };
+        let mut new = NewCertificate::brought(stranger, stranger.to_pem());
+        new.ca_certificate_id = Some(authority.id.clone());
         let status = CertificateStatus::PendingActivation;
         let certificate = Certificate::new(&cx, new, status, authority.mode);
         let mut batch = Batch::new();

@@ -7,7 +7,7 @@ use service::{ApiError, Cx, PageRequest, encode, kinds};
 use store::{Batch, Key, KeyRange};
 use types::Timestamp;
 
-use super::{FORMAT, Stored, below, decode_entries, load};
+use super::{FORMAT, Stored, below, load, page_of};
 
 /// A billing group.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -82,8 +82,7 @@ pub(crate) async fn page(
 ) -> Result<(Vec<BillingGroup>, Option<String>), ApiError> {
     let all = cx.key(kinds::BILLING_GROUP);
     let range = prefix.map_or_else(|| below(&all), |prefix| KeyRange::text_prefix(&all, prefix));
-    let listing = cx.page(range, page).await?;
-    Ok((decode_entries(&listing.entries)?, listing.next))
+    page_of(cx, range, page).await
 }
 
 fn group_key(cx: &Cx, name: &str) -> Key {

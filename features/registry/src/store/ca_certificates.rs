@@ -10,7 +10,7 @@ use store::{Batch, Entry, Key, Versioned};
 use types::{Tenant, TenantId, Timestamp};
 
 use super::certificates::{Registration, time_number};
-use super::{FORMAT, Stored, below, decode_entries, exists, load, load_many, require_as_read};
+use super::{FORMAT, Stored, below, decode_entries, exists, load, page_behind, require_as_read};
 
 /// The certificate of a CA that signs device certificates.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -168,10 +168,7 @@ pub(crate) fn create(
     let place = key(&cx.tenant, &ca.id);
     batch.require_absent(place.clone());
     batch.put(place, encode(ca));
-    batch.put(by_time(cx, ca), encode(&ca.id));
-    if let Some(key) = by_template(cx, ca) {
-        batch.put(key, encode(&ca.id));
-    }
+    put_indexes(cx, batch, ca);
     if ca.mode == CertificateMode::Default {
         let owner = owner_key(&ca.id);
         batch.require_absent(owner.clone());
@@ -191,12 +188,8 @@ pub(crate) fn replace(
 ) {
     before.require_unchanged(batch);
     batch.put(before.key.clone(), encode(after));
-    if let Some(key) = by_template(cx, &before.document) {
-        batch.delete(key);
-    }
-    if let Some(key) = by_template(cx, after) {
-        batch.put(key, encode(&after.id));
-    }
+    delete_indexes(cx, batch, &before.document);
+    put_indexes(cx, batch, after);
 }
 
 /// Removes a CA. `same` are those with its subject, as they were read.
@@ -210,10 +203,7 @@ pub(crate) fn delete(
     let document = &ca.document;
     ca.require_unchanged(batch);
     batch.delete(ca.key.clone());
-    batch.delete(by_time(cx, document));
-    if let Some(key) = by_template(cx, document) {
-        batch.delete(key);
-    }
+    delete_indexes(cx, batch, document);
     if document.mode == CertificateMode::Default {
         batch.delete(owner_key(&document.id));
     }
@@ -238,10 +228,7 @@ pub(crate) async fn page(
         Some(template) => cx.key(kinds::CA_CERTIFICATE_BY_TEMPLATE).text(template),
         None => cx.key(kinds::CA_CERTIFICATE_BY_TIME),
     };
-    let listing = cx.page(below(&parent), page).await?;
-    let ids: Vec<String> = decode_entries(&listing.entries)?;
-    let keys: Vec<Key> = ids.iter().map(|id| key(&cx.tenant, id)).collect();
-    Ok((load_many(cx, &keys).await?, listing.next))
+    page_behind(cx, below(&parent), page, key).await
 }
 
 fn replace_subject(
@@ -269,11 +256,24 @@ fn owner_key(id: &str) -> Key {
     Key::new(TenantId::GLOBAL, kinds::CA_CERTIFICATE_OWNER).text(id)
 }
 
-fn by_time(cx: &Cx, ca: &CaCertificate) -> Key {
-    cx.key(kinds::CA_CERTIFICATE_BY_TIME).number(time_number(ca.created)).text(&ca.id)
+/// Where lists find a CA: by creation, and by the template that it provisions by.
+fn indexes(cx: &Cx, ca: &CaCertificate) -> impl Iterator<Item = Key> {
+    let lists = [
+        Some(cx.key(kinds::CA_CERTIFICATE_BY_TIME)),
+        ca.template().map(|name| cx.key(kinds::CA_CERTIFICATE_BY_TEMPLATE).text(name)),
+    ];
+    let time = time_number(ca.created);
+    lists.into_iter().flatten().map(move |list| list.number(time).text(&ca.id))
 }
 
-fn by_template(cx: &Cx, ca: &CaCertificate) -> Option<Key> {
-    let of_template = cx.key(kinds::CA_CERTIFICATE_BY_TEMPLATE).text(ca.template()?);
-    Some(of_template.number(time_number(ca.created)).text(&ca.id))
+fn put_indexes(cx: &Cx, batch: &mut Batch, ca: &CaCertificate) {
+    for index in indexes(cx, ca) {
+        batch.put(index, encode(&ca.id));
+    }
+}
+
+fn delete_indexes(cx: &Cx, batch: &mut Batch, ca: &CaCertificate) {
+    for index in indexes(cx, ca) {
+        batch.delete(index);
+    }
 }

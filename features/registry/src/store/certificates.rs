@@ -2,12 +2,13 @@
 //! tenants.
 
 use model::iot::{CertificateMode, CertificateStatus};
+use pki::Issued;
 use serde::{Deserialize, Serialize};
 use service::{ApiError, Cx, PageRequest, encode, kinds};
 use store::{Batch, Direction, Entry, Key};
 use types::{AccountId, Tenant, TenantId, Timestamp};
 
-use super::{FORMAT, Stored, below, decode_entries, exists, load, load_many};
+use super::{FORMAT, Stored, below, decode_entries, exists, load, page_behind};
 
 /// Tenants that one certificate, or one subject of CAs, may be registered in; beyond that some
 /// are not found.
@@ -84,6 +85,30 @@ pub(crate) struct NewCertificate {
     pub(crate) not_after: Timestamp,
     /// The registered CA that signed it.
     pub(crate) ca_certificate_id: Option<String>,
+}
+
+impl NewCertificate {
+    /// What the server's own authority issued.
+    pub(crate) fn issued(issued: Issued) -> Self {
+        Self {
+            id: issued.certificate_id,
+            pem: issued.certificate_pem,
+            not_before: issued.not_before,
+            not_after: issued.not_after,
+            ca_certificate_id: None,
+        }
+    }
+
+    /// What somebody brought, as `pem`.
+    pub(crate) fn brought(parsed: &pki::Certificate, pem: String) -> Self {
+        Self {
+            id: parsed.id(),
+            pem,
+            not_before: parsed.not_before,
+            not_after: parsed.not_after,
+            ca_certificate_id: None,
+        }
+    }
 }
 
 /// In which tenant a certificate is registered: what a connection without SNI is resolved by.
@@ -184,9 +209,8 @@ pub(crate) fn create(cx: &Cx, batch: &mut Batch, certificate: &Certificate) {
     let place = key(&cx.tenant, &certificate.id);
     batch.require_absent(place.clone());
     batch.put(place, encode(certificate));
-    batch.put(by_time(cx, certificate), encode(&certificate.id));
-    if let Some(key) = by_ca(cx, certificate) {
-        batch.put(key, encode(&certificate.id));
+    for index in indexes(cx, certificate) {
+        batch.put(index, encode(&certificate.id));
     }
     let registration = Registration::of(&cx.tenant);
     batch.put(registration_key(&cx.tenant, &certificate.id), encode(&registration));
@@ -204,9 +228,8 @@ pub(crate) fn delete(cx: &Cx, batch: &mut Batch, certificate: &Stored<Certificat
     certificate.require_unchanged(batch);
     super::thing_principals::forget(cx, batch, &arn(cx, id));
     batch.delete(certificate.key.clone());
-    batch.delete(by_time(cx, &certificate.document));
-    if let Some(key) = by_ca(cx, &certificate.document) {
-        batch.delete(key);
+    for index in indexes(cx, &certificate.document) {
+        batch.delete(index);
     }
     batch.delete(registration_key(&cx.tenant, id));
 }
@@ -235,10 +258,7 @@ pub(super) async fn page_below(
     parent: &Key,
     page: PageRequest<'_>,
 ) -> Result<(Vec<Certificate>, Option<String>), ApiError> {
-    let listing = cx.page(below(parent), page).await?;
-    let ids: Vec<String> = decode_entries(&listing.entries)?;
-    let keys: Vec<Key> = ids.iter().map(|id| key(&cx.tenant, id)).collect();
-    Ok((load_many(cx, &keys).await?, listing.next))
+    page_behind(cx, below(parent), page, key).await
 }
 
 /// In which tenants the certificate with this id is registered.
@@ -253,14 +273,15 @@ pub(super) fn time_number(time: Timestamp) -> u64 {
     u64::try_from(time.millis()).unwrap_or(0)
 }
 
-fn by_time(cx: &Cx, certificate: &Certificate) -> Key {
+/// Where lists find a certificate: by creation, and by the CA that signed it.
+fn indexes(cx: &Cx, certificate: &Certificate) -> impl Iterator<Item = Key> {
+    let ca = certificate.ca_certificate_id.as_deref();
+    let lists = [
+        Some(cx.key(kinds::CERTIFICATE_BY_TIME)),
+        ca.map(|ca| cx.key(kinds::CERTIFICATE_BY_CA).text(ca)),
+    ];
     let time = time_number(certificate.created);
-    cx.key(kinds::CERTIFICATE_BY_TIME).number(time).text(&certificate.id)
-}
-
-fn by_ca(cx: &Cx, certificate: &Certificate) -> Option<Key> {
-    let of_ca = cx.key(kinds::CERTIFICATE_BY_CA).text(certificate.ca_certificate_id.as_deref()?);
-    Some(of_ca.number(time_number(certificate.created)).text(&certificate.id))
+    lists.into_iter().flatten().map(move |list| list.number(time).text(&certificate.id))
 }
 
 /// Below which it is said in which tenants the certificate with this id is registered: what a

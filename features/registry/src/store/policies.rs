@@ -5,7 +5,7 @@ use service::{ApiError, Cx, PageRequest, encode, kinds};
 use store::{Batch, Key};
 use types::{Tenant, Timestamp};
 
-use super::{FORMAT, Stored, below, decode_entries, load};
+use super::{FORMAT, Stored, below, load, page_of};
 
 /// A policy. Any change of its versions changes this record too.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -142,6 +142,5 @@ pub(crate) async fn page(
     cx: &Cx,
     page: PageRequest<'_>,
 ) -> Result<(Vec<Policy>, Option<String>), ApiError> {
-    let listing = cx.page(below(&cx.key(kinds::POLICY)), page).await?;
-    Ok((decode_entries(&listing.entries)?, listing.next))
+    page_of(cx, below(&cx.key(kinds::POLICY)), page).await
 }

@@ -6,7 +6,7 @@ use service::{ApiError, Cx, PageRequest, encode, kinds};
 use store::{Batch, Key};
 use types::Tenant;
 
-use super::{FORMAT, Stored, below, decode_entries, load, require_as_read};
+use super::{FORMAT, Stored, below, load, page_of, require_as_read};
 
 /// The policies of a target. A target without any has no such record.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -94,8 +94,7 @@ pub(crate) async fn page_of_policy(
     policy: &str,
     page: PageRequest<'_>,
 ) -> Result<(Vec<String>, Option<String>), ApiError> {
-    let listing = cx.page(below(&by_policy(cx, policy)), page).await?;
-    Ok((decode_entries(&listing.entries)?, listing.next))
+    page_of(cx, below(&by_policy(cx, policy)), page).await
 }
 
 fn replace(

@@ -7,7 +7,7 @@ use service::{ApiError, Cx, PageRequest, encode, kinds};
 use store::{Batch, Direction, Key};
 use types::Tenant;
 
-use super::{FORMAT, Stored, below, decode_entries, load, require_as_read};
+use super::{FORMAT, Stored, below, load, page_of, require_as_read};
 use crate::principal::Principal;
 
 /// That a thing has a principal.
@@ -130,8 +130,7 @@ pub(crate) async fn page_of_thing(
     thing: &str,
     page: PageRequest<'_>,
 ) -> Result<(Vec<Attachment>, Option<String>), ApiError> {
-    let listing = cx.page(below(&by_thing(cx, thing)), page).await?;
-    Ok((decode_entries(&listing.entries)?, listing.next))
+    page_of(cx, below(&by_thing(cx, thing)), page).await
 }
 
 /// One page of the things of `principal`, and the token of the next.
@@ -140,8 +139,7 @@ pub(crate) async fn page_of_principal(
     principal: &Principal,
     page: PageRequest<'_>,
 ) -> Result<(Vec<Attachment>, Option<String>), ApiError> {
-    let listing = cx.page(below(&by_principal(cx, principal.as_str())), page).await?;
-    Ok((decode_entries(&listing.entries)?, listing.next))
+    page_of(cx, below(&by_principal(cx, principal.as_str())), page).await
 }
 
 fn by_thing(cx: &Cx, thing: &str) -> Key {

@@ -6,7 +6,7 @@ use service::{ApiError, Cx, PageRequest, encode, kinds};
 use store::{Batch, Key};
 use types::{Tenant, Timestamp};
 
-use super::{FORMAT, Stored, below, decode_entries, load};
+use super::{FORMAT, Stored, below, load, page_of};
 
 /// A thing type.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -84,8 +84,7 @@ pub(crate) async fn page(
     cx: &Cx,
     page: PageRequest<'_>,
 ) -> Result<(Vec<ThingType>, Option<String>), ApiError> {
-    let listing = cx.page(below(&cx.key(kinds::THING_TYPE)), page).await?;
-    Ok((decode_entries(&listing.entries)?, listing.next))
+    page_of(cx, below(&cx.key(kinds::THING_TYPE)), page).await
 }
 
 fn type_key(cx: &Cx, name: &str) -> Key {

@@ -5,7 +5,7 @@ use service::{ApiError, Cx, PageRequest, encode, kinds};
 use store::{Batch, Key, KeyRange};
 use types::Tenant;
 
-use super::{FORMAT, Stored, below, decode_entries, load, load_many};
+use super::{FORMAT, Stored, below, load, page_behind, page_of};
 use crate::attributes::Attributes;
 
 /// A thing.
@@ -128,16 +128,13 @@ pub(crate) async fn page(
 ) -> Result<(Vec<Thing>, Option<String>), ApiError> {
     let range = listed_range(cx, filter);
     let is_index = filter.type_name.is_some() || filter.attribute.is_some();
-    let listing = cx.page(range, page).await?;
     if !is_index {
-        return Ok((decode_entries(&listing.entries)?, listing.next));
+        return page_of(cx, range, page).await;
     }
-    let names: Vec<String> = decode_entries(&listing.entries)?;
-    let keys: Vec<Key> = names.iter().map(|name| key(&cx.tenant, name)).collect();
-    let mut things: Vec<Thing> = load_many(cx, &keys).await?;
+    let (mut things, next): (Vec<Thing>, _) = page_behind(cx, range, page, key).await?;
     // A thing may have changed since the index was read.
     things.retain(|thing| passes(thing, filter));
-    Ok((things, listing.next))
+    Ok((things, next))
 }
 
 /// One page of the names of the things in the billing group `group`, and the token of the next.
@@ -146,8 +143,7 @@ pub(crate) async fn page_of_billing_group(
     group: &str,
     page: PageRequest<'_>,
 ) -> Result<(Vec<String>, Option<String>), ApiError> {
-    let listing = cx.page(below(&by_billing_group(cx, group)), page).await?;
-    Ok((decode_entries(&listing.entries)?, listing.next))
+    page_of(cx, below(&by_billing_group(cx, group)), page).await
 }
 
 fn listed_range(cx: &Cx, filter: Filter<'_>) -> KeyRange {

@@ -42,7 +42,7 @@ fn a_certificate_with_new_keys_has_the_profile_of_aws_iot() {
     let issued = authority.issue_with_new_key(&env).unwrap();
     let openssl = Openssl::with(&[
         ("ca.pem", authority.certificate_pem()),
-        ("cert.pem", &issued.certificate_pem),
+        ("cert.pem", &issued.certificate.certificate_pem),
     ]);
     let text = openssl.run("x509 -in cert.pem -noout -text -nameopt oneline");
     let shown =
@@ -67,8 +67,8 @@ fn a_certificate_with_new_keys_has_the_profile_of_aws_iot() {
         ]
     );
     openssl.run("verify -x509_strict -purpose sslclient -CAfile ca.pem cert.pem");
-    assert_eq!(issued.not_before.secs(), NOW.secs() - 300);
-    assert_eq!(issued.not_after.to_rfc3339(), "2049-12-31T23:59:59Z");
+    assert_eq!(issued.certificate.not_before.secs(), NOW.secs() - 300);
+    assert_eq!(issued.certificate.not_after.to_rfc3339(), "2049-12-31T23:59:59Z");
 }
 
 #[test]
@@ -79,7 +79,7 @@ fn the_keys_are_in_the_forms_that_devices_read() {
     assert!(issued.public_key_pem.starts_with("-----BEGIN PUBLIC KEY-----\n"));
     let openssl = Openssl::with(&[
         ("key.pem", &issued.private_key_pem),
-        ("cert.pem", &issued.certificate_pem),
+        ("cert.pem", &issued.certificate.certificate_pem),
     ]);
     assert!(openssl.run("rsa -in key.pem -check -noout").contains("RSA key ok"));
     assert_eq!(openssl.run("rsa -in key.pem -traditional"), issued.private_key_pem);
@@ -91,11 +91,11 @@ fn the_keys_are_in_the_forms_that_devices_read() {
 fn the_id_is_the_sha_256_fingerprint_in_lower_case() {
     let env = env();
     let issued = Authority::create(&env).unwrap().issue_with_new_key(&env).unwrap();
-    let openssl = Openssl::with(&[("cert.pem", &issued.certificate_pem)]);
+    let openssl = Openssl::with(&[("cert.pem", &issued.certificate.certificate_pem)]);
     let fingerprint = openssl.run("x509 -in cert.pem -noout -fingerprint -sha256");
     let hex = fingerprint.trim().rsplit('=').next().unwrap().replace(':', "").to_lowercase();
-    assert_eq!(issued.certificate_id, hex);
-    let certificate = parse_pem_certificate(&issued.certificate_pem).unwrap();
+    assert_eq!(issued.certificate.certificate_id, hex);
+    let certificate = parse_pem_certificate(&issued.certificate.certificate_pem).unwrap();
     assert_eq!((certificate.id(), certificate_id(&certificate.der)), (hex.clone(), hex));
 }
 
@@ -105,7 +105,7 @@ fn two_certificates_never_share_a_serial_number() {
     let authority = Authority::create(&env).unwrap();
     let serials = [0, 1].map(|_| {
         let issued = authority.issue_with_new_key(&env).unwrap();
-        parse_pem_certificate(&issued.certificate_pem).unwrap().serial
+        parse_pem_certificate(&issued.certificate.certificate_pem).unwrap().serial
     });
     assert_ne!(serials[0], serials[1]);
     assert!(serials.iter().all(|serial| serial.len() == 40 && serial.as_str() < "8"));
@@ -121,7 +121,7 @@ fn an_authority_that_was_stored_goes_on_where_it_was() {
     let issued = loaded.issue_with_new_key(&env).unwrap();
     let openssl = Openssl::with(&[
         ("ca.pem", created.certificate_pem()),
-        ("cert.pem", &issued.certificate_pem),
+        ("cert.pem", &issued.certificate.certificate_pem),
     ]);
     openssl.run("verify -x509_strict -CAfile ca.pem cert.pem");
 }
@@ -136,7 +136,7 @@ fn an_operators_own_authority_can_sign() {
         let authority = Authority::load(&certificate, &openssl.read(key)).unwrap();
         let issued = authority.issue_with_new_key(&env()).unwrap();
         openssl.write("ca.pem", &certificate);
-        openssl.write("cert.pem", &issued.certificate_pem);
+        openssl.write("cert.pem", &issued.certificate.certificate_pem);
         // The simulated clock and the one of OpenSSL differ.
         openssl.run("verify -no_check_time -CAfile ca.pem cert.pem");
     }
@@ -153,7 +153,11 @@ fn an_authority_needs_its_own_certificate_and_key() {
         PkiError::WrongLabel { expected: "PRIVATE KEY", found: "CERTIFICATE".to_owned() };
     let cases = [
         (certificate, other.to_secret_pem().unwrap(), PkiError::KeyMismatch),
-        (&device.certificate_pem, device.private_key_pem.clone(), PkiError::NotAnAuthority),
+        (
+            &device.certificate.certificate_pem,
+            device.private_key_pem.clone(),
+            PkiError::NotAnAuthority,
+        ),
         (certificate, broken_key.to_owned(), PkiError::MalformedPrivateKey),
         (certificate, certificate.to_owned(), wrong_label),
         ("", key, PkiError::MalformedPem),

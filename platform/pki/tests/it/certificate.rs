@@ -81,7 +81,7 @@ fn a_signature_is_checked_against_the_authority_that_made_it() {
     let env = env();
     let (one, other) = (Authority::create(&env).unwrap(), Authority::create(&env).unwrap());
     let read = |pem: &str| parse_pem_certificate(pem).unwrap();
-    let device = read(&one.issue_with_new_key(&env).unwrap().certificate_pem);
+    let device = read(&one.issue_with_new_key(&env).unwrap().certificate.certificate_pem);
     let (one, other) = (read(one.certificate_pem()), read(other.certificate_pem()));
     assert!(Authority::check_signed_by(&device, &one));
     assert!(!Authority::check_signed_by(&device, &other));
@@ -106,7 +106,7 @@ fn a_certificate_tells_the_name_and_the_key_of_its_issuer() {
     let env = env();
     let (one, other) = (Authority::create(&env).unwrap(), Authority::create(&env).unwrap());
     let read = |pem: &str| parse_pem_certificate(pem).unwrap();
-    let device = read(&one.issue_with_new_key(&env).unwrap().certificate_pem);
+    let device = read(&one.issue_with_new_key(&env).unwrap().certificate.certificate_pem);
     let (one, other) = (read(one.certificate_pem()), read(other.certificate_pem()));
     assert_eq!(device.issuer_name(), one.subject_name());
     assert_eq!(other.issuer_name(), one.subject_name());
