@@ -14,6 +14,7 @@ use service::{ApiError, Cx, Limits, PageRequest, operations};
 use store::{Batch, CommitError, Condition};
 
 use crate::attributes::{self, Attributes};
+use crate::expected_version;
 use crate::retry::{Setback, retry};
 use crate::store::thing_groups::{self, Counter, Filter, ThingGroup};
 use crate::store::{Stored, policy_attachments, tags, thing_group_memberships};
@@ -320,13 +321,7 @@ fn check_sort(group: &ThingGroup, wanted: Sort) -> Result<(), ApiError> {
 }
 
 fn check_version(group: &ThingGroup, expected: Option<i64>) -> Result<(), ApiError> {
-    if expected.is_none_or(|expected| expected == group.version) {
-        return Ok(());
-    }
-    let name = &group.name;
-    let message =
-        format!("The version for thing group {name} does not match the expected version.");
-    Err(ApiError::version_conflict(message))
+    expected_version::check("thing group", &group.name, group.version, expected)
 }
 
 #[cfg(test)]
