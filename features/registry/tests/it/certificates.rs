@@ -11,6 +11,7 @@ use model::iot::op::{
 use serde_json::{Value, json};
 use testing::Server;
 
+use crate::openssl::{self, Ca, ED25519, FUTURE, LONG, P256, PAST, RSA_1024, SECP256K1, forged};
 use crate::{
     NO_ID, code, create_certificate, create_policy, create_thing, deactivate, each, refusal, server,
 };
@@ -59,6 +60,62 @@ async fn a_request_becomes_a_new_certificate_each_time() {
     let nonsense = json!({"certificateSigningRequest": "hello"});
     let refused = server.call::<CreateCertificateFromCsr>(nonsense).await;
     assert_eq!(code(refused), "InvalidRequestException");
+}
+
+#[tokio::test]
+async fn a_request_that_proves_nothing_or_has_a_key_of_another_kind_becomes_no_certificate() {
+    let server = server().await;
+    let whole = openssl::request(P256);
+    for (request, saying) in [
+        (forged(&whole), "signature does not verify"),
+        (openssl::request(RSA_1024), "1024"),
+        (openssl::request(SECP256K1), "1.3.132.0.10"),
+        (openssl::request(ED25519), "1.3.101.112"),
+        (format!("{whole}{whole}"), "found 2"),
+        (FOREIGN.to_owned(), "CERTIFICATE REQUEST"),
+    ] {
+        let request = json!({"certificateSigningRequest": request});
+        let (code, message) = refusal(server.call::<CreateCertificateFromCsr>(request).await);
+        assert_eq!(code, "InvalidRequestException", "{message}");
+        assert!(message.contains(saying), "{message}");
+    }
+    let listed = server.call::<ListCertificates>(json!({})).await.unwrap();
+    assert_eq!(listed["certificates"], json!([]));
+    let whole = json!({"certificateSigningRequest": whole});
+    server.call::<CreateCertificateFromCsr>(whole).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_certificate_with_a_key_of_another_kind_or_in_a_chain_is_not_registered() {
+    let server = server().await;
+    let ca = Ca::new("Mill CA");
+    let pump = ca.issue("pump");
+    for (pem, saying) in [
+        (ca.issue_with("pump", RSA_1024, LONG), "1024"),
+        (ca.issue_with("pump", SECP256K1, LONG), "1.3.132.0.10"),
+        (ca.issue_with("pump", ED25519, LONG), "1.3.101.112"),
+        (format!("{pump}{}", ca.pem), "found 2"),
+        (format!("{}{pump}", ca.pem), "found 2"),
+        (openssl::request(P256), "CERTIFICATE"),
+    ] {
+        let request = json!({"certificatePem": pem});
+        let refused = server.call::<RegisterCertificateWithoutCA>(request).await;
+        let (code, message) = refusal(refused);
+        assert_eq!(code, "CertificateValidationException", "{message}");
+        assert!(message.contains(saying), "{message}");
+    }
+    let listed = server.call::<ListCertificates>(json!({})).await.unwrap();
+    assert_eq!(listed["certificates"], json!([]));
+}
+
+#[tokio::test]
+async fn a_certificate_is_registered_whatever_its_dates_which_the_door_asks() {
+    let server = server().await;
+    let ca = Ca::new("Mill CA");
+    for dates in [PAST, FUTURE] {
+        let request = json!({"certificatePem": ca.issue_with("pump", P256, dates)});
+        server.call::<RegisterCertificateWithoutCA>(request).await.unwrap();
+    }
 }
 
 #[tokio::test]

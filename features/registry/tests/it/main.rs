@@ -15,6 +15,7 @@ mod devices;
 mod dynamic_thing_groups;
 mod endpoints;
 mod events;
+mod names;
 mod openssl;
 mod policies;
 mod races;

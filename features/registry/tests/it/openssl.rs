@@ -8,6 +8,9 @@ use tempfile::TempDir;
 pub(crate) const P256: &str = "-algorithm EC -pkeyopt ec_paramgen_curve:P-256";
 pub(crate) const P384: &str = "-algorithm EC -pkeyopt ec_paramgen_curve:P-384";
 pub(crate) const RSA: &str = "-algorithm RSA -pkeyopt rsa_keygen_bits:2048";
+pub(crate) const RSA_1024: &str = "-algorithm RSA -pkeyopt rsa_keygen_bits:1024";
+pub(crate) const SECP256K1: &str = "-algorithm EC -pkeyopt ec_paramgen_curve:secp256k1";
+pub(crate) const ED25519: &str = "-algorithm ED25519";
 /// The test server's clock begins in January 2026.
 pub(crate) const LONG: Validity = Validity { from: "20250101000000Z", until: "20300101000000Z" };
 pub(crate) const PAST: Validity = Validity { from: "20240101000000Z", until: "20251231235959Z" };
@@ -97,11 +100,20 @@ impl Ca {
     }
 }
 
-/// A certificate with another signature's bytes.
+/// A signing request for a new key.
+pub(crate) fn request(key: &str) -> String {
+    let folder = folder();
+    make_request(&folder, "leaf", key, "pump");
+    fs::read_to_string(folder.path().join("leaf.csr")).unwrap()
+}
+
+/// A certificate or signing request with another signature's bytes, in which it ends.
 pub(crate) fn forged(pem: &str) -> String {
-    let mut certificate = pki::parse_pem_certificate(pem).unwrap();
-    *certificate.der.last_mut().unwrap() ^= 1;
-    certificate.to_pem()
+    let mut lines: Vec<String> = pem.lines().map(str::to_owned).collect();
+    let last = lines.len() - 2;
+    let other = if lines[last].starts_with('A') { "B" } else { "A" };
+    lines[last].replace_range(..1, other);
+    lines.join("\n")
 }
 
 pub(crate) fn id(pem: &str) -> String {

@@ -3,13 +3,16 @@
 use model::iot::op::{
     AttachPolicy, CreatePolicy, CreatePolicyVersion, DeletePolicy, DeletePolicyVersion,
     DetachPolicy, GetPolicy, GetPolicyVersion, ListPolicies, ListPolicyVersions,
-    SetDefaultPolicyVersion,
+    SetDefaultPolicyVersion, TestAuthorization,
 };
 use serde_json::{Value, json};
 use service::ApiError;
 use testing::Server;
 
-use crate::{DOCUMENT, code, create_certificate, create_policy, each, refusal, server};
+use crate::{
+    DOCUMENT, code, create_certificate, create_group, create_policy, each, group_arn, refusal,
+    server,
+};
 
 /// Another document, with blanks that must come back.
 const OTHER: &str = " {\"Version\":\"2012-10-17\",\n\"Statement\":[{\"Effect\":\"Deny\",\"Action\":\"iot:*\",\"Resource\":\"*\"}]}\t";
@@ -119,6 +122,38 @@ async fn a_document_has_2048_characters_at_most_white_space_not_counted() {
 }
 
 #[tokio::test]
+async fn an_action_that_nothing_has_and_a_variable_misspelt_are_kept_and_match_nothing() {
+    let server = server().await;
+    let (_, arn) = create_certificate(&server).await;
+    let publish = "arn:aws:iot:us-east-1:000000000000:topic/";
+    let statement = |action: &str, resource: &str| {
+        let resource = format!("{publish}{resource}");
+        json!({"Effect": "Allow", "Action": action, "Resource": resource})
+    };
+    let statements = [
+        statement("iot:Publsih", "*"),
+        statement("iot:Publish", "${iot:ClientID1}"),
+        statement("iot:Publish", "${iot:Connection.Thing.ThingNam}"),
+        statement("iot:Publish", "${iot:ClientId}"),
+    ];
+    let document = json!({"Version": "2012-10-17", "Statement": statements}).to_string();
+    for tried in try_document(&server, "p", &document).await.into_iter().take(1) {
+        assert_eq!(tried.unwrap()["policyDocument"], document);
+    }
+    server.call::<AttachPolicy>(json!({"policyName": "p", "target": arn})).await.unwrap();
+    let decision = async |topic: &str| {
+        let info = json!({"actionType": "PUBLISH", "resources": [format!("{publish}{topic}")]});
+        let request = json!({"principal": arn, "clientId": "lamp", "authInfos": [info]});
+        let answer = server.call::<TestAuthorization>(request).await.unwrap();
+        answer["authResults"][0]["authDecision"].clone()
+    };
+    assert_eq!(decision("lamp").await, "ALLOWED");
+    for topic in ["any", "", "${iot:ClientID1}", "${iot:Connection.Thing.ThingNam}"] {
+        assert_eq!(decision(topic).await, "IMPLICIT_DENY", "{topic}");
+    }
+}
+
+#[tokio::test]
 async fn policies_are_listed_by_name_in_pages() {
     let server = server().await;
     for name in ["b", "c", "a"] {
@@ -199,6 +234,19 @@ async fn a_policy_is_deleted_once_it_is_bare() {
     assert_eq!(first["policyDocument"], DOCUMENT);
     let second = server.call::<GetPolicyVersion>(version("p", "2")).await;
     assert_eq!(code(second), "ResourceNotFoundException");
+}
+
+#[tokio::test]
+async fn a_policy_that_a_thing_group_has_is_not_deleted() {
+    let server = server().await;
+    create_policy(&server, "p").await;
+    create_group(&server, "house", "").await;
+    let attachment = json!({"policyName": "p", "target": group_arn("house")});
+    server.call::<AttachPolicy>(attachment.clone()).await.unwrap();
+    let refused = server.call::<DeletePolicy>(named("p")).await;
+    assert_eq!(code(refused), "DeleteConflictException");
+    server.call::<DetachPolicy>(attachment).await.unwrap();
+    server.call::<DeletePolicy>(named("p")).await.unwrap();
 }
 
 #[tokio::test]

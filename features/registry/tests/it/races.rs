@@ -7,7 +7,7 @@ use model::iot::op::{
     DescribeThing, DescribeThingGroup, ListAttachedPolicies, ListPolicyVersions,
     ListPrincipalThings, ListTargetsForPolicy, ListThingGroups, ListThingGroupsForThing,
     ListThingPrincipals, ListThingsInBillingGroup, ListThingsInThingGroup, UpdateBillingGroup,
-    UpdateThing,
+    UpdateThing, UpdateThingGroup,
 };
 use serde_json::json;
 use tokio::join;
@@ -111,6 +111,35 @@ async fn no_update_is_lost() {
     let thing = server.call::<DescribeThing>(json!({"thingName": "lamp"})).await.unwrap();
     assert_eq!(thing["attributes"], json!({"a": "1", "b": "1", "c": "1"}));
     assert_eq!(thing["version"], 4);
+}
+
+#[tokio::test]
+async fn of_two_writers_who_expect_one_version_one_is_refused() {
+    let server = server().await;
+    create_thing(&server, "lamp").await;
+    create_group(&server, "house", "").await;
+    for version in 1..=i64::try_from(ROUNDS).unwrap() {
+        let write = |value: &str| {
+            let payload = json!({"attributes": {value: "1"}});
+            let thing = json!({
+                "thingName": "lamp", "attributePayload": payload, "expectedVersion": version,
+            });
+            let group = json!({
+                "thingGroupName": "house", "thingGroupProperties": {"attributePayload": payload},
+                "expectedVersion": version,
+            });
+            (server.call::<UpdateThing>(thing), server.call::<UpdateThingGroup>(group))
+        };
+        let ((thing_a, group_a), (thing_b, group_b)) = (write("a"), write("b"));
+        let (thing_a, thing_b, group_a, group_b) = join!(thing_a, thing_b, group_a, group_b);
+        for (one, other) in [(thing_a, thing_b), (group_a, group_b)] {
+            assert_ne!(one.is_ok(), other.is_ok());
+            assert_eq!(one.and(other).unwrap_err().code, "VersionConflictException");
+        }
+        let thing = server.call::<DescribeThing>(json!({"thingName": "lamp"})).await.unwrap();
+        assert_eq!(thing["version"], version + 1);
+        assert_eq!(thing["attributes"].as_object().unwrap().len(), 1);
+    }
 }
 
 #[tokio::test]

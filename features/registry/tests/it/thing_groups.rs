@@ -124,6 +124,23 @@ async fn a_group_below_nothing_is_not_created() {
 }
 
 #[tokio::test]
+async fn a_hierarchy_is_no_circle() {
+    let server = server().await;
+    let below = |name: &str, parent: &str| {
+        let request = json!({"thingGroupName": name, "parentGroupName": parent});
+        server.call::<CreateThingGroup>(request)
+    };
+    assert_eq!(code(below("house", "house").await), "InvalidRequestException");
+    assert_eq!(listed(&server, json!({})).await, Vec::<String>::new());
+    create_group(&server, "house", "").await;
+    create_group(&server, "floor", "house").await;
+    for parent in ["house", "floor"] {
+        assert_eq!(code(below("house", parent).await), "ResourceAlreadyExistsException");
+    }
+    assert_eq!(listed(&server, json!({"parentGroup": "floor"})).await, Vec::<String>::new());
+}
+
+#[tokio::test]
 async fn a_hierarchy_has_seven_levels_at_most() {
     let server = server().await;
     create_group(&server, "level1", "").await;

@@ -101,6 +101,33 @@ async fn a_thing_without_a_type_has_three_attributes_at_most() {
 }
 
 #[tokio::test]
+async fn a_hundred_attributes_are_refused_and_change_nothing() {
+    let server = server().await;
+    create_type(&server, "bulb").await;
+    let numbered = |numbers: std::ops::Range<usize>| -> Value {
+        numbers.map(|number| (format!("a{number:02}"), json!("1"))).collect()
+    };
+    let request = |numbers| {
+        let payload = json!({"attributes": numbered(numbers), "merge": true});
+        json!({"thingName": "lamp", "thingTypeName": "bulb", "attributePayload": payload})
+    };
+    let refused = server.call::<CreateThing>(request(0..100)).await;
+    let message = "There can be at most 50 attributes, not 100.";
+    assert_eq!(refusal(refused), ("InvalidRequestException", message.to_owned()));
+    let missing = server.call::<DescribeThing>(json!({"thingName": "lamp"})).await;
+    assert_eq!(code(missing), "ResourceNotFoundException");
+    server.call::<CreateThing>(request(0..50)).await.unwrap();
+    let refused = server.call::<UpdateThing>(request(50..100)).await;
+    assert_eq!(refusal(refused), ("InvalidRequestException", message.to_owned()));
+    let described = describe(&server, "lamp").await;
+    assert_eq!((&described["version"], &described["attributes"]), (&json!(1), &numbered(0..50)));
+    assert_eq!(
+        listed(&server, json!({"attributeName": "a99", "attributeValue": "1"})).await,
+        [""; 0]
+    );
+}
+
+#[tokio::test]
 async fn an_update_replaces_all_attributes_unless_it_merges() {
     let server = server().await;
     create_thing(&server, "lamp").await;
