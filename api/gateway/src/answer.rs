@@ -317,7 +317,7 @@ fn by_target<'p>(service: &'static Service, head: &Parts) -> Result<Match<'p>, A
 pub(crate) fn read_input(found: &Match<'_>, head: &Parts, body: &Bytes) -> Result<Value, ApiError> {
     let service = found.operation.service.service();
     let bound = match service.protocol {
-        Protocol::Json11 => bind_json11(body),
+        Protocol::Json11 => bind_json11(found.operation, body),
         Protocol::RestJson => {
             let query = head.uri.query().unwrap_or_default();
             bind(found, &Bindable { query, headers: &head.headers, body })

@@ -52,8 +52,11 @@ pub(crate) fn bind(found: &Match<'_>, parts: &Parts<'_>) -> Result<Value, Unbind
 }
 
 /// Reads the input of a json-1.1 request: the body is the object.
-pub(crate) fn bind_json11(body: &Bytes) -> Result<Value, Unbindable> {
-    parse_object(body).map(Value::Object)
+pub(crate) fn bind_json11(operation: &OperationSpec, body: &Bytes) -> Result<Value, Unbindable> {
+    let (members, _) = input(operation).unwrap_or_default();
+    let mut object = parse_object(body)?;
+    object.retain(|name, _| members.iter().any(|member| member.wire == name));
+    Ok(Value::Object(object))
 }
 
 type Members = (&'static [Member], Option<&'static str>);
@@ -184,6 +187,14 @@ mod tests {
             Err(error) => error.to_string(),
         };
         assert_eq!(bound, expect, "{method} {target} {body:?}");
+    }
+
+    #[test]
+    fn a_body_that_is_the_input_has_only_members_of_the_operation() {
+        let operation = model::operations().find(|o| o.name == "CloseTunnel").unwrap();
+        let body = Bytes::from_static(br#"{"tunnelId":"t","thingName":"lamp","delete":true}"#);
+        let bound = bind_json11(operation, &body).unwrap();
+        assert_eq!(bound, serde_json::json!({"tunnelId": "t", "delete": true}));
     }
 
     #[test]
