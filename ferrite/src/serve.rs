@@ -17,7 +17,7 @@ use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
 use pki::{Authority, KEY_POOL_DEFAULT, KeyPool};
 use registry::Devices;
 use secrets::Keyring;
-use service::{AccessKey, App, Audit, DeviceLog, Schedule, Settings, Slot, Tenants};
+use service::{AccessKey, App, Audit, DeviceLog, Outbox, Schedule, Settings, Slot, Tenants};
 use store::{Options, Store, StoreUrl};
 use tokio::signal::unix::{SignalKind, signal};
 
@@ -80,6 +80,7 @@ async fn start(config: &Config, is_dev: bool) -> anyhow::Result<Inside> {
     let brought = broker.bring_back_sessions(waiting).await;
     brought.context("could not bring back the persistent sessions")?;
     let gateway = build_gateway(&app, &identity, &devices, &broker, config, metrics);
+    app.outbox.serve(&app).await;
     let tls = server_identity::present(config, &app)?;
     let doors = Doors::open(&config.listen, &app).await?;
     let addresses = doors.addresses();
@@ -161,6 +162,7 @@ fn assemble(
         audit: Audit::start(store.clone(), env, limits.audit_records_max),
         device_log: DeviceLog::new(env, limits.device_log_entries_max),
         schedule: Schedule::start(&store, env),
+        outbox: Outbox::new(&store, env),
         settings: Settings {
             account: config.account_id,
             region: config.region.clone(),
@@ -280,6 +282,7 @@ async fn stop(app: &App) {
     if !left.is_empty() {
         tracing::warn!(?left, "not everything finished in time");
     }
+    app.outbox.close().await;
     app.journal.close().await;
     app.store.close().await;
     tracing::info!("stopped");

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex};
 use env::{Clock, Env};
 use journal::{Journal, JournalUrl, MemoryDisk, Recovered};
 use secrets::Keyring;
-use service::{App, Audit, DeviceLog, Dialect, Limits, Schedule, Settings, Slot, Tenants};
+use service::{App, Audit, DeviceLog, Dialect, Limits, Outbox, Schedule, Settings, Slot, Tenants};
 use store::{Options, Store, StoreUrl};
 use tempfile::TempDir;
 use types::{AccountId, Region, Timestamp};
@@ -75,6 +75,7 @@ impl Parts {
             audit: Audit::start(store.clone(), &env, limits.audit_records_max),
             device_log: DeviceLog::new(&env, limits.device_log_entries_max),
             schedule: Schedule::start(&store, &env),
+            outbox: Outbox::new(&store, &env),
             publisher: Slot::default(),
             sessions: Slot::default(),
             limits,

@@ -8,7 +8,9 @@ use secrets::Keyring;
 use store::Store;
 use types::{AccountId, Region};
 
-use crate::{Audit, DeviceLog, Dialect, Limits, Publisher, Schedule, Sessions, Slot, Tenants};
+use crate::{
+    Audit, DeviceLog, Dialect, Limits, Outbox, Publisher, Schedule, Sessions, Slot, Tenants,
+};
 
 /// The parts of a running server that features share.
 pub struct App {
@@ -38,6 +40,8 @@ pub struct App {
     pub device_log: DeviceLog,
     /// What is to be done later.
     pub schedule: Schedule,
+    /// What follows from changes and is to be published.
+    pub outbox: Outbox,
     /// Brings messages to devices.
     pub publisher: Slot<dyn Publisher>,
     /// Knows who is connected.

@@ -3,7 +3,9 @@
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use store::{Batch, CommitError, Key, Kind, Sequence, Store};
+use env::TaskKind;
+use store::{Batch, CommitError, Key, Kind, Sequence, Store, StoreError};
+use tokio::sync::oneshot;
 use types::{AccountId, Tenant, Timestamp};
 use uuid::Uuid;
 
@@ -89,6 +91,30 @@ impl Cx {
     /// this returns.
     pub async fn publish(&self, message: OutgoingMessage) -> Result<(), ApiError> {
         self.app.publisher.publish(&self.tenant, message).await
+    }
+
+    /// As [`Cx::commit`], and publishes `messages` to the devices of this tenant: at once, or later
+    /// if the server ends in between, and at least once. Whoever asked may go away meanwhile.
+    pub async fn commit_and_publish(
+        &self,
+        mut batch: Batch,
+        messages: Vec<OutgoingMessage>,
+    ) -> Result<Sequence, CommitError> {
+        if messages.is_empty() {
+            return self.commit(batch).await;
+        }
+        let posted = self.app.outbox.put(&mut batch, &self.tenant, messages);
+        let (answer, answered) = oneshot::channel();
+        let cx = self.clone();
+        self.app.env.tasks.spawn("change-and-messages", TaskKind::Transient, async move {
+            let committed = cx.commit(batch).await;
+            if committed.is_ok() {
+                cx.app.outbox.publish(&cx.app.publisher, posted).await;
+            }
+            // An error means that nobody waits for it any more.
+            drop(answer.send(committed));
+        });
+        answered.await.unwrap_or(Err(CommitError::Store(StoreError::Stopped)))
     }
 
     /// Commits `batch` with a record of who did it in the audit trail, all or nothing.

@@ -18,6 +18,8 @@ pub const AUDIT: Kind = Kind(6);
 pub const SERVER_KEY: Kind = Kind(7);
 /// Timers, by (kind of timer, due, tenant, id) (global).
 pub const TIMER: Kind = Kind(8);
+/// Messages that follow from changes and are to be published, by (time, server, number) (global).
+pub const OUTBOX: Kind = Kind(9);
 
 /// Things, by name.
 pub const THING: Kind = Kind(16);

@@ -16,6 +16,7 @@ mod hooks;
 pub mod kinds;
 mod limits;
 mod mqtt_door;
+mod outbox;
 mod paging;
 mod raw;
 mod record;
@@ -40,6 +41,7 @@ pub use hooks::{
 };
 pub use limits::{LimitError, Limits, Profile};
 pub use mqtt_door::{ByteStream, MqttDoor, Visitor};
+pub use outbox::{Outbox, Posted};
 pub use paging::{Cursor, Listing, PageRequest};
 pub use raw::{Access, RawRequest, RawResponse, RawRoute, RouteMatch};
 pub use record::{decode, encode};
