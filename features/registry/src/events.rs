@@ -1,14 +1,18 @@
 //! Events of the registry: what `$aws/events` tells of things, thing types and thing groups.
 //!
-//! They are messages of QoS 1 in the tenant's space, published when the change is durable, and
-//! only where UpdateEventConfigurations switched them on. One function makes each.
+//! They are messages of QoS 1 in the tenant's space, and only where UpdateEventConfigurations
+//! switched them on. They are in the batch of the change, so that each is told at least once. One
+//! function makes each.
 
 pub(crate) mod groups;
 pub(crate) mod topics;
 
+use std::collections::BTreeSet;
+
 use model::iot::EventType;
 use serde_json::{Map, Value, json};
 use service::{ApiError, Cx, OutgoingMessage};
+use store::{Batch, CommitError};
 
 use crate::store::event_configurations;
 use crate::store::thing_types::ThingType;
@@ -42,28 +46,35 @@ pub(crate) struct Event {
     details: Value,
 }
 
-/// Tells of what has happened, as far as it is switched on. What cannot be told is logged: the
-/// change itself is done.
-pub(crate) async fn tell(cx: &Cx, events: impl FnOnce() -> Vec<Event>) {
-    if let Err(error) = try_tell(cx, events).await {
-        let operation = cx.operation;
-        tracing::warn!(operation, %error, "an event of the registry was not told");
-    }
+/// The kinds of events that the tenant has switched on. What only an event says is read if its kind
+/// is among them.
+pub(crate) struct Wanted(BTreeSet<EventType>);
+
+/// What is switched on now.
+pub(crate) async fn wanted(cx: &Cx) -> Result<Wanted, ApiError> {
+    let stored = event_configurations::find(cx).await?;
+    Ok(Wanted(stored.map(|stored| stored.document.enabled).unwrap_or_default()))
 }
 
-async fn try_tell(cx: &Cx, events: impl FnOnce() -> Vec<Event>) -> Result<(), ApiError> {
-    let Some(stored) = event_configurations::find(cx).await? else {
-        return Ok(());
-    };
-    let enabled = stored.document.enabled;
-    if enabled.is_empty() {
-        return Ok(());
-    }
-    for event in events().into_iter().filter(|event| enabled.contains(&event.kind)) {
-        let (topic, payload) = event.written(cx);
-        cx.publish(OutgoingMessage::new(topic, payload.to_string())).await?;
-    }
+/// Commits `batch`, and tells of the change by those of `events` that are wanted.
+pub(crate) async fn commit(
+    cx: &Cx,
+    batch: Batch,
+    wanted: &Wanted,
+    events: impl FnOnce() -> Vec<Event>,
+) -> Result<(), CommitError> {
+    let events = if wanted.0.is_empty() { Vec::new() } else { events() };
+    let told = events.into_iter().filter(|event| wanted.has(event.kind));
+    let messages = told.map(|event| event.message(cx)).collect();
+    cx.commit_and_publish(batch, messages).await?;
     Ok(())
+}
+
+impl Wanted {
+    /// Whether events of this kind are told.
+    pub(crate) fn has(&self, kind: EventType) -> bool {
+        self.0.contains(&kind)
+    }
 }
 
 /// What happened to a thing, which `thing` describes after it, or before it is deleted.
@@ -134,8 +145,8 @@ pub(crate) fn associations(before: Option<&Thing>, after: Option<&Thing>) -> Vec
 }
 
 impl Event {
-    /// Its whole topic, and what is published there.
-    fn written(self, cx: &Cx) -> (String, Value) {
+    /// What is published of it.
+    fn message(self, cx: &Cx) -> OutgoingMessage {
         let Self { topic, name, operation, names_account, details, .. } = self;
         let mut payload = match details {
             Value::Object(members) => members,
@@ -148,7 +159,10 @@ impl Event {
         if names_account {
             payload.insert("accountId".to_owned(), cx.tenant.account.as_str().into());
         }
-        (format!("{}{topic}", topics::PREFIX), Value::Object(payload))
+        OutgoingMessage::new(
+            format!("{}{topic}", topics::PREFIX),
+            Value::Object(payload).to_string(),
+        )
     }
 }
 

@@ -9,13 +9,17 @@ use model::iot::{
 use service::{ApiError, Cx, PageRequest, operations};
 use store::Batch;
 
+use crate::events::{self, Wanted};
 use crate::named::Named;
 use crate::retry::{Setback, retry};
 use crate::store::thing_group_memberships::{self, Membership};
-use crate::store::thing_groups::ThingGroup;
+use crate::store::thing_groups::{self, ThingGroup};
 use crate::store::{Stored, things};
 use crate::thing_groups::{find, listed};
 use crate::things::not_found;
+
+/// Things that leave a group in one change, when that is to be deleted.
+const TAKEN_OUT_AT_ONCE: u32 = 50;
 
 operations! { iot:
     AddThingToThingGroup => add_thing_to_thing_group,
@@ -79,7 +83,7 @@ async fn try_change(
     add: &[String],
     remove: &[String],
 ) -> Result<(), Setback> {
-    check_thing_exists(cx, thing).await?;
+    let described = crate::things::find(cx, thing).await?.document;
     let stored = thing_group_memberships::find(cx, thing).await?;
     let before = thing_group_memberships::current(cx, stored.as_ref()).await?;
     let mut after = before.clone();
@@ -91,7 +95,8 @@ async fn try_change(
     for name in add {
         let group = find_static(cx, name).await?;
         group.require_unchanged(&mut batch);
-        add_membership(&mut after, thing, Membership::of(&group.document))?;
+        let membership = Membership::new(&group.document, cx.new_uuid().to_string());
+        add_membership(&mut after, thing, membership)?;
     }
     if after == before {
         return Ok(());
@@ -103,8 +108,39 @@ async fn try_change(
     }
     things::require(cx, &mut batch, thing);
     thing_group_memberships::replace(cx, &mut batch, thing, stored.as_ref(), &after);
-    cx.commit(batch).await?;
+    let told = || events::groups::memberships(cx, &described, &before, &after);
+    events::commit(cx, batch, &events::wanted(cx).await?, told).await?;
     Ok(())
+}
+
+/// Takes some of its things out of `group`, which is to be deleted, and tells of that. Whether
+/// there were any.
+pub(crate) async fn take_some_out(
+    cx: &Cx,
+    wanted: &Wanted,
+    group: &Stored<ThingGroup>,
+) -> Result<bool, Setback> {
+    let things =
+        thing_group_memberships::first_of_group(cx, &group.document, TAKEN_OUT_AT_ONCE).await?;
+    let mut batch = Batch::new();
+    group.require_unchanged(&mut batch);
+    thing_groups::require_no_children(cx, &mut batch, &group.document.name);
+    let mut told = Vec::new();
+    for name in &things {
+        let thing = things::find(cx, name).await?.ok_or(Setback::Moved)?.document;
+        let stored = thing_group_memberships::find(cx, name).await?;
+        let before = stored.as_ref().map_or(&[][..], |stored| &stored.document.groups);
+        let (left, kept): (Vec<Membership>, Vec<Membership>) =
+            before.iter().cloned().partition(|membership| membership.id == group.document.id);
+        thing_group_memberships::replace(cx, &mut batch, name, stored.as_ref(), &kept);
+        thing_group_memberships::remove_member(cx, &mut batch, &group.document, name);
+        told.extend(events::groups::memberships(cx, &thing, &left, &[]));
+    }
+    if things.is_empty() {
+        return Ok(false);
+    }
+    events::commit(cx, batch, wanted, || told).await?;
+    Ok(true)
 }
 
 /// A thing is in one group of a hierarchy at most.

@@ -7,18 +7,21 @@ use std::collections::BTreeMap;
 use model::iot::{
     AttributePayload, CreateThingGroupRequest, CreateThingGroupResponse, DeleteThingGroupRequest,
     DeleteThingGroupResponse, DescribeThingGroupRequest, DescribeThingGroupResponse,
-    DynamicGroupStatus, GroupNameAndArn, ListThingGroupsRequest, ListThingGroupsResponse,
-    ThingGroupMetadata, ThingGroupProperties, UpdateThingGroupRequest, UpdateThingGroupResponse,
+    DynamicGroupStatus, EventType, GroupNameAndArn, ListThingGroupsRequest,
+    ListThingGroupsResponse, ThingGroupMetadata, ThingGroupProperties, UpdateThingGroupRequest,
+    UpdateThingGroupResponse,
 };
 use service::{ApiError, Cx, Limits, PageRequest, operations};
-use store::{Batch, CommitError, Condition};
+use store::{Batch, CommitError};
 
 use crate::attributes::{self, Attributes};
+use crate::events::{self, Change, Wanted};
 use crate::expected_version;
 use crate::retry::{Setback, retry};
 use crate::store::thing_groups::{self, Counter, Filter, ThingGroup};
 use crate::store::{Stored, policy_attachments, tags, thing_group_memberships};
 use crate::tags::of_new_resource;
+use crate::thing_group_memberships::take_some_out;
 
 operations! { iot:
     CreateThingGroup => create_thing_group,
@@ -94,7 +97,9 @@ async fn create_or_find(
     check_room(&group, counter.as_ref(), &cx.app.limits)?;
     thing_groups::create(cx, &mut batch, &group, counter.as_ref());
     tags::create(cx, &mut batch, &thing_groups::arn(&cx.tenant, &group.name), tags);
-    cx.commit(batch).await?;
+    let wanted = events::wanted(cx).await?;
+    let told = events::groups::of_group(cx, &wanted, Change::Created, &group).await?;
+    events::commit(cx, batch, &wanted, || told).await?;
     Ok(group)
 }
 
@@ -220,7 +225,9 @@ async fn try_update(
     attributes::check(&after.attributes, true, &cx.app.limits).map_err(ApiError::from)?;
     let mut batch = Batch::new();
     thing_groups::replace(&mut batch, &before, &after);
-    cx.commit(batch).await?;
+    let wanted = events::wanted(cx).await?;
+    let told = events::groups::of_group(cx, &wanted, Change::Updated, &after).await?;
+    events::commit(cx, batch, &wanted, || told).await?;
     Ok(after.version)
 }
 
@@ -236,27 +243,69 @@ async fn delete_thing_group(
 }
 
 async fn try_delete(cx: &Cx, name: &str, sort: Sort, expected: Option<i64>) -> Result<(), Setback> {
-    let Some(group) = thing_groups::find(cx, name).await? else {
+    let wanted = events::wanted(cx).await?;
+    // Who leaves the group is to be told, and there may be any number of them.
+    let is_told = sort == Sort::Static && wanted.has(EventType::ThingGroupMembership);
+    while is_told && retry(|| try_take_out(cx, &wanted, name, expected)).await? {}
+    let Some(group) = deletable(cx, name, sort, expected).await? else {
         return Ok(());
     };
-    check_sort(&group.document, sort)?;
-    check_version(&group.document, expected)?;
     let counter = thing_groups::counter(cx, &group.document).await?;
     let arn = thing_groups::arn(&cx.tenant, name);
     let policies = policy_attachments::find(cx, &arn).await?;
     let mut batch = Batch::new();
     thing_groups::delete(cx, &mut batch, &group, counter.as_ref());
+    if is_told {
+        thing_group_memberships::require_none_in_group(cx, &mut batch, &group.document);
+    }
     thing_group_memberships::remove_group(cx, &mut batch, &group.document);
     policy_attachments::detach_all(cx, &mut batch, &arn, policies.as_ref());
-    match cx.commit(batch).await {
-        Ok(_) => Ok(()),
-        Err(CommitError::Conflict(Condition::Empty(_))) => {
-            Err(Setback::Refused(ApiError::invalid(format!(
+    let told = events::groups::of_group(cx, &wanted, Change::Deleted, &group.document).await?;
+    let done = events::commit(cx, batch, &wanted, || told).await;
+    done.map_err(|error| not_deleted(cx, name, error.into()))
+}
+
+/// Takes some things out of the group called `name`, if it may be deleted. Whether there were any.
+async fn try_take_out(
+    cx: &Cx,
+    wanted: &Wanted,
+    name: &str,
+    expected: Option<i64>,
+) -> Result<bool, Setback> {
+    let Some(group) = deletable(cx, name, Sort::Static, expected).await? else {
+        return Ok(false);
+    };
+    let taken = take_some_out(cx, wanted, &group).await;
+    taken.map_err(|setback| not_deleted(cx, name, setback))
+}
+
+/// The group called `name`, if there is one. It has to be one of this sort and this version.
+async fn deletable(
+    cx: &Cx,
+    name: &str,
+    sort: Sort,
+    expected: Option<i64>,
+) -> Result<Option<Stored<ThingGroup>>, ApiError> {
+    let group = thing_groups::find(cx, name).await?;
+    if let Some(group) = &group {
+        check_sort(&group.document, sort)?;
+        check_version(&group.document, expected)?;
+    }
+    Ok(group)
+}
+
+/// Why the group called `name` is not deleted: other groups below it are a reason for good.
+fn not_deleted(cx: &Cx, name: &str, setback: Setback) -> Setback {
+    match setback {
+        Setback::Commit(CommitError::Conflict(condition))
+            if thing_groups::is_about_children(cx, name, &condition) =>
+        {
+            Setback::Refused(ApiError::invalid(format!(
                 "Cannot delete thing group : {name} when there are still child groups attached to \
                  it."
-            ))))
+            )))
         }
-        Err(error) => Err(error.into()),
+        other => other,
     }
 }
 

@@ -66,13 +66,11 @@ async fn create_thing_type(
         thing_types::create(cx, &mut batch, &thing_type);
         let arn = thing_types::arn(cx, &thing_type.name);
         tags::create(cx, &mut batch, &arn, &tags);
-        cx.commit(batch).await?;
+        let told = || vec![events::thing_type(Change::Created, &thing_type)];
+        events::commit(cx, batch, &events::wanted(cx).await?, told).await?;
         Ok(thing_type.clone())
     });
     let created = created.await?;
-    if created.id == thing_type.id {
-        events::tell(cx, || vec![events::thing_type(Change::Created, &created)]).await;
-    }
     Ok(CreateThingTypeResponse {
         thing_type_arn: Some(thing_types::arn(cx, &created.name)),
         thing_type_name: Some(created.name),
@@ -185,40 +183,35 @@ async fn change(
     name: &str,
     update: impl Fn(&ThingType) -> Result<ThingType, ApiError> + Sync,
 ) -> Result<(), ApiError> {
-    if let Some(changed) = retry(|| try_change(cx, name, &update)).await? {
-        events::tell(cx, || vec![events::thing_type(Change::Updated, &changed)]).await;
-    }
-    Ok(())
+    retry(|| try_change(cx, name, &update)).await
 }
 
-/// The type after the change, if there was one.
 async fn try_change(
     cx: &Cx,
     name: &str,
     update: &(impl Fn(&ThingType) -> Result<ThingType, ApiError> + Sync),
-) -> Result<Option<ThingType>, Setback> {
+) -> Result<(), Setback> {
     let before = find(cx, name).await?;
     let after = update(&before.document)?;
     if after == before.document {
-        return Ok(None);
+        return Ok(());
     }
     let mut batch = Batch::new();
     thing_types::replace(&mut batch, &before, &after);
-    cx.commit(batch).await?;
-    Ok(Some(after))
+    let told = || vec![events::thing_type(Change::Updated, &after)];
+    events::commit(cx, batch, &events::wanted(cx).await?, told).await?;
+    Ok(())
 }
 
 async fn delete_thing_type(
     cx: &Cx,
     request: DeleteThingTypeRequest,
 ) -> Result<DeleteThingTypeResponse, ApiError> {
-    let deleted = retry(|| try_delete(cx, &request.thing_type_name)).await?;
-    events::tell(cx, || vec![events::thing_type(Change::Deleted, &deleted)]).await;
+    retry(|| try_delete(cx, &request.thing_type_name)).await?;
     Ok(DeleteThingTypeResponse {})
 }
 
-/// The type as it was.
-async fn try_delete(cx: &Cx, name: &str) -> Result<ThingType, Setback> {
+async fn try_delete(cx: &Cx, name: &str) -> Result<(), Setback> {
     let thing_type = find(cx, name).await?;
     let refused = |why: &str| {
         Setback::Refused(ApiError::invalid(format!("Cannot delete thing type : {name}. {why}")))
@@ -232,8 +225,9 @@ async fn try_delete(cx: &Cx, name: &str) -> Result<ThingType, Setback> {
     }
     let mut batch = Batch::new();
     thing_types::delete(cx, &mut batch, &thing_type);
-    match cx.commit(batch).await {
-        Ok(_) => Ok(thing_type.document),
+    let told = || vec![events::thing_type(Change::Deleted, &thing_type.document)];
+    match events::commit(cx, batch, &events::wanted(cx).await?, told).await {
+        Ok(()) => Ok(()),
         Err(CommitError::Conflict(Condition::Empty(_))) => {
             Err(refused("It is still associated with one or more things"))
         }

@@ -2,14 +2,14 @@
 
 use model::iot::{
     CreateThingRequest, CreateThingResponse, DeleteThingRequest, DeleteThingResponse,
-    DescribeThingRequest, DescribeThingResponse, ListThingsRequest, ListThingsResponse,
+    DescribeThingRequest, DescribeThingResponse, EventType, ListThingsRequest, ListThingsResponse,
     ThingAttribute, UpdateThingRequest, UpdateThingResponse,
 };
 use service::{ApiError, Cx, PageRequest, operations};
 use store::{Batch, CommitError, Condition};
 
 use crate::attributes::{self, Attributes, AttributesRefused};
-use crate::events::{self, Change};
+use crate::events::{self, Change, Event};
 use crate::expected_version;
 use crate::retry::{Setback, retry};
 use crate::store::Stored;
@@ -39,9 +39,6 @@ async fn create_thing(
     let (type_name, group) = (request.thing_type_name, request.billing_group_name);
     let wanted = Thing::new(request.thing_name, id, type_name, group, attributes);
     let thing = retry(|| create_or_find(cx, &wanted)).await?;
-    if thing.id == wanted.id {
-        tell(cx, Change::Created, None, Some(&thing)).await;
-    }
     Ok(CreateThingResponse {
         thing_arn: Some(arn(cx, &thing.name)),
         thing_name: Some(thing.name),
@@ -66,7 +63,8 @@ async fn create_or_find(cx: &Cx, thing: &Thing) -> Result<Thing, Setback> {
         billing_groups::join(cx, &mut batch, group).await?;
     }
     things::create(cx, &mut batch, thing);
-    cx.commit(batch).await?;
+    let told = || events(Change::Created, None, Some(thing));
+    events::commit(cx, batch, &events::wanted(cx).await?, told).await?;
     Ok(thing.clone())
 }
 
@@ -96,13 +94,11 @@ async fn update_thing(
             "thingTypeName and removeThingType cannot be used together: set a type or remove it.",
         ));
     }
-    let (before, after) = retry(|| try_update(cx, &request)).await?;
-    tell(cx, Change::Updated, Some(&before), Some(&after)).await;
+    retry(|| try_update(cx, &request)).await?;
     Ok(UpdateThingResponse {})
 }
 
-/// The thing before and after the update.
-async fn try_update(cx: &Cx, request: &UpdateThingRequest) -> Result<(Thing, Thing), Setback> {
+async fn try_update(cx: &Cx, request: &UpdateThingRequest) -> Result<(), Setback> {
     let before = find(cx, &request.thing_name).await?;
     check_version(&before.document, request.expected_version)?;
     let mut batch = Batch::new();
@@ -122,8 +118,9 @@ async fn try_update(cx: &Cx, request: &UpdateThingRequest) -> Result<(Thing, Thi
     attributes::check(&after.attributes, after.type_name.is_some(), &cx.app.limits)
         .map_err(ApiError::from)?;
     things::replace(cx, &mut batch, &before, &after);
-    cx.commit(batch).await?;
-    Ok((before.document, after))
+    let told = || events(Change::Updated, Some(&before.document), Some(&after));
+    events::commit(cx, batch, &events::wanted(cx).await?, told).await?;
+    Ok(())
 }
 
 /// Deletes a thing that has no principals, and takes it out of its groups. Deleting an unknown
@@ -132,24 +129,32 @@ async fn delete_thing(
     cx: &Cx,
     request: DeleteThingRequest,
 ) -> Result<DeleteThingResponse, ApiError> {
-    if let Some(thing) = retry(|| try_delete(cx, &request)).await? {
-        tell(cx, Change::Deleted, Some(&thing), None).await;
-    }
+    retry(|| try_delete(cx, &request)).await?;
     Ok(DeleteThingResponse {})
 }
 
-/// The thing as it was, if there was one.
-async fn try_delete(cx: &Cx, request: &DeleteThingRequest) -> Result<Option<Thing>, Setback> {
+async fn try_delete(cx: &Cx, request: &DeleteThingRequest) -> Result<(), Setback> {
     let Some(thing) = things::find(cx, &request.thing_name).await? else {
-        return Ok(None);
+        return Ok(());
     };
     check_version(&thing.document, request.expected_version)?;
     let groups = thing_group_memberships::find(cx, &request.thing_name).await?;
     let mut batch = Batch::new();
     things::delete(cx, &mut batch, &thing);
     thing_group_memberships::replace(cx, &mut batch, &request.thing_name, groups.as_ref(), &[]);
-    match cx.commit(batch).await {
-        Ok(_) => Ok(Some(thing.document)),
+    let wanted = events::wanted(cx).await?;
+    let left = if wanted.has(EventType::ThingGroupMembership) {
+        thing_group_memberships::current(cx, groups.as_ref()).await?
+    } else {
+        Vec::new()
+    };
+    let told = || {
+        let mut told = events(Change::Deleted, Some(&thing.document), None);
+        told.extend(events::groups::memberships(cx, &thing.document, &left, &[]));
+        told
+    };
+    match events::commit(cx, batch, &wanted, told).await {
+        Ok(()) => Ok(()),
         Err(CommitError::Conflict(Condition::Empty(_))) => {
             let name = &request.thing_name;
             Err(Setback::Refused(ApiError::invalid(format!(
@@ -193,13 +198,10 @@ fn arn(cx: &Cx, name: &str) -> String {
     cx.arn(&format!("thing/{name}"))
 }
 
-/// Tells of a change of a thing, and of what that means for its type.
-async fn tell(cx: &Cx, change: Change, before: Option<&Thing>, after: Option<&Thing>) {
-    events::tell(cx, || {
-        let described = after.or(before).map(|thing| events::thing(change, thing));
-        described.into_iter().chain(events::associations(before, after)).collect()
-    })
-    .await;
+/// What a change of a thing is told by: that of the thing, and what it means for its type.
+fn events(change: Change, before: Option<&Thing>, after: Option<&Thing>) -> Vec<Event> {
+    let described = after.or(before).map(|thing| events::thing(change, thing));
+    described.into_iter().chain(events::associations(before, after)).collect()
 }
 
 /// The thing called `name`, or the refusal that it is not there.

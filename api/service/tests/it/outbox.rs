@@ -174,6 +174,23 @@ async fn a_crash_between_the_commit_and_its_messages_loses_none() {
 }
 
 #[tokio::test]
+async fn a_server_starts_although_what_was_left_cannot_be_published() {
+    const CHANGES: usize = 130;
+    let before = server().await;
+    for _ in 0..CHANGES {
+        drop(change(&before, &["a"]).await);
+    }
+    // What is taken over lies behind what was left.
+    before.clock().advance(LONG);
+    let after = another(&before).await;
+    let ear = Ear::at(&after);
+    *ear.refusals.lock().unwrap() = u32::MAX;
+    let serving = after.app().outbox.serve(after.app());
+    tokio::time::timeout(Duration::from_secs(60), serving).await.unwrap();
+    assert_eq!((ear.topics().len(), records(&after).await), (CHANGES, CHANGES));
+}
+
+#[tokio::test]
 async fn what_was_out_when_a_server_stopped_is_not_repeated() {
     let before = server().await;
     let ear = Ear::at(&before);

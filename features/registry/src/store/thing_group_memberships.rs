@@ -6,7 +6,7 @@
 
 use serde::{Deserialize, Serialize};
 use service::{ApiError, Cx, PageRequest, encode, kinds};
-use store::{Batch, Key};
+use store::{Batch, Direction, Key};
 use types::Tenant;
 
 use super::thing_groups::{self, ThingGroup};
@@ -35,13 +35,26 @@ pub(crate) struct Membership {
     /// The groups above it, root first.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     ancestors: Vec<String>,
+    /// New each time that the thing is put into the group.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    membership_id: Option<String>,
 }
 
 impl Membership {
-    /// What is said of a thing in `group`.
-    pub(crate) fn of(group: &ThingGroup) -> Self {
+    /// What is said of a thing in `group`, into which it is put now.
+    pub(crate) fn new(group: &ThingGroup, membership_id: String) -> Self {
         let ThingGroup { name, id, ancestors, .. } = group;
-        Self { group: name.clone(), id: id.clone(), ancestors: ancestors.clone() }
+        Self {
+            group: name.clone(),
+            id: id.clone(),
+            ancestors: ancestors.clone(),
+            membership_id: Some(membership_id),
+        }
+    }
+
+    /// What events call it. One that was made before they did is called as its group.
+    pub(crate) fn membership_id(&self) -> &str {
+        self.membership_id.as_deref().unwrap_or(&self.id)
     }
 
     /// The groups whose policies the thing has by it, root first.
@@ -106,9 +119,30 @@ pub(crate) fn replace(
     }
 }
 
+/// Takes `thing` off the list of `group`, whatever its own record says.
+pub(crate) fn remove_member(cx: &Cx, batch: &mut Batch, group: &ThingGroup, thing: &str) {
+    batch.delete(members(cx, group.lineage()).text(thing));
+}
+
 /// Takes all things out of a group that the same batch removes. No other is below it.
 pub(crate) fn remove_group(cx: &Cx, batch: &mut Batch, group: &ThingGroup) {
-    batch.delete_range(below(&members(cx, &Membership::of(group))));
+    batch.delete_range(below(&members(cx, group.lineage())));
+}
+
+/// Makes the batch fail if there is a thing in `group`.
+pub(crate) fn require_none_in_group(cx: &Cx, batch: &mut Batch, group: &ThingGroup) {
+    batch.require_empty(below(&members(cx, group.lineage())));
+}
+
+/// The first things of `group`, at most `limit` of them.
+pub(crate) async fn first_of_group(
+    cx: &Cx,
+    group: &ThingGroup,
+    limit: u32,
+) -> Result<Vec<String>, ApiError> {
+    let range = below(&members(cx, group.lineage()));
+    let page = cx.store().scan(range, None, limit, Direction::Forward).await?;
+    decode_entries(&page.entries)
 }
 
 /// One page of the things of `group`, and of those below it if asked to, and the token of the next.
@@ -118,8 +152,8 @@ pub(crate) async fn page_of_group(
     is_recursive: bool,
     page: PageRequest<'_>,
 ) -> Result<(Vec<String>, Option<String>), ApiError> {
-    let group = Membership::of(group);
-    let parent = if is_recursive { place(cx, &group) } else { members(cx, &group) };
+    let lineage = group.lineage();
+    let parent = if is_recursive { place(cx, lineage) } else { members(cx, lineage) };
     let listing = cx.page(below(&parent), page).await?;
     Ok((decode_entries(&listing.entries)?, listing.next))
 }
@@ -128,14 +162,14 @@ fn memberships(stored: Option<&Stored<Memberships>>) -> &[Membership] {
     stored.map_or(&[], |stored| &stored.document.groups)
 }
 
-fn place(cx: &Cx, group: &Membership) -> Key {
-    group.lineage().fold(cx.key(kinds::THING_GROUP_MEMBER), Key::text)
+fn place<'g>(cx: &Cx, lineage: impl Iterator<Item = &'g str>) -> Key {
+    lineage.fold(cx.key(kinds::THING_GROUP_MEMBER), Key::text)
 }
 
-fn members(cx: &Cx, group: &Membership) -> Key {
-    place(cx, group).text(THINGS)
+fn members<'g>(cx: &Cx, lineage: impl Iterator<Item = &'g str>) -> Key {
+    place(cx, lineage).text(THINGS)
 }
 
 fn member_key(cx: &Cx, group: &Membership, thing: &str) -> Key {
-    members(cx, group).text(thing)
+    members(cx, group.lineage()).text(thing)
 }

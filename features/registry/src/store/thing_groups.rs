@@ -5,10 +5,10 @@
 
 use serde::{Deserialize, Serialize};
 use service::{ApiError, Cx, PageRequest, encode, kinds};
-use store::{Batch, Key, KeyRange};
+use store::{Batch, Condition, Key, KeyRange};
 use types::{Tenant, Timestamp};
 
-use super::{FORMAT, Stored, below, decode_entries, load, require_as_read};
+use super::{FORMAT, Stored, below, decode_entries, load, load_many, require_as_read};
 use crate::attributes::Attributes;
 
 /// What stands for the parent of a group that has none.
@@ -99,6 +99,11 @@ impl ThingGroup {
         }
     }
 
+    /// It and the groups above it, root first.
+    pub(crate) fn lineage(&self) -> impl Iterator<Item = &str> {
+        self.ancestors.iter().chain([&self.name]).map(String::as_str)
+    }
+
     /// The group directly above it.
     pub(crate) fn parent(&self) -> Option<&str> {
         self.ancestors.last().map(String::as_str)
@@ -138,6 +143,12 @@ pub(crate) async fn find(cx: &Cx, name: &str) -> Result<Option<Stored<ThingGroup
     load(cx, key(&cx.tenant, name)).await
 }
 
+/// The groups above `group`, root first.
+pub(crate) async fn above(cx: &Cx, group: &ThingGroup) -> Result<Vec<ThingGroup>, ApiError> {
+    let keys: Vec<Key> = group.ancestors.iter().map(|name| key(&cx.tenant, name)).collect();
+    load_many(cx, &keys).await
+}
+
 /// Makes the batch fail if there is no group called `name`.
 pub(crate) fn require(cx: &Cx, batch: &mut Batch, name: &str) {
     batch.require_exists(key(&cx.tenant, name));
@@ -175,6 +186,17 @@ pub(crate) fn replace(batch: &mut Batch, before: &Stored<ThingGroup>, after: &Th
     batch.put(before.key.clone(), encode(after));
 }
 
+/// Makes the batch fail, by a condition that [`is_about_children`], if a group is below that called
+/// `name`.
+pub(crate) fn require_no_children(cx: &Cx, batch: &mut Batch, name: &str) {
+    batch.require_empty(below(&children(cx, name)));
+}
+
+/// Whether a condition that failed says that a group is below that called `name`.
+pub(crate) fn is_about_children(cx: &Cx, name: &str, condition: &Condition) -> bool {
+    *condition == Condition::Empty(below(&children(cx, name)))
+}
+
 /// Removes a group that no other is below, with its tags, and counts one less.
 pub(crate) fn delete(
     cx: &Cx,
@@ -184,7 +206,7 @@ pub(crate) fn delete(
 ) {
     let name = &group.document.name;
     group.require_unchanged(batch);
-    batch.require_empty(below(&children(cx, name)));
+    require_no_children(cx, batch, name);
     batch.delete(group.key.clone());
     batch.delete(child_count(cx, name));
     for index in index_keys(cx, &group.document) {

@@ -1,5 +1,7 @@
 //! What the registry tells of things and thing types, once that is switched on.
 
+mod groups;
+
 use std::sync::{Arc, Mutex, Weak};
 use std::time::Duration;
 
@@ -13,7 +15,7 @@ use service::{ApiError, BoxFuture, OutgoingMessage, Publisher};
 use testing::Server;
 use types::Tenant;
 
-use crate::{code, create_thing, server};
+use crate::{code, create_thing, registry, server};
 
 /// What the clock shows at first.
 const START_MS: i64 = 1_767_323_045_000;
@@ -261,4 +263,30 @@ async fn a_change_is_done_although_it_cannot_be_told() {
     let server = server().await;
     switch(&server, &["THING"], true).await;
     assert_eq!(create_thing(&server, "lamp").await["thingName"], "lamp");
+}
+
+#[tokio::test]
+async fn the_next_server_tells_what_one_that_ended_did_not() {
+    let server = server().await;
+    switch(&server, &["THING"], true).await;
+    // Nobody is there who could tell of it.
+    create_thing(&server, "lamp").await;
+    server.clock().advance(Duration::from_secs(60));
+    let app = server.app();
+    let (store, clock) = (app.store.clone(), app.env.clock.clone());
+    let after = Server::build_with(
+        |choices| {
+            choices.store = Some(store);
+            choices.clock = Some(clock);
+            choices.seed = 8;
+        },
+        |_| vec![registry::feature()],
+    )
+    .await;
+    let ear = Ear::at(&after);
+    after.app().outbox.serve(after.app()).await;
+    let told = ear.told();
+    let [(topic, event)] = &told[..] else { panic!("one event is expected: {told:?}") };
+    assert_eq!(topic, "thing/lamp/created");
+    assert_eq!(event["timestamp"], START_MS, "it says when it was");
 }

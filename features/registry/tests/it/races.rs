@@ -261,7 +261,7 @@ async fn no_update_of_a_billing_group_is_lost() {
 }
 
 /// Both at once. Which of them begins changes from round to round.
-async fn both<A, B>(
+pub(crate) async fn both<A, B>(
     round: usize,
     one: impl Future<Output = A>,
     other: impl Future<Output = B>,
