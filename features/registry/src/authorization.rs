@@ -11,7 +11,8 @@ use service::{ApiError, Cx, Limits, Rights, Wish, operations};
 use crate::certificates::check_registered;
 use crate::devices::trial::{Trial, try_out};
 use crate::policies::{find, listed};
-use crate::principal::Principal;
+use crate::policy_attachments::names_of;
+use crate::principal::{Principal, Target};
 use crate::retry::{Setback, retry};
 use crate::store::{policies, things};
 use crate::things::not_found;
@@ -36,7 +37,7 @@ async fn test_authorization(
 ) -> Result<TestAuthorizationResponse, ApiError> {
     let actions = check(&request, &cx.app.limits)?;
     let target = request.principal.as_deref();
-    let target = target.map(|target| Principal::parse(target, &cx.tenant)).transpose()?;
+    let target = target.map(|target| Target::parse(target, &cx.tenant)).transpose()?;
     let trial = Trial {
         add: request.policy_names_to_add.unwrap_or_default(),
         skip: request.policy_names_to_skip.unwrap_or_default(),
@@ -58,7 +59,7 @@ async fn get_effective_policies(
     let Some(target) = &request.principal else {
         return Err(ApiError::invalid("Name a principal: the ARN of a certificate, for example."));
     };
-    let target = Principal::parse(target, &cx.tenant)?;
+    let target = Target::parse(target, &cx.tenant)?;
     let effective = retry(|| effective(cx, &target, request.thing_name.as_deref())).await?;
     Ok(GetEffectivePoliciesResponse { effective_policies: Some(effective) })
 }
@@ -104,17 +105,36 @@ fn check_info(info: &AuthInfo, limits: &Limits) -> Result<ActionType, ApiError> 
 
 async fn rights(
     cx: &Cx,
-    target: Option<&Principal>,
+    target: Option<&Target>,
     client_id: Option<&str>,
     trial: &Trial,
 ) -> Result<Rights, Setback> {
-    if let Some(target) = target {
-        check_registered(cx, target).await?;
-    }
     for name in &trial.add {
         find(cx, name).await?;
     }
-    try_out(cx, target, client_id, trial.clone()).await
+    let mut trial = trial.clone();
+    let principal = principal(cx, target, &mut trial).await?;
+    try_out(cx, principal, client_id, trial).await
+}
+
+/// Who is tried out. A thing group is nobody: whoever is in it has what it and the groups above it
+/// add to the trial.
+async fn principal<'t>(
+    cx: &Cx,
+    target: Option<&'t Target>,
+    trial: &mut Trial,
+) -> Result<Option<&'t Principal>, ApiError> {
+    match target {
+        Some(Target::Principal(principal)) => {
+            check_registered(cx, principal).await?;
+            Ok(Some(principal))
+        }
+        Some(group @ Target::ThingGroup { .. }) => {
+            trial.add.extend(names_of(cx, group, true).await?);
+            Ok(None)
+        }
+        None => Ok(None),
+    }
 }
 
 /// What the policies say to one action on some resources, of which each has to be allowed.
@@ -187,14 +207,15 @@ fn decision(of_resources: &[Stand]) -> AuthDecision {
 
 async fn effective(
     cx: &Cx,
-    target: &Principal,
+    target: &Target,
     thing: Option<&str>,
 ) -> Result<Vec<EffectivePolicy>, Setback> {
-    check_registered(cx, target).await?;
+    let mut trial = Trial::default();
+    let principal = principal(cx, Some(target), &mut trial).await?;
     if let Some(thing) = thing {
         things::find(cx, thing).await?.ok_or_else(|| not_found(thing))?;
     }
-    let rights = try_out(cx, Some(target), thing, Trial::default()).await?;
+    let rights = try_out(cx, principal, thing, trial).await?;
     let mut effective = Vec::with_capacity(rights.policies.len());
     for (name, _) in rights.policies {
         let policy = policies::find(cx, &name).await?.ok_or(Setback::Moved)?.document;

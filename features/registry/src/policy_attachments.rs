@@ -222,15 +222,25 @@ async fn policies_of(
     page: PageRequest<'_>,
 ) -> Result<(Vec<ListedPolicy>, Option<String>), ApiError> {
     let target = Target::parse(target, &cx.tenant)?;
-    let ancestors = ancestors(cx, &target).await?;
+    let names: Vec<String> = names_of(cx, &target, is_recursive).await?.into_iter().collect();
+    let (names, next) = page_of_names(cx, target.as_str(), &names, page)?;
+    Ok((names.into_iter().map(|name| listed(cx, name)).collect(), next))
+}
+
+/// The names of the policies of `target`, which has to exist, and of what is above it if it is a
+/// thing group and `is_recursive`.
+pub(crate) async fn names_of(
+    cx: &Cx,
+    target: &Target,
+    is_recursive: bool,
+) -> Result<BTreeSet<String>, ApiError> {
+    let ancestors = ancestors(cx, target).await?;
     let mut names = BTreeSet::new();
-    for target in ancestors.iter().filter(|_| is_recursive).chain([&target]) {
+    for target in ancestors.iter().filter(|_| is_recursive).chain([target]) {
         let stored = policy_attachments::find(cx, target.as_str()).await?;
         names.extend(policy_attachments::names(stored.as_ref()).iter().cloned());
     }
-    let names: Vec<String> = names.into_iter().collect();
-    let (names, next) = page_of_names(cx, target.as_str(), &names, page)?;
-    Ok((names.into_iter().map(|name| listed(cx, name)).collect(), next))
+    Ok(names)
 }
 
 /// The thing groups above `target`, which has to exist.

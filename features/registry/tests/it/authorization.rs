@@ -8,8 +8,8 @@ use serde_json::{Value, json};
 use testing::Server;
 
 use crate::{
-    DOCUMENT, NO_ID, create_certificate, create_policy, create_thing, deactivate, each, refusal,
-    server,
+    DOCUMENT, NO_ID, add_to_group, create_certificate, create_group, create_policy, create_thing,
+    deactivate, each, group_arn, refusal, server,
 };
 
 const ARN: &str = "arn:aws:iot:us-east-1:000000000000";
@@ -265,6 +265,114 @@ async fn an_identity_of_cognito_has_its_policies_and_its_thing() {
     assert_eq!(decision(&server, asked.clone()).await, "IMPLICIT_DENY");
     asked["clientId"] = json!("lamp");
     assert_eq!(decision(&server, asked).await, "ALLOWED");
+}
+
+/// A certificate whose thing `lamp` is in the group `floor`, which is below `house`; each of the
+/// three, and the group `room` below them, has a policy of its own, which allows to publish to a
+/// topic of its name.
+async fn in_groups(server: &Server) -> String {
+    let (_, arn) = create_certificate(server).await;
+    create_thing(server, "lamp").await;
+    let request = json!({"thingName": "lamp", "principal": arn});
+    server.call::<AttachThingPrincipal>(request).await.unwrap();
+    give(server, &arn, "own", &allow("Publish", "ARN:topic/own")).await;
+    for (group, parent) in [("house", ""), ("floor", "house"), ("room", "floor")] {
+        create_group(server, group, parent).await;
+        let topic = format!("ARN:topic/{group}");
+        give(server, &group_arn(group), group, &allow("Publish", &topic)).await;
+    }
+    add_to_group(server, "lamp", "floor").await;
+    arn
+}
+
+#[tokio::test]
+async fn policies_of_its_things_groups_count_for_a_certificate() {
+    let server = server().await;
+    let arn = in_groups(&server).await;
+    let topics = ["own", "house", "floor", "room"];
+    for (client_id, allowed) in [(Some("lamp"), 3), (Some("other"), 1), (None, 1)] {
+        for (place, topic) in topics.iter().enumerate() {
+            let mut asked = question(&arn, "PUBLISH", &[&format!("topic/{topic}")]);
+            asked["clientId"] = json!(client_id);
+            let expect = if place < allowed { "ALLOWED" } else { "IMPLICIT_DENY" };
+            assert_eq!(decision(&server, asked).await, expect, "{client_id:?} {topic}");
+        }
+    }
+    let mut asked = question(&arn, "PUBLISH", &["topic/house"]);
+    asked["clientId"] = json!("lamp");
+    let stands = policies(&ask(&server, asked.clone()).await);
+    assert_eq!(stands, [vec!["house"], vec![], vec!["floor", "own"]]);
+    asked["policyNamesToSkip"] = json!(["house"]);
+    assert_eq!(decision(&server, asked).await, "IMPLICIT_DENY");
+
+    let listed = async |request: Value| {
+        let answer = server.call::<GetEffectivePolicies>(request).await.unwrap();
+        each(&answer["effectivePolicies"], "policyName")
+    };
+    let asked = json!({"principal": arn, "thingName": "lamp"});
+    assert_eq!(listed(asked).await, ["floor", "house", "own"]);
+    assert_eq!(listed(json!({"principal": arn})).await, ["own"]);
+}
+
+#[tokio::test]
+async fn a_thing_group_is_asked_about_with_what_is_above_it() {
+    let server = server().await;
+    in_groups(&server).await;
+    for (topic, expect) in [
+        ("own", "IMPLICIT_DENY"),
+        ("house", "ALLOWED"),
+        ("floor", "ALLOWED"),
+        ("room", "IMPLICIT_DENY"),
+    ] {
+        let asked = question(&group_arn("floor"), "PUBLISH", &[&format!("topic/{topic}")]);
+        assert_eq!(decision(&server, asked).await, expect, "{topic}");
+    }
+    give(&server, &group_arn("house"), "denies", &deny("Publish", "ARN:topic/floor")).await;
+    let mut asked = question(&group_arn("floor"), "PUBLISH", &["topic/floor"]);
+    let result = ask(&server, asked.clone()).await;
+    assert_eq!(result["authDecision"], "EXPLICIT_DENY");
+    assert_eq!(policies(&result), [vec!["floor"], vec!["denies"], vec!["house"]]);
+    asked["policyNamesToSkip"] = json!(["denies"]);
+    assert_eq!(decision(&server, asked).await, "ALLOWED");
+    let mut asked = question(&group_arn("floor"), "PUBLISH", &["topic/room"]);
+    asked["policyNamesToAdd"] = json!(["room"]);
+    assert_eq!(decision(&server, asked).await, "ALLOWED");
+
+    let request = json!({"principal": group_arn("floor")});
+    let answer = server.call::<GetEffectivePolicies>(request).await.unwrap();
+    let entry = |name: &str, statements: &str| {
+        let (arn, document) = (format!("{ARN}:policy/{name}"), document(statements));
+        json!({"policyName": name, "policyArn": arn, "policyDocument": document})
+    };
+    let topic = |name: &str| allow("Publish", &format!("ARN:topic/{name}"));
+    let expect = json!([
+        entry("denies", &deny("Publish", "ARN:topic/floor")),
+        entry("floor", &topic("floor")),
+        entry("house", &topic("house")),
+    ]);
+    assert_eq!(answer["effectivePolicies"], expect);
+}
+
+#[tokio::test]
+async fn a_thing_group_that_is_not_there_is_not_asked_about() {
+    let server = server().await;
+    for (arn, code, message) in [
+        (group_arn("none"), "ResourceNotFoundException", "does not exist in this account"),
+        (group_arn(""), "InvalidRequestException", "Invalid principal or target"),
+        (
+            group_arn("g").replace("us-east-1", "eu-west-1"),
+            "ResourceNotFoundException",
+            "does not exist in this account",
+        ),
+    ] {
+        let asked = question(&arn, "PUBLISH", &["topic/a"]);
+        let refused = refusal(server.call::<TestAuthorization>(asked).await);
+        assert_eq!(refused.0, code, "{refused:?}");
+        assert!(refused.1.contains(message), "{refused:?}");
+        let request = json!({"principal": arn});
+        let refused = refusal(server.call::<GetEffectivePolicies>(request).await);
+        assert_eq!(refused.0, code, "{refused:?}");
+    }
 }
 
 #[tokio::test]
