@@ -61,7 +61,7 @@ fn reset_route(identity: Arc<Identity>, broker: Arc<Broker>) -> RawRoute {
             broker.reset().await;
             identity.reset().await?;
             let App { authority, store, keyring, env, .. } = &*cx.app;
-            root_ca::save(authority, store, keyring, env).await?;
+            root_ca::save(&authority.get(), store, keyring, env).await?;
             tracing::info!("emptied");
             RawResponse::json(&json!({}))
         }

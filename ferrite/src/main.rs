@@ -18,6 +18,7 @@ mod features;
 mod logging;
 mod mqtt_client;
 mod pubsub;
+mod rhythm;
 mod root_ca;
 mod serve;
 mod server_identity;

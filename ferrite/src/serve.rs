@@ -14,7 +14,7 @@ use gateway::{Gateway, Neighbours};
 use identity::Identity;
 use journal::{Journal, JournalUrl, Recovered};
 use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
-use pki::{Authority, KEY_POOL_DEFAULT, KeyPool};
+use pki::{Authority, CurrentAuthority, KEY_POOL_DEFAULT, KeyPool};
 use registry::Devices;
 use secrets::Keyring;
 use service::{AccessKey, App, Audit, DeviceLog, Outbox, Schedule, Settings, Slot, Tenants};
@@ -82,6 +82,7 @@ async fn start(config: &Config, is_dev: bool) -> anyhow::Result<Inside> {
     let gateway = build_gateway(&app, &identity, &devices, &broker, config, metrics);
     app.outbox.serve(&app).await;
     let tls = server_identity::present(config, &app)?;
+    root_ca::watch(&app);
     let doors = Doors::open(&config.listen, &app).await?;
     let addresses = doors.addresses();
     write_profile(config, &root_key, &addresses)?;
@@ -174,7 +175,7 @@ fn assemble(
         store,
         journal,
         keyring,
-        authority,
+        authority: CurrentAuthority::new(authority),
         limits,
         dialect: config.mqtt.dialect(),
         publisher: Slot::default(),

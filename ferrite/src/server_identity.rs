@@ -8,12 +8,14 @@ use std::time::Duration;
 use anyhow::Context as _;
 use doors::{ServerIdentity, ServerNames, Tls, TlsSettings};
 use env::TaskKind;
-use pki::{ServerCertificateRequest, ServerKeyKind};
+use pki::{IssuedServer, ServerCertificateRequest, ServerKeyKind};
 use service::App;
 use tokio::signal::unix::{Signal, SignalKind, signal};
+use types::Timestamp;
 
 use crate::certificate_files::CertificateFiles;
 use crate::config::{Config, Listen};
+use crate::rhythm::{LOOK_INTERVAL, Rhythm};
 
 /// How often the server's certificates are made anew, long before they expire.
 const RENEWAL: Duration = Duration::from_secs(30 * 24 * 60 * 60);
@@ -30,6 +32,14 @@ struct Names {
     resumes: bool,
 }
 
+/// The certificates of the server's own authority that are presented.
+struct Presented {
+    tls: Tls,
+    names: Arc<Names>,
+    /// When the first of them ends.
+    until: Timestamp,
+}
+
 /// Begins to speak TLS. An RSA key takes its time to make, so clients that need one are served a
 /// moment later than others. On SIGHUP certificates are read, or made, anew.
 pub(crate) fn present(config: &Config, app: &Arc<App>) -> anyhow::Result<Tls> {
@@ -41,66 +51,89 @@ pub(crate) fn present(config: &Config, app: &Arc<App>) -> anyhow::Result<Tls> {
         return present_own(CertificateFiles { certificate, key, names, resumes }, hangups, app);
     }
     let first = issue(&names, ServerKeyKind::P256, app)?;
+    let until = first.not_after;
     let tls = Tls::new(settings(&names, vec![first]))?;
-    let (renewed, app) = (tls.clone(), Arc::clone(app));
-    let tasks = app.env.tasks.clone();
-    tasks.spawn("server-certificate", TaskKind::Vital, async move {
-        keep_fresh(&renewed, Arc::new(names), app, hangups).await;
-    });
+    let presented = Presented { tls: tls.clone(), names: Arc::new(names), until };
+    let keeping = presented.keep_fresh(Arc::clone(app), hangups);
+    app.env.tasks.spawn("server-certificate", TaskKind::Vital, keeping);
     Ok(tls)
 }
 
 /// As [`present`], with the operator's own certificate.
 fn present_own(files: CertificateFiles, hangups: Signal, app: &App) -> anyhow::Result<Tls> {
-    let tls = Tls::new(files.read()?)?;
-    let shutdown = app.env.tasks.shutdown_signal();
-    let following = files.follow(tls.clone(), hangups, shutdown);
+    let read = files.read()?;
+    let until = read.until;
+    let tls = Tls::new(read.settings)?;
+    let following = files.follow(tls.clone(), until, hangups, app.env.clone());
     app.env.tasks.spawn("server-certificate", TaskKind::Vital, following);
     Ok(tls)
 }
 
-/// Presents RSA and ECDSA, and new ones from time to time.
-async fn keep_fresh(tls: &Tls, names: Arc<Names>, app: Arc<App>, mut hangups: Signal) {
-    let mut shutdown = app.env.tasks.shutdown_signal();
-    loop {
-        let (own_names, own_app) = (Arc::clone(&names), Arc::clone(&app));
+impl Presented {
+    /// Presents RSA and ECDSA, and new ones from time to time.
+    async fn keep_fresh(mut self, app: Arc<App>, mut hangups: Signal) {
+        let mut shutdown = app.env.tasks.shutdown_signal();
+        let mut rhythm = Rhythm::due(RENEWAL, app.env.clock.now());
+        loop {
+            if rhythm.is_due(app.env.clock.now()) {
+                let renewed = self.renew(&app).await;
+                if let Err(error) = &renewed {
+                    tracing::error!(
+                        error = %format!("{error:#}"),
+                        until = %self.until.to_rfc3339(),
+                        "server certificate not renewed, the last one stays in use; it is tried \
+                         again in a minute"
+                    );
+                }
+                rhythm.went(renewed.is_ok(), app.env.clock.now());
+            }
+            tokio::select! {
+                () = tokio::time::sleep(LOOK_INTERVAL) => {}
+                _ = hangups.recv() => {
+                    tracing::info!("hangup: the server certificate is made anew");
+                    rhythm = Rhythm::due(RENEWAL, app.env.clock.now());
+                }
+                () = shutdown.begun() => return,
+            }
+        }
+    }
+
+    /// Makes new keys and certificates. Whoever is connected stays so.
+    async fn renew(&mut self, app: &Arc<App>) -> anyhow::Result<()> {
+        let (names, app) = (Arc::clone(&self.names), Arc::clone(app));
         let made = tokio::task::spawn_blocking(move || {
             let kinds = [ServerKeyKind::Rsa2048, ServerKeyKind::P256];
-            let issued = kinds.into_iter().map(|kind| issue(&own_names, kind, &own_app));
-            Ok::<_, anyhow::Error>(settings(&own_names, issued.collect::<Result<_, _>>()?))
+            let issued = kinds.into_iter().map(|kind| issue(&names, kind, &app));
+            issued.collect::<anyhow::Result<Vec<_>>>()
         });
-        let replaced = match made.await {
-            Ok(Ok(settings)) => tls.replace(settings).map_err(anyhow::Error::from),
-            Ok(Err(error)) => Err(error),
-            Err(error) => Err(error.into()),
-        };
-        if let Err(error) = replaced {
-            tracing::error!(error = %format!("{error:#}"), "server certificate not renewed");
-        }
-        tokio::select! {
-            () = tokio::time::sleep(RENEWAL) => {}
-            _ = hangups.recv() => tracing::info!("hangup: the server certificate is made anew"),
-            () = shutdown.begun() => return,
-        }
+        let issued = made.await??;
+        let until = issued.iter().map(|issued| issued.not_after).min();
+        self.tls.replace(settings(&self.names, issued))?;
+        self.until = until.unwrap_or(self.until);
+        Ok(())
     }
 }
 
-fn issue(names: &Names, key: ServerKeyKind, app: &App) -> anyhow::Result<ServerIdentity> {
+fn issue(names: &Names, key: ServerKeyKind, app: &App) -> anyhow::Result<IssuedServer> {
     let request = ServerCertificateRequest {
         names: names.certificate.clone(),
         addresses: names.addresses.clone(),
         key,
     };
-    let issued = app.authority.issue_server(&request, &app.env);
-    let issued = issued.context("could not make the server's certificate")?;
-    Ok(ServerIdentity {
-        certificates_pem: issued.certificate_pem,
-        private_key_pem: issued.private_key_pem,
-    })
+    let issued = app.authority.get().issue_server(&request, &app.env);
+    issued.context("could not make the server's certificate")
 }
 
-fn settings(names: &Names, identities: Vec<ServerIdentity>) -> TlsSettings {
-    TlsSettings { identities, names: names.asked.clone(), resumes: names.resumes }
+fn settings(names: &Names, issued: Vec<IssuedServer>) -> TlsSettings {
+    let identities = issued.into_iter().map(|issued| ServerIdentity {
+        certificates_pem: issued.certificate_pem,
+        private_key_pem: issued.private_key_pem,
+    });
+    TlsSettings {
+        identities: identities.collect(),
+        names: names.asked.clone(),
+        resumes: names.resumes,
+    }
 }
 
 impl Names {

@@ -68,7 +68,7 @@ impl Parts {
         let app = App {
             journal,
             keyring: Keyring::ephemeral(&env.random),
-            authority: authority(),
+            authority: pki::CurrentAuthority::new(authority()),
             keys: pki::KeyPool::new(0, &env.tasks),
             settings,
             tenants: Tenants::new(store.clone(), limits.regions_per_account_max),

@@ -23,7 +23,7 @@ pub struct App {
     /// Seals secrets and page tokens.
     pub keyring: Keyring,
     /// Issues device certificates.
-    pub authority: pki::Authority,
+    pub authority: pki::CurrentAuthority,
     /// Ready RSA keys for device certificates.
     pub keys: pki::KeyPool,
     /// What the operator chose.

@@ -1,6 +1,7 @@
 //! Ferrite's own certificate authority.
 
 use std::fmt;
+use std::sync::{Arc, PoisonError, RwLock};
 
 use aws_lc_rs::encoding::{AsDer, Pkcs8V1Der};
 use aws_lc_rs::rsa::{KeyPair, KeySize};
@@ -11,8 +12,8 @@ use types::Timestamp;
 use crate::certificate::{Certificate, parse, parse_pem_certificate, stated_key_id};
 use crate::device_key::{DeviceKey, public_key_info};
 use crate::profile::{
-    AUTHORITY_SUBJECT, BACKDATED, DEVICE_SUBJECT, NOT_AFTER, Role, Unsigned, encode_name,
-    key_digest, key_id, random_serial,
+    AUTHORITY_SUBJECT, BACKDATED, DEVICE_SUBJECT, Role, Unsigned, encode_name, is_near, key_digest,
+    key_id, lasting_end, random_serial,
 };
 use crate::request::Request;
 use crate::{PkiError, pem_block};
@@ -22,13 +23,21 @@ const PRIVATE_KEY_LABELS: [&str; 2] = ["PRIVATE KEY", "RSA PRIVATE KEY"];
 
 /// An authority that signs device certificates with an RSA key.
 pub struct Authority {
-    key: KeyPair,
+    key: Arc<KeyPair>,
     certificate_pem: String,
+    not_before: Timestamp,
+    not_after: Timestamp,
+    /// Whether it stands for itself, as a root does.
+    is_root: bool,
     /// Its name, as its certificate has it.
     subject: Vec<u8>,
     /// The identifier of its key, as its certificate has it.
     key_id: Vec<u8>,
 }
+
+/// The authority of a server, which a renewed one takes the place of while it runs.
+#[derive(Debug)]
+pub struct CurrentAuthority(RwLock<Arc<Authority>>);
 
 /// What an authority certifies: the holder's own part of a certificate.
 pub(crate) struct Leaf<'a> {
@@ -69,22 +78,41 @@ impl Authority {
     /// Makes an authority with a new RSA-2048 key. Blocks while the key is made.
     pub fn create(env: &Env) -> Result<Self, PkiError> {
         let key = KeyPair::generate(KeySize::Rsa2048)?;
-        let subject = encode_name(AUTHORITY_SUBJECT);
         let digest = key_digest(key.public_key().as_ref());
-        let certificate = Unsigned {
-            role: Role::Authority,
-            serial: random_serial(&env.random),
+        let new = Self {
+            key: Arc::new(key),
+            certificate_pem: String::new(),
             not_before: not_before(env),
-            not_after: NOT_AFTER,
-            issuer: &subject,
-            subject: &subject,
-            public_key: &public_key_info(&key)?,
-            subject_key_id: key_id(&digest),
-            authority_key_id: key_id(&digest),
+            not_after: lasting_end(env.clock.now()),
+            is_root: true,
+            subject: encode_name(AUTHORITY_SUBJECT),
+            key_id: key_id(&digest).to_vec(),
         };
-        let certificate = Certificate::from_der(certificate.sign(&key)?)?;
-        let key_id = key_id(&digest).to_vec();
-        Ok(Self { key, certificate_pem: certificate.to_pem(), subject, key_id })
+        new.self_signed(env)
+    }
+
+    /// Whether its end is near enough to be renewed.
+    pub fn is_due(&self, env: &Env) -> bool {
+        is_near(self.not_after, env.clock.now())
+    }
+
+    /// The same authority with a certificate that ends later: name, key and key id stay, so that
+    /// what either signed verifies by both. The beginning stays too: a clock that went wrong must
+    /// not leave a root that is not valid yet. Nothing if another authority vouches for this one.
+    pub fn renewed(&self, env: &Env) -> Result<Option<Self>, PkiError> {
+        if !self.is_root {
+            return Ok(None);
+        }
+        let renewed = Self {
+            key: Arc::clone(&self.key),
+            certificate_pem: String::new(),
+            not_before: self.not_before,
+            not_after: lasting_end(env.clock.now()),
+            is_root: true,
+            subject: self.subject.clone(),
+            key_id: self.key_id.clone(),
+        };
+        renewed.self_signed(env).map(Some)
     }
 
     /// The authority of a stored certificate and its RSA private key.
@@ -102,7 +130,20 @@ impl Authority {
         let digest = key_digest(&public_key.subject_public_key.data);
         let key_id = stated_key_id(&x509).unwrap_or_else(|| key_id(&digest).to_vec());
         let subject = x509.subject().as_raw().to_vec();
-        Ok(Self { key, certificate_pem: certificate.to_pem(), subject, key_id })
+        Ok(Self {
+            key: Arc::new(key),
+            certificate_pem: certificate.to_pem(),
+            not_before: certificate.not_before,
+            not_after: certificate.not_after,
+            is_root: x509.issuer().as_raw() == subject,
+            subject,
+            key_id,
+        })
+    }
+
+    /// The last moment of the authority's validity.
+    pub fn not_after(&self) -> Timestamp {
+        self.not_after
     }
 
     /// The authority's certificate: what devices trust.
@@ -153,8 +194,8 @@ impl Authority {
         subject_key_id: &[u8],
         env: &Env,
     ) -> Result<Issued, PkiError> {
-        let leaf =
-            Leaf { role: Role::Device, subject, public_key, subject_key_id, not_after: NOT_AFTER };
+        let not_after = lasting_end(env.clock.now());
+        let leaf = Leaf { role: Role::Device, subject, public_key, subject_key_id, not_after };
         let certificate = self.sign(&leaf, env)?;
         Ok(Issued {
             certificate_pem: certificate.to_pem(),
@@ -162,6 +203,23 @@ impl Authority {
             not_before: certificate.not_before,
             not_after: certificate.not_after,
         })
+    }
+
+    /// This authority with the certificate that says what it is.
+    fn self_signed(self, env: &Env) -> Result<Self, PkiError> {
+        let certificate = Unsigned {
+            role: Role::Authority,
+            serial: random_serial(&env.random),
+            not_before: self.not_before,
+            not_after: self.not_after,
+            issuer: &self.subject,
+            subject: &self.subject,
+            public_key: &public_key_info(&self.key)?,
+            subject_key_id: &self.key_id,
+            authority_key_id: &self.key_id,
+        };
+        let certificate = Certificate::from_der(certificate.sign(&self.key)?)?;
+        Ok(Self { certificate_pem: certificate.to_pem(), ..self })
     }
 
     /// The certificate of `leaf`, valid from a little before now.
@@ -178,6 +236,23 @@ impl Authority {
             authority_key_id: &self.key_id,
         };
         Certificate::from_der(certificate.sign(&self.key)?)
+    }
+}
+
+impl CurrentAuthority {
+    /// Begins with `authority`.
+    pub fn new(authority: Authority) -> Self {
+        Self(RwLock::new(Arc::new(authority)))
+    }
+
+    /// The authority that signs now.
+    pub fn get(&self) -> Arc<Authority> {
+        Arc::clone(&self.0.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Has `authority` sign from now on.
+    pub fn replace(&self, authority: Authority) {
+        *self.0.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(authority);
     }
 }
 

@@ -17,12 +17,12 @@ mod request;
 mod server_certificate;
 mod signature;
 
-pub use authority::{Authority, Issued, IssuedKeys};
+pub use authority::{Authority, CurrentAuthority, Issued, IssuedKeys};
 pub use certificate::{Certificate, certificate_id, parse_pem_certificate};
 pub use device_key::DeviceKey;
 pub use error::PkiError;
 pub use key_pool::{KEY_POOL_DEFAULT, KeyPool};
-pub use profile::{AUTHORITY_SUBJECT, BACKDATED, DEVICE_SUBJECT, NOT_AFTER};
+pub use profile::{AUTHORITY_SUBJECT, BACKDATED, DEVICE_SUBJECT, NOT_AFTER, RENEWED_BEFORE};
 pub use public_key::KeyKind;
 pub use server_certificate::{
     IssuedServer, SERVER_VALIDITY, ServerCertificateRequest, ServerKeyKind,

@@ -32,6 +32,14 @@ pub const AUTHORITY_SUBJECT: &[(NameAttribute, &str)] = &[
 pub const BACKDATED: Duration = Duration::from_secs(5 * 60);
 /// The end of device certificates, as AWS IoT has it, and of the authority: 2049-12-31T23:59:59Z.
 pub const NOT_AFTER: Timestamp = Timestamp::from_secs(2_524_607_999);
+/// How long before its end the authority is renewed, and the least that a device's certificate is
+/// made for: long enough to bring a fleet a new root.
+pub const RENEWED_BEFORE: Duration = Duration::from_secs(365 * 24 * 60 * 60);
+
+/// The ends of what is to last: AWS IoT's, the end of the century, and the one that X.509 has for
+/// what does not end (RFC 5280, 4.1.2.5).
+const ENDS: [Timestamp; 3] =
+    [NOT_AFTER, Timestamp::from_secs(4_102_444_799), Timestamp::from_secs(253_402_300_799)];
 
 /// The first year that X.509 writes with four digits.
 const GENERALIZED_TIME_FROM: Timestamp = Timestamp::from_secs(2_524_608_000);
@@ -164,6 +172,17 @@ impl Unsigned<'_> {
             }
         });
     }
+}
+
+/// The end of what is made at `now` and is to last: AWS IoT's for as long as that is not near.
+pub(crate) fn lasting_end(now: Timestamp) -> Timestamp {
+    let [.., last] = ENDS;
+    ENDS.into_iter().find(|end| !is_near(*end, now)).unwrap_or(last)
+}
+
+/// Whether an authority that ends at `end` is to be renewed at `now`.
+pub(crate) fn is_near(end: Timestamp, now: Timestamp) -> bool {
+    now.plus(RENEWED_BEFORE) > end
 }
 
 /// The names and addresses of a server as a subjectAltName, encoded.

@@ -12,7 +12,7 @@ use types::Timestamp;
 
 use crate::authority::{Authority, Leaf, not_before};
 use crate::profile::{
-    NOT_AFTER, NameAttribute, Role, encode_alternative_names, encode_name, key_digest, key_id,
+    NameAttribute, Role, encode_alternative_names, encode_name, key_digest, key_id,
 };
 use crate::{DeviceKey, PkiError, pem_block};
 
@@ -137,7 +137,7 @@ fn not_after(env: &Env) -> Timestamp {
     let validity_s = i64::try_from(SERVER_VALIDITY.as_secs()).unwrap_or_default();
     let end = not_before(env).secs().saturating_add(validity_s);
     // The last second is part of the validity.
-    Timestamp::from_secs(end.saturating_sub(1)).min(NOT_AFTER)
+    Timestamp::from_secs(end.saturating_sub(1))
 }
 
 fn check_names(names: &[String], addresses: &[IpAddr]) -> Result<(), PkiError> {

@@ -25,7 +25,7 @@ async fn create_keys_and_certificate(
     request: CreateKeysAndCertificateRequest,
 ) -> Result<CreateKeysAndCertificateResponse, ApiError> {
     let key = cx.app.keys.take().await.map_err(ApiError::internal)?;
-    let issued = aside(cx, move |app| app.authority.issue_with_key(&key, &app.env)).await?;
+    let issued = aside(cx, move |app| app.authority.get().issue_with_key(&key, &app.env)).await?;
     let issued = issued.map_err(ApiError::internal)?;
     let certificate = keep(cx, issued.certificate, request.set_as_active).await?;
     Ok(CreateKeysAndCertificateResponse {
@@ -45,7 +45,7 @@ async fn create_certificate_from_csr(
     request: CreateCertificateFromCsrRequest,
 ) -> Result<CreateCertificateFromCsrResponse, ApiError> {
     let csr = request.certificate_signing_request;
-    let issued = aside(cx, move |app| app.authority.issue_from_csr(&csr, &app.env)).await?;
+    let issued = aside(cx, move |app| app.authority.get().issue_from_csr(&csr, &app.env)).await?;
     let issued = issued.map_err(|error| match error {
         PkiError::Cryptography => ApiError::internal(error),
         refused => {

@@ -126,9 +126,10 @@ async fn issuer(
     parsed: &pki::Certificate,
     given: Option<&pki::Certificate>,
 ) -> Result<Issuer, Setback> {
-    let own = pki::parse_pem_certificate(cx.app.authority.certificate_pem());
+    let own = pki::parse_pem_certificate(cx.app.authority.get().certificate_pem());
     let own = own.map_err(ApiError::internal)?;
-    if given.is_none_or(|given| *given == own) && Authority::check_signed_by(parsed, &own) {
+    let is_own = given.is_none_or(|given| is_root_of(given, &own));
+    if is_own && Authority::check_signed_by(parsed, &own) {
         return Ok(Issuer::Own);
     }
     let id = match given {
@@ -138,6 +139,12 @@ async fn issuer(
     let ca = ca_certificates::find(cx, &id).await?.ok_or_else(unregistered)?;
     check_issuer(cx, parsed, &ca.document)?;
     Ok(Issuer::Registered(Box::new(ca)))
+}
+
+/// Whether `given` is the root `own`, or what it was before it was renewed.
+fn is_root_of(given: &pki::Certificate, own: &pki::Certificate) -> bool {
+    let has_its_name = || given.subject_name() == own.subject_name();
+    *given == *own || given.is_ca && has_its_name() && Authority::check_signed_by(given, own)
 }
 
 /// The id of the only CA with this subject.

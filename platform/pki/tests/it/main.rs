@@ -8,6 +8,7 @@ mod certificate;
 mod fields;
 mod key_pool;
 mod openssl;
+mod renewal;
 mod requests;
 mod server_certificate;
 
