@@ -14,10 +14,12 @@ use gateway::{Gateway, Neighbours};
 use identity::Identity;
 use journal::{Journal, JournalUrl, Recovered};
 use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
-use pki::{Authority, CurrentAuthority, KEY_POOL_DEFAULT, KeyPool};
+use pki::{Authority, CurrentAuthority, KEY_POOL_DEFAULT, KeyPool, KeyPoolBounds};
 use registry::Devices;
 use secrets::Keyring;
-use service::{AccessKey, App, Audit, DeviceLog, Outbox, Schedule, Settings, Slot, Tenants};
+use service::{
+    AccessKey, App, Audit, DeviceLog, Limits, Outbox, Schedule, Settings, Slot, Tenants,
+};
 use store::{Options, Store, StoreUrl};
 use tokio::signal::unix::{SignalKind, signal};
 
@@ -30,7 +32,7 @@ use crate::{admin, features, logging, root_ca, server_identity};
 
 /// How long what runs may take to finish; the rest of ten seconds is for the store.
 const FINISH_WITHIN: Duration = Duration::from_secs(8);
-/// Threads for what blocks: key making, long scans, backups.
+/// Threads for what blocks besides the making of keys: signing, long scans, backups.
 const BLOCKING_THREADS_MAX: usize = 8;
 /// What everybody on the machine may do, in a directory's mode.
 const OTHERS_MODE: u32 = 0o007;
@@ -43,7 +45,7 @@ const UPKEEP_INTERVAL: Duration = Duration::from_secs(5);
 pub(crate) fn run(config: Config, is_dev: bool) -> anyhow::Result<()> {
     logging::start(&config.log)?;
     let runtime = tokio::runtime::Builder::new_multi_thread()
-        .max_blocking_threads(BLOCKING_THREADS_MAX)
+        .max_blocking_threads(BLOCKING_THREADS_MAX + cores())
         .enable_all()
         .build()
         .context("could not start the runtime")?;
@@ -158,7 +160,7 @@ fn assemble(
 ) -> App {
     let limits = config.limits.clone();
     App {
-        keys: KeyPool::new(KEY_POOL_DEFAULT, &env.tasks),
+        keys: key_pool(&limits, env),
         tenants: Tenants::new(store.clone(), limits.regions_per_account_max),
         audit: Audit::start(store.clone(), env, limits.audit_records_max),
         device_log: DeviceLog::new(env, limits.device_log_entries_max),
@@ -181,6 +183,21 @@ fn assemble(
         publisher: Slot::default(),
         sessions: Slot::default(),
     }
+}
+
+/// Keys are made on every core and wait for no other work that blocks.
+fn key_pool(limits: &Limits, env: &Env) -> KeyPool {
+    let bounds = KeyPoolBounds {
+        ready: KEY_POOL_DEFAULT,
+        makers: cores(),
+        waiting: limits.certificate_keys_waiting_max,
+        wait: Duration::from_secs(limits.certificate_keys_wait_s),
+    };
+    KeyPool::new(bounds, &env.tasks)
+}
+
+fn cores() -> usize {
+    std::thread::available_parallelism().map_or(1, usize::from)
 }
 
 /// Made for its owner alone; one that is there keeps its mode.
@@ -249,7 +266,7 @@ fn build_gateway(
 /// The threads on which devices are served.
 fn start_workers(config: &Config, env: &Env) -> anyhow::Result<Workers> {
     let count = match config.mqtt.workers {
-        0 => std::thread::available_parallelism().map_or(1, usize::from),
+        0 => cores(),
         count => count,
     };
     Workers::start(count, &env.tasks).context("could not start the threads of connections")

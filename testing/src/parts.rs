@@ -1,9 +1,11 @@
 //! The parts of a test server: a store of the chosen kind, and everything else made up.
 
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use env::{Clock, Env};
 use journal::{Journal, JournalUrl, MemoryDisk, Recovered};
+use pki::{CurrentAuthority, KeyPool, KeyPoolBounds};
 use secrets::Keyring;
 use service::{App, Audit, DeviceLog, Dialect, Limits, Outbox, Schedule, Settings, Slot, Tenants};
 use store::{Options, Store, StoreUrl};
@@ -68,8 +70,8 @@ impl Parts {
         let app = App {
             journal,
             keyring: Keyring::ephemeral(&env.random),
-            authority: pki::CurrentAuthority::new(authority()),
-            keys: pki::KeyPool::new(0, &env.tasks),
+            authority: CurrentAuthority::new(authority()),
+            keys: key_pool(&limits, &env),
             settings,
             tenants: Tenants::new(store.clone(), limits.regions_per_account_max),
             audit: Audit::start(store.clone(), &env, limits.audit_records_max),
@@ -86,6 +88,17 @@ impl Parts {
         let waiting = Mutex::new(Some(waiting));
         Self { app: Arc::new(app), waiting, _data_dir: data_dir }
     }
+}
+
+/// Makes each key when it is asked for.
+fn key_pool(limits: &Limits, env: &Env) -> KeyPool {
+    let bounds = KeyPoolBounds {
+        ready: 0,
+        makers: 2,
+        waiting: limits.certificate_keys_waiting_max,
+        wait: Duration::from_secs(limits.certificate_keys_wait_s),
+    };
+    KeyPool::new(bounds, &env.tasks)
 }
 
 fn settings(data_dir: &TempDir) -> Settings {

@@ -44,6 +44,10 @@ limits! {
     tags_max: usize = 50, relaxed 1000;
     /// Of one account in one region.
     ca_certificates_per_subject_max: usize = 10, relaxed 100;
+    /// Requests that may wait for an RSA key to be made; more are throttled.
+    certificate_keys_waiting_max: usize = 64;
+    /// How long each of them waits for its turn; then it is throttled.
+    certificate_keys_wait_s: u64 = 10, within 1..=YEAR_S;
     http_body_bytes_max: usize = 2 * MIB, relaxed MQTT_PACKET_BYTES;
     /// Of all requests together.
     http_bodies_bytes_max: usize = 256 * MIB, relaxed 1024 * MIB;

@@ -70,6 +70,9 @@ pub enum PkiError {
         /// What was given.
         name: String,
     },
+    /// More keys are asked for than can be made.
+    #[error("more RSA keys are asked for than can be made")]
+    KeysAwaited,
     /// The cryptographic library could not make or use a key.
     #[error("the cryptographic library could not make or use a key")]
     Cryptography,

@@ -1,9 +1,11 @@
 //! A few RSA keys made in advance, so that a burst of new devices does not wait for each.
 
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use env::{TaskKind, Tasks};
-use tokio::sync::Semaphore;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::time::timeout;
 
 use crate::{DeviceKey, PkiError};
 
@@ -15,12 +17,25 @@ pub const KEY_POOL_DEFAULT: usize = 8;
 #[derive(Clone)]
 pub struct KeyPool(Arc<Shared>);
 
+/// How much a pool does at once, and for whom.
+#[derive(Clone, Copy, Debug)]
+pub struct KeyPoolBounds {
+    /// Keys that are kept ready.
+    pub ready: usize,
+    /// Keys that are made at once: more than there are cores would only slow one another.
+    pub makers: usize,
+    /// Those who may ask for a key when none is ready.
+    pub waiting: usize,
+    /// How long each of them waits for a maker.
+    pub wait: Duration,
+}
+
 struct Shared {
     tasks: Tasks,
-    capacity: usize,
+    bounds: KeyPoolBounds,
     stock: Mutex<Stock>,
-    /// As many as there are cores: more makers at once would only slow one another.
-    makers: Semaphore,
+    makers: Arc<Semaphore>,
+    waiting: Semaphore,
 }
 
 #[derive(Default)]
@@ -30,18 +45,19 @@ struct Stock {
 }
 
 impl KeyPool {
-    /// A pool that keeps up to `capacity` keys ready.
-    pub fn new(capacity: usize, tasks: &Tasks) -> Self {
-        let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    /// An empty pool.
+    pub fn new(bounds: KeyPoolBounds, tasks: &Tasks) -> Self {
         Self(Arc::new(Shared {
             tasks: tasks.clone(),
-            capacity,
+            bounds,
             stock: Mutex::default(),
-            makers: Semaphore::new(cores),
+            makers: Arc::new(Semaphore::new(bounds.makers)),
+            waiting: Semaphore::new(bounds.waiting),
         }))
     }
 
-    /// A ready key at once, or a new one as soon as a core is free to make it.
+    /// A ready key at once, or a new one as soon as there is a maker for it. If too many wait, or
+    /// it takes too long, it is [`PkiError::KeysAwaited`].
     pub async fn take(&self) -> Result<DeviceKey, PkiError> {
         let ready = self.0.take_ready();
         self.refill_in_background();
@@ -82,18 +98,21 @@ impl Shared {
     }
 
     async fn ready_or_made(&self) -> Result<DeviceKey, PkiError> {
-        let permit = self.makers.acquire().await.map_err(|_| PkiError::Cryptography)?;
-        if let Some(key) = self.take_ready() {
-            return Ok(key);
+        let _place = self.waiting.try_acquire().map_err(|_| PkiError::KeysAwaited)?;
+        let maker = timeout(self.bounds.wait, self.maker()).await;
+        let maker = maker.map_err(|_| PkiError::KeysAwaited)??;
+        match self.take_ready() {
+            Some(key) => Ok(key),
+            None => make_aside(maker).await,
         }
-        let key = make_aside().await;
-        drop(permit);
-        key
     }
 
     async fn make(&self) -> Result<DeviceKey, PkiError> {
-        let _permit = self.makers.acquire().await.map_err(|_| PkiError::Cryptography)?;
-        make_aside().await
+        make_aside(self.maker().await?).await
+    }
+
+    async fn maker(&self) -> Result<OwnedSemaphorePermit, PkiError> {
+        Arc::clone(&self.makers).acquire_owned().await.map_err(|_| PkiError::Cryptography)
     }
 
     fn take_ready(&self) -> Option<DeviceKey> {
@@ -103,7 +122,7 @@ impl Shared {
     /// Whether the caller is to refill: the pool has room and nobody else is at it.
     fn begin_refill(&self) -> bool {
         self.with_stock(|stock| {
-            let begins = !stock.is_refilling && stock.ready.len() < self.capacity;
+            let begins = !stock.is_refilling && stock.ready.len() < self.bounds.ready;
             stock.is_refilling |= begins;
             begins
         })
@@ -113,7 +132,7 @@ impl Shared {
     /// right after begins another.
     fn wants_more(&self) -> bool {
         self.with_stock(|stock| {
-            stock.is_refilling = stock.ready.len() < self.capacity;
+            stock.is_refilling = stock.ready.len() < self.bounds.ready;
             stock.is_refilling
         })
     }
@@ -123,8 +142,13 @@ impl Shared {
     }
 }
 
-/// Makes a key on a thread that may block.
-async fn make_aside() -> Result<DeviceKey, PkiError> {
-    let made = tokio::task::spawn_blocking(DeviceKey::generate).await;
-    made.unwrap_or(Err(PkiError::Cryptography))
+/// Makes a key on a thread that may block, and keeps `maker` until it is made: whoever asked may be
+/// gone before.
+async fn make_aside(maker: OwnedSemaphorePermit) -> Result<DeviceKey, PkiError> {
+    let made = tokio::task::spawn_blocking(move || {
+        let key = DeviceKey::generate();
+        drop(maker);
+        key
+    });
+    made.await.unwrap_or(Err(PkiError::Cryptography))
 }

@@ -21,7 +21,7 @@ pub use authority::{Authority, CurrentAuthority, Issued, IssuedKeys};
 pub use certificate::{Certificate, certificate_id, parse_pem_certificate};
 pub use device_key::DeviceKey;
 pub use error::PkiError;
-pub use key_pool::{KEY_POOL_DEFAULT, KeyPool};
+pub use key_pool::{KEY_POOL_DEFAULT, KeyPool, KeyPoolBounds};
 pub use profile::{AUTHORITY_SUBJECT, BACKDATED, DEVICE_SUBJECT, NOT_AFTER, RENEWED_BEFORE};
 pub use public_key::KeyKind;
 pub use server_certificate::{

@@ -24,7 +24,7 @@ async fn create_keys_and_certificate(
     cx: &Cx,
     request: CreateKeysAndCertificateRequest,
 ) -> Result<CreateKeysAndCertificateResponse, ApiError> {
-    let key = cx.app.keys.take().await.map_err(ApiError::internal)?;
+    let key = cx.app.keys.take().await.map_err(without_a_key)?;
     let issued = aside(cx, move |app| app.authority.get().issue_with_key(&key, &app.env)).await?;
     let issued = issued.map_err(ApiError::internal)?;
     let certificate = keep(cx, issued.certificate, request.set_as_active).await?;
@@ -58,6 +58,17 @@ async fn create_certificate_from_csr(
         certificate_id: Some(certificate.id),
         certificate_pem: Some(certificate.pem),
     })
+}
+
+fn without_a_key(error: PkiError) -> ApiError {
+    match error {
+        PkiError::KeysAwaited => {
+            let message = "Rate exceeded: more keys are asked for than can be made. Try again \
+                           later, or let devices make their own keys (CreateCertificateFromCsr).";
+            ApiError::new("ThrottlingException", message)
+        }
+        failed => ApiError::internal(failed),
+    }
 }
 
 /// Keeps what was issued. Its serial number is random, so its id is free.

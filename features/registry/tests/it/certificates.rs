@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use ferrite_registry as registry;
 use model::iot::op::{
     AttachPolicy, AttachThingPrincipal, CreateCertificateFromCsr, CreateKeysAndCertificate,
     DeleteCertificate, DeletePolicy, DescribeCertificate, DetachThingPrincipal, ListCertificates,
@@ -24,6 +25,19 @@ const REQUEST: &str = include_str!("request.pem");
 async fn describe(server: &Server, id: &Value) -> Value {
     let described = server.call::<DescribeCertificate>(json!({"certificateId": id}));
     described.await.unwrap()["certificateDescription"].clone()
+}
+
+#[tokio::test]
+async fn more_keys_than_can_be_made_are_throttled() {
+    let change = |choices: &mut testing::Choices| choices.limits.certificate_keys_waiting_max = 1;
+    let server = Server::build_with(change, |_| vec![registry::feature()]).await;
+    let create = || server.call::<CreateKeysAndCertificate>(json!({}));
+    let (first, second) = tokio::join!(create(), create());
+    assert!(first.is_ok());
+    let (code, message) = refusal(second);
+    assert_eq!(code, "ThrottlingException");
+    assert!(message.contains("CreateCertificateFromCsr"), "{message}");
+    create().await.unwrap();
 }
 
 #[tokio::test]

@@ -56,6 +56,33 @@ async fn what_a_ca_signed_is_registered_under_it() {
 }
 
 #[tokio::test]
+async fn what_this_server_issued_is_registered_under_its_root_of_then_or_now() {
+    let server = server().await;
+    let app = server.app();
+    let old = app.authority.get();
+    let issue =
+        || app.authority.get().issue_with_new_key(&app.env).unwrap().certificate.certificate_pem;
+    let before = issue();
+    server.clock().set(pki::NOT_AFTER);
+    app.authority.replace(old.renewed(&app.env).unwrap().unwrap());
+    let new = app.authority.get();
+    let namesake = pki::Authority::create(&app.env).unwrap();
+    let register = async |pem: &str, root: &pki::Authority| {
+        let root = root.certificate_pem();
+        let request = json!({"certificatePem": pem, "caCertificatePem": root});
+        server.call::<RegisterCertificate>(request).await
+    };
+    for pem in [&before, &issue()] {
+        assert_eq!(code(register(pem, &namesake).await), INVALID);
+    }
+    assert_eq!(register(&before, &new).await.unwrap()["certificateId"], id(&before));
+    for root in [&old, &new] {
+        let pem = issue();
+        assert_eq!(register(&pem, root).await.unwrap()["certificateId"], id(&pem));
+    }
+}
+
+#[tokio::test]
 async fn what_a_shared_ca_signed_needs_sni() {
     let server = server().await;
     let ca = Ca::new("Mill CA");
