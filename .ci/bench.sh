@@ -1,8 +1,9 @@
 #!/usr/bin/env bash
-# Measures what has a bar: the code by criterion, then a release server by signed requests and by
-# MQTT. A fleet of ten million things takes an hour to make, so it is measured only when asked for.
+# Measures what has a bar: the code by criterion, then a release server by signed requests, by how
+# soon changes bind devices, and by MQTT. A fleet of ten million things takes an hour to make, so it is measured only when asked for.
 #
-#   .ci/bench.sh [api|code|mqtt]… [--runs 5] [--seconds 10] [--rows WORD]     options are for mqtt
+#   .ci/bench.sh [api|code|effect|mqtt]… [--runs 5] [--seconds 10] [--rows WORD]   options: for mqtt
+#   .ci/bench.sh effect [--rounds 50] [--connections 10000] [--sites WORD]
 #   .ci/bench.sh fleet [--large 10000000] [--small 1000] [--data DIR]
 #
 # PEER=host:port measures another server's API beside it. bench/README.md is about MQTT.
@@ -17,7 +18,7 @@ while [ $# -gt 0 ] && [[ $1 != --* ]]; do
   shift
 done
 options=("$@")
-[ ${#steps[@]} -gt 0 ] || steps=(code api mqtt)
+[ ${#steps[@]} -gt 0 ] || steps=(code api effect mqtt)
 scratch=$(mktemp -d)
 server=
 cleanup() {
@@ -30,12 +31,22 @@ bench_code() { cargo bench --workspace --benches; }
 
 # Three runs of each, since a machine that is also used for something else varies.
 load() {
-  local operation
+  local name=$1 address=$2 operation
+  shift 2
   for operation in create-thing describe-thing; do
-    for _ in 1 2 3; do
-      printf '%-8s %-15s ' "$1" "$operation"
-      "$TARGET/release/ferrite-load" --address "$2" --operation "$operation" --seconds 5
-    done
+    measure "$name" "$address" "$operation" "$@"
+  done
+  # The bars are for one core. No more clients than may wait for keys.
+  measure "$name" "$address" create-keys-and-certificate --clients 16 "$@" ${1:+--at-least 15}
+  measure "$name" "$address" create-certificate-from-csr "$@" ${1:+--at-least 2000}
+}
+
+measure() {
+  local name=$1 address=$2 operation=$3
+  shift 3
+  for _ in 1 2 3; do
+    printf '%-8s %-28s ' "$name" "$operation"
+    "$TARGET/release/ferrite-load" --address "$address" --operation "$operation" --seconds 5 "$@"
   done
 }
 
@@ -61,7 +72,7 @@ bench_api() {
   sed -n 's/^Ferrite is/started:/p' "$scratch/server.log"
   echo "idle memory: $(ps -o rss= -p "$server") kB"
   eval "$("$TARGET/release/ferrite" env --data-dir "$scratch/data")"
-  load ferrite "127.0.0.1:$port"
+  load ferrite "127.0.0.1:$port" --pid "$server"
   [ -z "${PEER:-}" ] || load peer "$PEER"
 }
 
@@ -69,6 +80,14 @@ bench_mqtt() {
   [ -x "$VENV/bin/python" ] || .ci/deps.sh
   cargo build --release --quiet --package ferrite --package ferrite-mqload
   "$VENV/bin/python" bench/run.py "$TARGET/release" "${options[@]}"
+}
+
+bench_effect() {
+  [ -x "$VENV/bin/python" ] || .ci/deps.sh
+  cargo build --release --quiet --package ferrite --package ferrite-mqload
+  local own=()
+  [ "${steps[*]}" != effect ] || own=("${options[@]}")
+  "$VENV/bin/python" bench/effect.py "$TARGET/release" "${own[@]}"
 }
 
 bench_fleet() {

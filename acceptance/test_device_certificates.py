@@ -3,6 +3,7 @@
 Certificates from elsewhere come in by RegisterCertificateWithoutCA.
 """
 
+import datetime
 import ssl
 import subprocess
 
@@ -15,12 +16,26 @@ from tlslite.api import HandshakeSettings, TLSConnection, X509CertChain, parsePE
 from tlslite.errors import BaseTLSException
 
 import documents
-from device import allow, everything_on, logged, make_device, quick_device, tls, write
+from device import (
+    allow,
+    document,
+    everything_on,
+    logged,
+    make_device,
+    quick_device,
+    soon,
+    tls,
+    write,
+)
 from mqtt_raw import CLOSED, V5, V311, Client, connect
 
 UNKNOWN = "UNKNOWN_CERTIFICATE"
 ALPN = "x-amzn-mqtt-ca"
 TIMEOUT_S = 10
+CUT_OFF_WITHIN_S = 1
+OTHER_ACCOUNT = "111122223333"
+# In days, which `documents.issued` takes.
+SECOND = 1 / 86_400
 both_versions = pytest.mark.parametrize("version", [V311, V5], ids=["3.1.1", "5"])
 
 
@@ -248,12 +263,63 @@ def test_a_certificate_that_was_never_activated(server, tmp_path, name):
     check_refusal(server, source, "CERTIFICATE_INACTIVE", made["certificateId"])
 
 
+@both_versions
+def test_a_certificate_on_its_way_to_another_account(server, make, version):
+    device = make(*everything_on("*"), thing=False)
+    device.set_status("INACTIVE")
+    device.detach_policies()
+    device.iot.transfer_certificate(
+        certificateId=device.certificate_id, targetAwsAccount=OTHER_ACCOUNT
+    )
+    source = device_shut_out(device, version)
+    check_refusal(server, source, "CERTIFICATE_PENDING_TRANSFER", device.certificate_id)
+    device.iot.cancel_certificate_transfer(certificateId=device.certificate_id)
+    source = device_shut_out(device, version)
+    check_refusal(server, source, "CERTIFICATE_INACTIVE", device.certificate_id)
+
+
+@both_versions
+def test_a_certificate_that_waits_to_be_activated(server, name, stranger, version):
+    key, ca_key, issuer = documents.ec_key(), documents.ec_key(), documents.subject(f"CA {name}")
+    code = server.iot.get_registration_code()["registrationCode"]
+    server.iot.register_ca_certificate(
+        caCertificate=documents.issued(ca_key, issuer, ca=True),
+        verificationCertificate=documents.issued(
+            documents.ec_key(), documents.subject(code), issuer, ca_key
+        ),
+        setAsActive=True,
+        allowAutoRegistration=True,
+    )
+    certificate = documents.issued(key, documents.subject(name), issuer, ca_key)
+    certificate_id, context = documents.certificate_id(certificate), stranger(certificate, key)
+    # The first attempt registers it, the second finds it.
+    for _ in range(2):
+        source = shut_out(server.mqtts_port, context, version, name)
+        check_refusal(server, source, "CERTIFICATE_PENDING_ACTIVATION", certificate_id)
+    server.iot.update_certificate(certificateId=certificate_id, newStatus="ACTIVE")
+    described = server.iot.describe_certificate(certificateId=certificate_id)
+    server.iot.create_policy(policyName=name, policyDocument=document(*everything_on("*")))
+    server.iot.attach_policy(
+        policyName=name, target=described["certificateDescription"]["certificateArn"]
+    )
+    assert not shut_out(server.mqtts_port, context, version, name)
+
+
 def test_a_certificate_that_was_deleted(server, make):
     device = make(*everything_on("*"))
     device.iot.detach_thing_principal(thingName=device.name, principal=device.certificate_arn)
     device.set_status("INACTIVE")
     device.iot.delete_certificate(certificateId=device.certificate_id, forceDelete=True)
     check_refusal(server, device_shut_out(device), UNKNOWN, device.certificate_id)
+
+
+def test_a_certificate_is_let_in_once_it_is_valid(server, make):
+    key = documents.ec_key()
+    certificate = documents.issued(key, documents.subject("device"), days=(3 * SECOND, 1))
+    device = make(*everything_on("*"), key=key, certificate=certificate)
+    source = device_shut_out(device)
+    check_refusal(server, source, "CERTIFICATE_NOT_YET_VALID", device.certificate_id)
+    soon(lambda: not device_shut_out(device))
 
 
 def test_a_certificate_that_is_active_again_is_let_in(make):
@@ -313,6 +379,25 @@ def test_a_connected_device_is_cut_off_when_its_certificate_is(
     event = logged(server, eventType="Disconnect", clientId=device.name)
     assert status in event["reason"] + event["details"], event
     assert device_shut_out(device, version)
+
+
+@both_versions
+def test_a_connected_device_is_cut_off_when_its_certificate_expires(
+    server, make, session, version
+):
+    key = documents.ec_key()
+    certificate = documents.issued(key, documents.subject("device"), days=(-1, 3 * SECOND))
+    device = make(*everything_on("*"), key=key, certificate=certificate)
+    client = session(device, version)
+    client.ping()
+    assert client.is_closed(0x87 if version == V5 else None)
+    parsed = x509.load_pem_x509_certificate(certificate.encode())
+    late = datetime.datetime.now(datetime.timezone.utc) - parsed.not_valid_after_utc
+    # Its last second is good to the end.
+    assert 0 <= late.total_seconds() < 1 + CUT_OFF_WITHIN_S, late
+    event = logged(server, eventType="Disconnect", clientId=device.name)
+    assert "CERTIFICATE_EXPIRED" in event["reason"] + event["details"], event
+    check_refusal(server, device_shut_out(device, version), "CERTIFICATE_EXPIRED")
 
 
 def test_cutting_one_device_off_leaves_the_others_alone(make, session, name):

@@ -18,7 +18,7 @@ const RESPONSE_BYTES_MAX: usize = 1024 * 1024;
 
 struct Shared {
     address: String,
-    requests: Vec<Vec<u8>>,
+    requests: Vec<Rc<[u8]>>,
     next: Cell<usize>,
     latencies: RefCell<Vec<Duration>>,
     statuses: RefCell<BTreeMap<u16, u64>>,
@@ -28,7 +28,7 @@ struct Shared {
 /// Sends `requests` over `clients` connections until all are answered or `limit` is over.
 pub(crate) async fn measure(
     address: &str,
-    requests: Vec<Vec<u8>>,
+    requests: Vec<Rc<[u8]>>,
     clients: usize,
     limit: Duration,
 ) -> anyhow::Result<Report> {

@@ -5,9 +5,11 @@
 //! same run.
 
 mod client;
+mod cpu;
 mod report;
 mod requests;
 
+use std::rc::Rc;
 use std::time::Duration;
 
 use clap::{Parser, ValueEnum};
@@ -37,6 +39,10 @@ enum Operation {
     ListThingsWithAttribute,
     /// A page of a fleet's things of one type and with one value of an attribute.
     ListThingsOfTypeWithAttribute,
+    /// A new RSA key and its certificate each time.
+    CreateKeysAndCertificate,
+    /// A certificate each time for one signing request, whose key is on P-256.
+    CreateCertificateFromCsr,
 }
 
 #[derive(Debug, Parser)]
@@ -59,6 +65,12 @@ struct Options {
     /// How long at most.
     #[arg(long, default_value_t = 10)]
     seconds: u64,
+    /// The server's process, to say how many it answered for each second of its CPU.
+    #[arg(long)]
+    pid: Option<u32>,
+    /// The bar: so many for each second of the server's CPU.
+    #[arg(long, requires = "pid")]
+    at_least: Option<f64>,
     /// How many requests at most.
     #[arg(long, default_value_t = 200_000)]
     requests: usize,
@@ -79,8 +91,7 @@ async fn run(options: &Options) -> anyhow::Result<Report> {
     let env = env::Env::system();
     let signer = Signer::new(options, &env);
     let limit = Duration::from_secs(options.seconds);
-    let address = options.address.as_str();
-    let measure = |requests| client::measure(address, requests, options.clients, limit);
+    let measure = |requests| measure(options, requests, limit);
     let list = |list| signer.lists(options.requests, list);
     match options.operation {
         Operation::CreateThing => measure(signer.creations(options.requests)).await,
@@ -97,7 +108,26 @@ async fn run(options: &Options) -> anyhow::Result<Report> {
         Operation::ListThingsOfType => measure(list(List::OfType)).await,
         Operation::ListThingsWithAttribute => measure(list(List::AtSite)).await,
         Operation::ListThingsOfTypeWithAttribute => measure(list(List::OfTypeAtSite)).await,
+        Operation::CreateKeysAndCertificate => measure(signer.keys(options.requests)).await,
+        Operation::CreateCertificateFromCsr => {
+            measure(signer.signing_requests(options.requests)).await
+        }
     }
+}
+
+/// Sends `requests`, and sees how much CPU the server uses meanwhile.
+async fn measure(
+    options: &Options,
+    requests: Vec<Rc<[u8]>>,
+    limit: Duration,
+) -> anyhow::Result<Report> {
+    let before = options.pid.map(cpu::used_s).transpose()?;
+    let mut report = client::measure(&options.address, requests, options.clients, limit).await?;
+    if let (Some(pid), Some(before)) = (options.pid, before) {
+        report.cpu_s = Some(cpu::used_s(pid)? - before);
+        report.at_least = options.at_least;
+    }
+    Ok(report)
 }
 
 /// Creates a fleet, and reports of the last of its things. Goes on where an earlier run ended:

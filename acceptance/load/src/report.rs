@@ -9,6 +9,10 @@ pub(crate) struct Report {
     latencies: Vec<Duration>,
     statuses: BTreeMap<u16, u64>,
     elapsed: Duration,
+    /// The seconds of CPU that the server used meanwhile.
+    pub(crate) cpu_s: Option<f64>,
+    /// How many requests it should answer with one.
+    pub(crate) at_least: Option<f64>,
 }
 
 impl Report {
@@ -18,7 +22,7 @@ impl Report {
         elapsed: Duration,
     ) -> Self {
         latencies.sort_unstable();
-        Self { latencies, statuses, elapsed }
+        Self { latencies, statuses, elapsed, cpu_s: None, at_least: None }
     }
 
     /// Whether every request was answered with 200.
@@ -44,6 +48,13 @@ impl fmt::Display for Report {
         for (status, count) in &self.statuses {
             write!(f, ", {status}: {count}")?;
         }
-        Ok(())
+        let Some(cpu_s) = self.cpu_s else { return Ok(()) };
+        let per_cpu_s = requests as f64 / cpu_s.max(f64::EPSILON);
+        write!(f, "; {per_cpu_s:.0} per second of CPU")?;
+        match self.at_least {
+            Some(bar) if per_cpu_s >= bar => write!(f, " (bar {bar}: yes)"),
+            Some(bar) => write!(f, " (bar {bar}: NO)"),
+            None => Ok(()),
+        }
     }
 }

@@ -1,6 +1,7 @@
 //! The requests, signed and written out as bytes.
 
 use std::ops::Range;
+use std::rc::Rc;
 
 use sigv4::{Credentials, Payload, Request, Scope};
 use types::Timestamp;
@@ -13,6 +14,17 @@ const TYPES: usize = 10;
 const SITES: usize = 4;
 /// Things on one page: what a thousand things have of one type and site.
 const PAGE: usize = 25;
+
+/// A request for a key on P-256, as it stands in JSON.
+const SIGNING_REQUEST: &str = concat!(
+    "-----BEGIN CERTIFICATE REQUEST-----\\n",
+    "MIHYMIGAAgEAMB4xDTALBgNVBAoMBE1pbGwxDTALBgNVBAMMBHB1bXAwWTATBgcq\\n",
+    "hkjOPQIBBggqhkjOPQMBBwNCAARrFd4grHmu2khQCCt4jWan+dkj5kYcxz0j3OpF\\n",
+    "RrMGwBgbV16FwGWh983wJXcwYGvClZUMaVXxqgTPYHnDNMXUoAAwCgYIKoZIzj0E\\n",
+    "AwIDRwAwRAIgUSY4MZlkorUHGcjcsGA14p4w5JPlojAkHLv8RZAyVZUCIFxU60Ar\\n",
+    "eL8hSSUS7NDP/xkycrNKUTdLzT2Tewkbhm0z\\n",
+    "-----END CERTIFICATE REQUEST-----\\n",
+);
 
 /// Which things are listed.
 #[derive(Clone, Copy, Debug)]
@@ -40,26 +52,26 @@ impl<'o> Signer<'o> {
     }
 
     /// `count` new things.
-    pub(crate) fn creations(&self, count: usize) -> Vec<Vec<u8>> {
+    pub(crate) fn creations(&self, count: usize) -> Vec<Rc<[u8]>> {
         let body = br#"{"attributePayload":{"attributes":{"model":"m1","serial":"s-123456","site":"north"}}}"#;
         (0..count).map(|n| self.request("POST", &self.path(n), "", body)).collect()
     }
 
     /// `count` descriptions of the first `things` creations.
-    pub(crate) fn descriptions(&self, count: usize, things: usize) -> Vec<Vec<u8>> {
+    pub(crate) fn descriptions(&self, count: usize, things: usize) -> Vec<Rc<[u8]>> {
         let distinct: Vec<_> =
             (0..things).map(|n| self.request("GET", &self.path(n), "", b"")).collect();
         distinct.into_iter().cycle().take(count).collect()
     }
 
     /// The types of a fleet's things.
-    pub(crate) fn fleet_types(&self) -> Vec<Vec<u8>> {
+    pub(crate) fn fleet_types(&self) -> Vec<Rc<[u8]>> {
         let path = |n| format!("/thing-types/fleet-{n}");
         (0..TYPES).map(|n| self.request("POST", &path(n), "", b"{}")).collect()
     }
 
     /// A fleet's things, each of which can be found by its number.
-    pub(crate) fn fleet(&self, numbers: Range<usize>) -> Vec<Vec<u8>> {
+    pub(crate) fn fleet(&self, numbers: Range<usize>) -> Vec<Rc<[u8]>> {
         numbers
             .map(|n| {
                 let body = format!(
@@ -74,13 +86,24 @@ impl<'o> Signer<'o> {
     }
 
     /// `count` descriptions of things anywhere in a fleet of `things`.
-    pub(crate) fn fleet_descriptions(&self, count: usize, things: usize) -> Vec<Vec<u8>> {
+    pub(crate) fn fleet_descriptions(&self, count: usize, things: usize) -> Vec<Rc<[u8]>> {
         (0..count).map(|_| self.request("GET", &fleet_path(self.below(things)), "", b"")).collect()
     }
 
     /// `count` first pages of a fleet's things.
-    pub(crate) fn lists(&self, count: usize, list: List) -> Vec<Vec<u8>> {
+    pub(crate) fn lists(&self, count: usize, list: List) -> Vec<Rc<[u8]>> {
         (0..count).map(|_| self.request("GET", "/things", &self.list_query(list), b"")).collect()
+    }
+
+    /// `count` keys with their certificates.
+    pub(crate) fn keys(&self, count: usize) -> Vec<Rc<[u8]>> {
+        vec![self.request("POST", "/keys-and-certificate", "", b""); count]
+    }
+
+    /// `count` certificates for one signing request.
+    pub(crate) fn signing_requests(&self, count: usize) -> Vec<Rc<[u8]>> {
+        let body = format!(r#"{{"certificateSigningRequest":"{SIGNING_REQUEST}"}}"#);
+        vec![self.request("POST", "/certificates", "", body.as_bytes()); count]
     }
 
     fn list_query(&self, list: List) -> String {
@@ -104,7 +127,7 @@ impl<'o> Signer<'o> {
         format!("/things/load-{:08x}-{n}", self.run)
     }
 
-    fn request(&self, method: &str, path: &str, query: &str, body: &[u8]) -> Vec<u8> {
+    fn request(&self, method: &str, path: &str, query: &str, body: &[u8]) -> Rc<[u8]> {
         let options = self.options;
         let host = options.address.as_bytes();
         let request = Request {
@@ -129,7 +152,7 @@ impl<'o> Signer<'o> {
         out.push_str(&format!("content-length: {}\r\n\r\n", body.len()));
         let mut bytes = out.into_bytes();
         bytes.extend_from_slice(body);
-        bytes
+        bytes.into()
     }
 }
 
