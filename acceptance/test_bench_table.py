@@ -6,6 +6,7 @@ from harness import ROOT
 
 sys.path.insert(0, str(ROOT / "bench"))
 
+import effect  # noqa: E402
 from bars import PER_CPU, ROWS, Bar, Row  # noqa: E402
 from run import line  # noqa: E402
 
@@ -45,3 +46,12 @@ def test_what_could_not_be_measured_is_no_success():
 
 def test_no_two_rows_have_one_name():
     assert len({row.name for row in ROWS}) == len(ROWS)
+
+
+def test_the_longest_time_to_an_effect_is_held_against_the_bar():
+    def check(times, *expect):
+        assert effect.line(effect.SITES[0], "DetachPolicy", 10_000, times)[1:] == expect
+
+    names = ("DetachPolicy", "10,000")
+    check([0.3, 0.001, 0.002], *names, "2.0 ms", "300.0 ms", "≤ 1000 ms", "yes")
+    check([0.001, 0.001, 1.0001], *names, "1.0 ms", "1000.1 ms", "≤ 1000 ms", "NO")

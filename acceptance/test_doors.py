@@ -215,7 +215,7 @@ def authority():
     return certificate_of("Plant CA", key, None), key
 
 
-def certificate_of(name, key, issuer):
+def certificate_of(name, key, issuer, days=29.5):
     now = datetime.datetime.now(datetime.timezone.utc)
     subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
     by = issuer[0].subject if issuer else subject
@@ -227,7 +227,7 @@ def certificate_of(name, key, issuer):
         .public_key(key.public_key())
         .serial_number(x509.random_serial_number())
         .not_valid_before(now - datetime.timedelta(days=1))
-        .not_valid_after(now + datetime.timedelta(days=30))
+        .not_valid_after(now + datetime.timedelta(days=days))
         .add_extension(x509.BasicConstraints(ca=issuer is None, path_length=None), True)
         .add_extension(x509.SubjectAlternativeName(names), False)
     )
@@ -244,11 +244,11 @@ class OwnCertificate:
         self.root.write_bytes(self.issuer[0].public_bytes(serialization.Encoding.PEM))
         self.serial = self.renew()
 
-    def renew(self):
-        """Writes a new certificate and its key: its serial number."""
+    def renew(self, days=40, chain=b""):
+        """Writes a new certificate, what comes after it, and its key: its serial number."""
         key = ec.generate_private_key(ec.SECP256R1())
-        made = certificate_of("server", key, self.issuer)
-        self.replace(self.certificate, made.public_bytes(serialization.Encoding.PEM))
+        made = certificate_of("server", key, self.issuer, days)
+        self.replace(self.certificate, made.public_bytes(serialization.Encoding.PEM) + chain)
         private = key.private_bytes(
             serialization.Encoding.PEM,
             serialization.PrivateFormat.PKCS8,
@@ -319,6 +319,25 @@ def test_a_server_certificate_that_cannot_be_used_changes_nothing(serve, own, wh
     assert own.presented(server) == own.serial
     mended = own.renew()
     soon(lambda: own.presented(server) == mended, within_s=15)
+
+
+def test_a_server_certificate_that_ends_soon_is_spoken_of(serve, own):
+    own.renew(days=31)
+    server = serve(*own.settings)
+    for renewed, said in [
+        ({"days": 9.5}, "the server certificate ends soon"),
+        ({"chain": own.root.read_bytes()}, "days=29"),
+        ({"days": -0.5}, "the server certificate has ended"),
+    ]:
+        assert said not in server.log()
+        own.renew(**renewed)
+        server.process.send_signal(signal.SIGHUP)
+        soon(lambda: said in server.log())
+    server.stop()
+    # At the start as well.
+    server.log_path.unlink()
+    server.start()
+    soon(lambda: "the server certificate has ended" in server.log())
 
 
 def test_a_hangup_ends_no_server_without_a_certificate_of_its_own(serve):

@@ -16,16 +16,26 @@ import sys
 import tempfile
 import threading
 import time
+from collections.abc import Callable
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+import requests
+
 ROOT = Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(ROOT / "acceptance"))
+
+from device import allow, deny, document, quick_device  # noqa: E402
+from harness import Server, free_port  # noqa: E402
+from mqtt_raw import CLOSED, PUBACK, V5, Client  # noqa: E402
+
 BAR_S = 1.0
 PATIENCE_S = 30
 # A change that touches everybody is measured a few times only.
 CROWD_ROUNDS = 3
 POLL_S = 0.002
+FORBIDDING = document(allow("iot:Connect"), deny("iot:Publish"))
 
 
 @dataclass(frozen=True)
@@ -42,8 +52,8 @@ class Change:
     """What is changed. `prepare` is done before the device connects; `closes` is what it does."""
 
     name: str
-    act: callable
-    prepare: callable = lambda iot, device: None
+    act: Callable
+    prepare: Callable = lambda iot, device: None
     closes: bool = False
 
 
@@ -108,7 +118,6 @@ def main():
     asked = arguments()
     target = Path(asked.target).resolve()
     os.environ["FERRITE_BIN"] = str(target / "ferrite")
-    import_clients()
     lines = []
     with tempfile.TemporaryDirectory(dir=target, prefix="bench-") as folder:
         for number, site in enumerate(asked.sites):
@@ -129,20 +138,6 @@ def arguments():
     asked = parser.parse_args()
     asked.sites = [site for site in SITES if asked.sites in site.name]
     return asked
-
-
-def import_clients():
-    """The clients of the acceptance suite, which want FERRITE_BIN to be set."""
-    global Client, Server, device_kit, mqtt_raw, FORBIDDING
-    sys.path.insert(0, str(ROOT / "acceptance"))
-    import device as device_kit
-    import mqtt_raw
-    from harness import Server
-    from mqtt_raw import Client
-
-    FORBIDDING = device_kit.document(
-        device_kit.allow("iot:Connect"), device_kit.deny("iot:Publish")
-    )
 
 
 def measure(site, asked, target, scratch):
@@ -190,8 +185,6 @@ def running(server):
 
 @contextmanager
 def postgres(scratch):
-    from harness import free_port
-
     script, place = str(ROOT / "testing" / "postgres.sh"), str(scratch / "postgres")
     port = str(free_port())
     started = subprocess.run([script, "start", place, port], capture_output=True, text=True)
@@ -225,14 +218,14 @@ def until(change, far, device, watches):
 
 
 def connected(server, device, client_id):
-    client = Client(server.mqtts_port, device.tls(), version=mqtt_raw.V5)
+    client = Client(server.mqtts_port, device.tls(), version=V5)
     client.connect(client_id)
     return client
 
 
 def make_device(server, scratch, name):
-    statements = device_kit.allow("iot:Connect"), device_kit.allow("iot:Publish")
-    return device_kit.quick_device(server, scratch, name, *statements)
+    statements = allow("iot:Connect"), allow("iot:Publish")
+    return quick_device(server, scratch, name, *statements)
 
 
 class Watch:
@@ -257,7 +250,7 @@ class Watch:
 
     def is_allowed(self):
         answer = self.client.publish("effect", b"x", qos=1)
-        return answer is not mqtt_raw.CLOSED and answer.kind == mqtt_raw.PUBACK and answer.code < 128
+        return answer is not CLOSED and answer.kind == PUBACK and answer.code < 128
 
     def ended(self):
         self.thread.join(PATIENCE_S)
@@ -296,8 +289,6 @@ class Crowd:
         self.count, self.process = 0, None
 
     def connected(self):
-        import requests
-
         text = requests.get(self.server.url + "/metrics", timeout=PATIENCE_S).text
         values = (x.split()[1] for x in text.splitlines() if x.startswith("ferrite_mqtt_connections"))
         return int(sum(map(float, values)))
@@ -306,6 +297,7 @@ class Crowd:
         """Until a change that is about all of them binds those that came first and last."""
         device = make_device(self.server, self.scratch, f"crowd-{slug(change.name)}-{number}")
         with ExitStack() as stack:
+
             def probe(client_id):
                 return stack.enter_context(connected(self.server, device, client_id))
 

@@ -1,3 +1,5 @@
+//! The authority near its end, at the start and while the server runs.
+
 use pki::NOT_AFTER;
 use testing::Server;
 
