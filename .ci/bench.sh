@@ -30,15 +30,15 @@ trap cleanup EXIT
 bench_code() { cargo bench --workspace --benches; }
 
 # Three runs of each, since a machine that is also used for something else varies.
-load() {
-  local name=$1 address=$2 operation
-  shift 2
-  for operation in create-thing describe-thing; do
-    measure "$name" "$address" "$operation" "$@"
-  done
-  # The bars are for one core. No more clients than may wait for keys.
-  measure "$name" "$address" create-keys-and-certificate --clients 16 "$@" ${1:+--at-least 15}
-  measure "$name" "$address" create-certificate-from-csr "$@" ${1:+--at-least 2000}
+load_things() {
+  measure "$1" "$2" create-thing
+  measure "$1" "$2" describe-thing
+}
+
+# The bars are for one core. No more clients than may wait for keys.
+load_certificates() {
+  measure "$1" "$2" create-certificate-from-csr --pid "$server" --at-least 2000
+  measure "$1" "$2" create-keys-and-certificate --clients 16 --pid "$server" --at-least 15
 }
 
 measure() {
@@ -72,8 +72,12 @@ bench_api() {
   sed -n 's/^Ferrite is/started:/p' "$scratch/server.log"
   echo "idle memory: $(ps -o rss= -p "$server") kB"
   eval "$("$TARGET/release/ferrite" env --data-dir "$scratch/data")"
-  load ferrite "127.0.0.1:$port" --pid "$server"
-  [ -z "${PEER:-}" ] || load peer "$PEER"
+  load_things ferrite "127.0.0.1:$port"
+  [ -z "${PEER:-}" ] || load_things peer "$PEER"
+  # Not beside all those things.
+  start_server
+  eval "$("$TARGET/release/ferrite" env --data-dir "$scratch/data")"
+  load_certificates ferrite "127.0.0.1:$port"
 }
 
 bench_mqtt() {
