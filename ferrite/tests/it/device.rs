@@ -210,7 +210,7 @@ fn a_malformed_policy_makes_nothing() {
     let (policy, folder) = (bench.file("bad.json", "{\"Version\":"), bench.path("pump"));
     let create = ["device", "create", "pump", "--folder", &folder, "--policy", &policy];
     let said = bench.fails(&create);
-    assert!(said.contains("malformed") && !said.contains("Made so far"), "{said}");
+    assert!(said.contains("is Malformed: ") && !said.contains("Made so far"), "{said}");
     assert!(!Path::new(&folder).exists());
     assert!(bench.fails(&["device", "delete", "pump"]).contains("no device pump"));
 }
