@@ -6,8 +6,10 @@
 //! `postgres`), always empty; time stands still until [`Server::clock`] is advanced.
 
 mod authority;
+mod ear;
 mod parts;
 mod server;
 
+pub use ear::Ear;
 pub use parts::Choices;
 pub use server::Server;

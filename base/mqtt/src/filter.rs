@@ -100,6 +100,19 @@ impl TopicFilter {
         has_wildcards(self.filter())
     }
 
+    /// Whether some topic is matched by this filter and by `other`, the text of one; `#` matches the
+    /// level above, too.
+    pub fn overlaps(&self, other: &str) -> bool {
+        let (mut one, mut two) = (self.levels(), other.split('/'));
+        loop {
+            match (one.next(), two.next()) {
+                (Some("#"), _) | (_, Some("#")) | (None, None) => return true,
+                (Some(a), Some(b)) if a == b || a == "+" || b == "+" => {}
+                _ => return false,
+            }
+        }
+    }
+
     /// Whether messages of this topic are asked for. A wildcard in the first level never matches
     /// a topic that begins with `$` (MQTT-4.7.2-1).
     pub fn matches(&self, topic: &str, hash: HashMatch) -> bool {

@@ -139,6 +139,28 @@ fn filters_match_as_the_standard_tells() {
     }
 }
 
+#[test]
+fn filters_overlap_if_some_topic_matches_both() {
+    for (one, two, overlaps) in [
+        ("a/b", "a/b", true),
+        ("a/b", "a/+", true),
+        ("+/b", "a/+", true),
+        ("a/#", "a/+/c", true),
+        ("a/#", "a", true),
+        ("a/b/c", "a/#", true),
+        ("$share/s/a/+", "a/b", true),
+        ("a/b", "a/c", false),
+        ("a/+", "a/b/c", false),
+        ("a/+", "a", false),
+        ("+/b", "a/c", false),
+    ] {
+        assert_eq!(filter(one).unwrap().overlaps(two), overlaps, "{one} {two}");
+        if !one.starts_with('$') {
+            assert_eq!(filter(two).unwrap().overlaps(one), overlaps, "{two} {one}");
+        }
+    }
+}
+
 /// 4.7.1.2 says `sport/#` also matches `sport`; AWS does not do so.
 #[test]
 fn whether_a_hash_matches_the_level_above_is_for_the_caller_to_say() {

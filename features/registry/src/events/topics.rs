@@ -27,36 +27,18 @@ impl ReservedTopic for EventTopics {
     }
 
     fn can_hear(&self, filter: &TopicFilter) -> bool {
-        let events = filter.filter().strip_prefix(PREFIX);
-        events.is_some_and(|rest| FAMILIES.iter().any(|family| matches_some(rest, family)))
+        // No name is empty.
+        let is_below = filter.filter().starts_with(PREFIX) && !filter.filter().contains("//");
+        let overlaps = |(path, last): &(&str, &[&str])| {
+            last.iter().any(|last| filter.overlaps(&format!("{PREFIX}{path}/{last}")))
+        };
+        is_below && FAMILIES.iter().any(overlaps)
     }
 
     fn handle(&self, _: ReservedMessage) -> BoxFuture<'_, Result<Answer, ApiError>> {
         let refused = ApiError::invalid("Events are published by the registry alone.");
         Box::pin(std::future::ready(Err(refused)))
     }
-}
-
-/// Whether `filter` matches a topic of a family.
-fn matches_some(filter: &str, (path, last): &(&str, &[&str])) -> bool {
-    let mut wanted = filter.split('/');
-    for level in path.split('/') {
-        match wanted.next() {
-            Some("#") => return true,
-            Some(text) if is_met(text, level) => {}
-            _ => return false,
-        }
-    }
-    match (wanted.next(), wanted.next()) {
-        (Some("#"), None) => true,
-        (Some(text), None | Some("#")) => last.iter().any(|level| is_met(text, level)),
-        _ => false,
-    }
-}
-
-/// Whether one level of a filter matches one level of a topic, in which `+` is a name.
-fn is_met(text: &str, level: &str) -> bool {
-    text == "+" || text == level || (level == "+" && !text.is_empty())
 }
 
 #[cfg(test)]

@@ -2,7 +2,7 @@
 
 mod groups;
 
-use std::sync::{Arc, Mutex, Weak};
+use std::sync::Arc;
 use std::time::Duration;
 
 use model::iot::op::{
@@ -11,9 +11,7 @@ use model::iot::op::{
     UpdateThing, UpdateThingType,
 };
 use serde_json::{Value, json};
-use service::{ApiError, BoxFuture, OutgoingMessage, Publisher};
-use testing::Server;
-use types::Tenant;
+use testing::{Ear, Server};
 
 use crate::{code, create_thing, registry, server};
 
@@ -34,50 +32,20 @@ const KINDS: [&str; 11] = [
     "CA_CERTIFICATE",
 ];
 
-/// Takes messages instead of the broker.
-#[derive(Default)]
-struct Ear {
-    heard: Mutex<Vec<(Tenant, OutgoingMessage)>>,
+/// The topics and contents of what was told since the last look, without the events' ids.
+fn told(ear: &Ear) -> Vec<(String, Value)> {
+    let told = |(topic, mut event): (String, Value)| {
+        let topic = topic.strip_prefix("$aws/events/").unwrap().to_owned();
+        let id = event.as_object_mut().unwrap().remove("eventId").unwrap();
+        assert_eq!(id.as_str().unwrap().len(), 36);
+        (topic, event)
+    };
+    ear.told().into_iter().map(told).collect()
 }
 
-impl Publisher for Ear {
-    fn publish<'a>(
-        &'a self,
-        tenant: &'a Tenant,
-        message: OutgoingMessage,
-    ) -> BoxFuture<'a, Result<(), ApiError>> {
-        self.heard.lock().unwrap().push((tenant.clone(), message));
-        Box::pin(std::future::ready(Ok(())))
-    }
-}
-
-impl Ear {
-    /// Listens on `server`.
-    fn at(server: &Server) -> Arc<Self> {
-        let ear = Arc::new(Self::default());
-        let publisher: Arc<dyn Publisher> = ear.clone();
-        let publisher: Weak<dyn Publisher> = Arc::downgrade(&publisher);
-        server.app().publisher.set(publisher);
-        ear
-    }
-
-    /// The topics and contents of what was told since the last look, without the events' ids.
-    fn told(&self) -> Vec<(String, Value)> {
-        let heard = std::mem::take(&mut *self.heard.lock().unwrap());
-        let told = |(_, message): (Tenant, OutgoingMessage)| {
-            let topic = message.topic.strip_prefix("$aws/events/").unwrap().to_owned();
-            let mut event: Value = serde_json::from_slice(&message.payload).unwrap();
-            let id = event.as_object_mut().unwrap().remove("eventId").unwrap();
-            assert_eq!(id.as_str().unwrap().len(), 36);
-            (topic, event)
-        };
-        heard.into_iter().map(told).collect()
-    }
-
-    /// The topics of what was told since the last look.
-    fn topics(&self) -> Vec<String> {
-        self.told().into_iter().map(|(topic, _)| topic).collect()
-    }
+/// The topics of what was told since the last look.
+fn topics(ear: &Ear) -> Vec<String> {
+    told(ear).into_iter().map(|(topic, _)| topic).collect()
 }
 
 async fn switch(server: &Server, kinds: &[&str], is_on: bool) {
@@ -133,11 +101,11 @@ async fn nothing_is_told_of_what_is_off() {
     switch(&server, &["THING_GROUP", "THING_TYPE"], true).await;
     create_thing(&server, "pump").await;
     create_thing(&server.in_region("eu-west-1"), "fan").await;
-    assert_eq!(ear.topics(), Vec::<String>::new());
+    assert_eq!(topics(&ear), Vec::<String>::new());
     switch(&server, &["THING"], true).await;
     create_thing(&server.in_region("eu-west-1"), "lamp").await;
     create_thing(&server, "light").await;
-    let heard = std::mem::take(&mut *ear.heard.lock().unwrap());
+    let heard = ear.heard();
     let [(tenant, message)] = &heard[..] else { panic!("one event is expected: {heard:?}") };
     assert_eq!(tenant.region.as_str(), "us-east-1");
     assert_eq!(message.topic, "$aws/events/thing/light/created");
@@ -159,30 +127,30 @@ async fn a_thing_is_told_of_when_it_is_created_updated_and_deleted() {
         })
     };
     let expected = event("CREATED", 1, json!({"a": "1"}));
-    assert_eq!(ear.told(), [("thing/lamp/created".to_owned(), expected)]);
+    assert_eq!(told(&ear), [("thing/lamp/created".to_owned(), expected)]);
     let attributes = json!({"attributes": {"b": "2"}});
     let request = json!({"thingName": "lamp", "attributePayload": attributes});
     server.call::<UpdateThing>(request).await.unwrap();
     let expected = event("UPDATED", 2, json!({"b": "2"}));
-    assert_eq!(ear.told(), [("thing/lamp/updated".to_owned(), expected)]);
+    assert_eq!(told(&ear), [("thing/lamp/updated".to_owned(), expected)]);
     let late = json!({"thingName": "lamp", "expectedVersion": 1});
     assert_eq!(code(server.call::<UpdateThing>(late).await), "VersionConflictException");
-    assert_eq!(ear.topics(), Vec::<String>::new(), "a refusal is no event");
+    assert_eq!(topics(&ear), Vec::<String>::new(), "a refusal is no event");
     server.call::<DeleteThing>(json!({"thingName": "lamp"})).await.unwrap();
     server.call::<DeleteThing>(json!({"thingName": "lamp"})).await.expect("it is unknown now");
     let expected = event("DELETED", 2, json!({"b": "2"}));
-    assert_eq!(ear.told(), [("thing/lamp/deleted".to_owned(), expected)]);
+    assert_eq!(told(&ear), [("thing/lamp/deleted".to_owned(), expected)]);
 }
 
 #[tokio::test]
 async fn a_billing_group_is_no_event_of_the_thing() {
     let (server, ear) = telling(&KINDS).await;
     create_thing(&server, "lamp").await;
-    assert_eq!(ear.topics(), ["thing/lamp/created"]);
+    assert_eq!(topics(&ear), ["thing/lamp/created"]);
     let group = json!({"billingGroupName": "house", "thingName": "lamp"});
     server.call::<CreateBillingGroup>(json!({"billingGroupName": "house"})).await.unwrap();
     server.call::<AddThingToBillingGroup>(group).await.unwrap();
-    assert_eq!(ear.topics(), Vec::<String>::new());
+    assert_eq!(topics(&ear), Vec::<String>::new());
 }
 
 #[tokio::test]
@@ -198,21 +166,21 @@ async fn the_type_of_a_thing_is_told_of_when_it_changes() {
         "thingId": created["thingId"], "thingName": "lamp", "thingTypeName": "bulb",
     });
     let topic = "thingTypeAssociation/thing/lamp/thingType/bulb/added".to_owned();
-    assert_eq!(ear.told(), [(topic, expected)]);
+    assert_eq!(told(&ear), [(topic, expected)]);
     server.call::<UpdateThing>(request).await.unwrap();
-    assert_eq!(ear.topics(), Vec::<String>::new(), "it has that type already");
+    assert_eq!(topics(&ear), Vec::<String>::new(), "it has that type already");
     let request = json!({"thingName": "lamp", "thingTypeName": "tube"});
     server.call::<UpdateThing>(request).await.unwrap();
     let expected = [
         "thingTypeAssociation/thing/lamp/thingType/bulb/removed",
         "thingTypeAssociation/thing/lamp/thingType/tube/added",
     ];
-    assert_eq!(ear.topics(), expected);
+    assert_eq!(topics(&ear), expected);
     server.call::<DeleteThing>(json!({"thingName": "lamp"})).await.unwrap();
-    assert_eq!(ear.topics(), ["thingTypeAssociation/thing/lamp/thingType/tube/removed"]);
+    assert_eq!(topics(&ear), ["thingTypeAssociation/thing/lamp/thingType/tube/removed"]);
     create_thing(&server, "lamp").await;
     server.call::<DeleteThing>(json!({"thingName": "lamp"})).await.unwrap();
-    assert_eq!(ear.topics(), Vec::<String>::new(), "it had no type");
+    assert_eq!(topics(&ear), Vec::<String>::new(), "it had no type");
 }
 
 #[tokio::test]
@@ -233,29 +201,29 @@ async fn a_thing_type_is_told_of_through_its_life() {
         })
     };
     let expected = event("CREATED", None, START_MS, &json!([]));
-    assert_eq!(ear.told(), [("thingType/bulb/created".to_owned(), expected)]);
+    assert_eq!(told(&ear), [("thingType/bulb/created".to_owned(), expected)]);
     let carried = json!([{"userPropertyKey": "k", "thingAttribute": "a"}]);
     let properties = json!({"mqtt5Configuration": {"propagatingAttributes": carried}});
     let request = json!({"thingTypeName": "bulb", "thingTypeProperties": properties});
     server.call::<UpdateThingType>(request).await.unwrap();
     let updated = "thingType/bulb/updated".to_owned();
     let expected = event("UPDATED", None, START_MS, &carried);
-    assert_eq!(ear.told(), [(updated.clone(), expected)]);
+    assert_eq!(told(&ear), [(updated.clone(), expected)]);
     for _ in 0..2 {
         server.call::<DeprecateThingType>(named.clone()).await.unwrap();
     }
     let expected = event("UPDATED", Some(START_MS), START_MS, &carried);
-    assert_eq!(ear.told(), [(updated.clone(), expected)], "the second time changed nothing");
+    assert_eq!(told(&ear), [(updated.clone(), expected)], "the second time changed nothing");
     let undo = json!({"thingTypeName": "bulb", "undoDeprecate": true});
     server.call::<DeprecateThingType>(undo).await.unwrap();
     let expected = event("UPDATED", None, START_MS, &carried);
-    assert_eq!(ear.told(), [(updated, expected)]);
+    assert_eq!(told(&ear), [(updated, expected)]);
     server.call::<DeprecateThingType>(named.clone()).await.unwrap();
-    ear.told();
+    told(&ear);
     server.clock().advance(Duration::from_secs(300));
     server.call::<DeleteThingType>(named).await.unwrap();
     let expected = event("DELETED", Some(START_MS), START_MS + 300_000, &carried);
-    assert_eq!(ear.told(), [("thingType/bulb/deleted".to_owned(), expected)]);
+    assert_eq!(told(&ear), [("thingType/bulb/deleted".to_owned(), expected)]);
 }
 
 #[tokio::test]
@@ -285,7 +253,7 @@ async fn the_next_server_tells_what_one_that_ended_did_not() {
     .await;
     let ear = Ear::at(&after);
     after.app().outbox.serve(after.app()).await;
-    let told = ear.told();
+    let told = told(&ear);
     let [(topic, event)] = &told[..] else { panic!("one event is expected: {told:?}") };
     assert_eq!(topic, "thing/lamp/created");
     assert_eq!(event["timestamp"], START_MS, "it says when it was");

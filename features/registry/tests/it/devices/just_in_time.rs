@@ -1,15 +1,13 @@
 //! Certificates that are registered when their holders first connect.
 
-use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use model::iot::op::{
     DeleteCertificate, DescribeCertificate, ListCertificatesByCA, UpdateCertificate,
 };
 use serde_json::{Value, json};
-use service::{ApiError, BoxFuture, Knock, OutgoingMessage, Publisher, Refusal};
-use testing::Server;
-use types::Tenant;
+use service::{ApiError, Knock, Refusal};
+use testing::{Ear, Server};
 
 use super::{House, knock};
 use crate::ca_certificates::{register, register_sni_only, update};
@@ -18,39 +16,6 @@ use crate::{code, each};
 
 const PENDING: &str = "CERTIFICATE_PENDING_ACTIVATION";
 const UNKNOWN: &str = "UNKNOWN_CERTIFICATE";
-
-/// What the server publishes, and for whom.
-#[derive(Default)]
-struct Published(Mutex<Vec<(Tenant, OutgoingMessage)>>);
-
-impl Publisher for Published {
-    fn publish<'a>(
-        &'a self,
-        tenant: &'a Tenant,
-        message: OutgoingMessage,
-    ) -> BoxFuture<'a, Result<(), ApiError>> {
-        self.0.lock().unwrap().push((tenant.clone(), message));
-        Box::pin(std::future::ready(Ok(())))
-    }
-}
-
-impl Published {
-    fn listen(server: &Server) -> Arc<Self> {
-        let published = Arc::new(Self::default());
-        let publisher: Arc<dyn Publisher> = published.clone();
-        server.app().publisher.set(Arc::downgrade(&publisher));
-        published
-    }
-
-    /// Topics and payloads of what came since the last look.
-    fn take(&self) -> Vec<(String, Value)> {
-        let published = std::mem::take(&mut *self.0.lock().unwrap());
-        let read = |(_, message): (Tenant, OutgoingMessage)| {
-            (message.topic, serde_json::from_slice(&message.payload).unwrap())
-        };
-        published.into_iter().map(read).collect()
-    }
-}
 
 fn knock_with(pem: &str, server_name: Option<&str>) -> Knock {
     let der = pki::parse_pem_certificate(pem).unwrap().der;
@@ -82,7 +47,7 @@ fn automatic() -> Value {
 async fn a_stranger_is_registered_and_told_of_until_somebody_activates_it() {
     let house = House::new().await;
     let server = &house.server;
-    let published = Published::listen(server);
+    let published = Ear::at(server);
     for key in [P384, RSA] {
         let ca = Ca::root(&format!("Mill {}", key.len()), key, LONG);
         let ca_id = register(server, &ca, automatic()).await;
@@ -102,7 +67,7 @@ async fn a_stranger_is_registered_and_told_of_until_somebody_activates_it() {
                 "certificateRegistrationTimestamp": registered,
             });
             let topic = format!("$aws/events/certificates/registered/{ca_id}");
-            assert_eq!(published.take(), [(topic, event)]);
+            assert_eq!(published.told(), [(topic, event)]);
             server.clock().advance(Duration::from_secs(1));
             at += 1000;
         }
@@ -115,14 +80,14 @@ async fn a_stranger_is_registered_and_told_of_until_somebody_activates_it() {
         server.call::<UpdateCertificate>(activate).await.unwrap();
         let principal = house.authenticate(&knock_with(&pump, None)).await.unwrap();
         assert_eq!(principal.id, id(&pump));
-        assert!(published.take().is_empty());
+        assert!(published.told().is_empty());
     }
 }
 
 #[tokio::test]
 async fn a_refused_status_other_than_pending_is_not_told_of() {
     let house = House::new().await;
-    let published = Published::listen(&house.server);
+    let published = Ear::at(&house.server);
     let ca = Ca::new("Mill CA");
     register(&house.server, &ca, automatic()).await;
     let pump = ca.issue("pump");
@@ -134,14 +99,14 @@ async fn a_refused_status_other_than_pending_is_not_told_of() {
         house.server.call::<UpdateCertificate>(set).await.unwrap();
         assert_eq!(refused(&house, &pump, None).await.reason, reason);
     }
-    assert_eq!(published.take().len(), 1);
+    assert_eq!(published.told().len(), 1);
 }
 
 #[tokio::test]
 async fn a_stranger_is_let_alone_unless_an_active_ca_registers_what_it_signed() {
     let house = House::new().await;
     let server = &house.server;
-    let published = Published::listen(server);
+    let published = Ear::at(server);
     let ca = Ca::new("Mill CA");
     let ca_id = register(server, &ca, json!({})).await;
     let pump = ca.issue("pump");
@@ -163,7 +128,7 @@ async fn a_stranger_is_let_alone_unless_an_active_ca_registers_what_it_signed() 
     assert_eq!(refused(&house, &future, None).await.reason, "CERTIFICATE_NOT_YET_VALID");
     let listed = server.call::<ListCertificatesByCA>(json!({"caCertificateId": ca_id})).await;
     assert_eq!(listed.unwrap()["certificates"], json!([]));
-    assert!(published.take().is_empty());
+    assert!(published.told().is_empty());
 
     assert_eq!(refused(&house, &pump, None).await.reason, PENDING);
     server.clock().advance(Duration::from_secs(4 * 366 * 86_400));
@@ -259,7 +224,7 @@ async fn the_name_that_the_client_asks_for_chooses_who_registers_it() {
     let house = House::new().await;
     let here = &house.server;
     let there = here.in_account("111122223333");
-    let published = Published::listen(here);
+    let published = Ear::at(here);
     let ca = Ca::new("Mill CA");
     for server in [here, &there] {
         register_sni_only(server, &ca, automatic()).await.unwrap();
@@ -276,7 +241,7 @@ async fn the_name_that_the_client_asks_for_chooses_who_registers_it() {
         let name = endpoint(server).await;
         assert_eq!(refused(&house, &pump, Some(&name)).await.reason, PENDING);
         assert_eq!(describe(server, &pump).await.unwrap()["certificateMode"], "SNI_ONLY");
-        let told: Vec<_> = published.0.lock().unwrap().drain(..).collect();
+        let told = published.heard();
         assert_eq!(told.len(), 1);
         assert_eq!(told[0].0, server.cx("-").await.tenant);
     }
