@@ -11,7 +11,9 @@ use model::iot_data::op;
 use model::iot_data::{PayloadFormatIndicator, PublishRequest};
 use mqtt::{Publish, PublishProperties, QoS, reason};
 use serde_json::json;
-use service::{ApiError, BoxFuture, Cx, Endpoint, Limits, OutgoingMessage, Publisher, Sender};
+use service::{
+    ApiError, BoxFuture, Cx, Endpoint, Limits, OutgoingMessage, Publisher, Reach, Sender,
+};
 use types::Tenant;
 
 use crate::Broker;
@@ -22,7 +24,7 @@ use crate::message::Message;
 use crate::owed::Owed;
 use crate::publish::deliver;
 use crate::routing::Routing;
-use crate::space::Space;
+use crate::space::{Space, Subscriber};
 use crate::turn::with_lent;
 
 /// The number of whoever publishes without a connection.
@@ -58,6 +60,15 @@ fn sender(cx: &Cx) -> Sender {
 }
 
 impl Publisher for Broker {
+    fn reach(&self, tenant: &Tenant, topic: &str) -> Reach {
+        let space = self.space(tenant);
+        if space.routing.is_tapped(tenant, topic) {
+            return Reach::Kept;
+        }
+        let subscribers = with_lent(&self.metrics, |lent| lent.subscribers(&space, topic));
+        subscribers.iter().map(Subscriber::reach).max().unwrap_or(Reach::Nobody)
+    }
+
     fn publish<'a>(
         &'a self,
         tenant: &'a Tenant,

@@ -276,6 +276,7 @@ impl Client {
             principal: Some(Arc::clone(&self.principal)),
             permissions: Some(Arc::clone(&self.permissions)),
             source_ip: Some(self.principal.knock.peer.ip().to_canonical()),
+            under_way: self.bringing.load(std::sync::atomic::Ordering::Acquire),
         }
     }
 

@@ -7,8 +7,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 
 use bytestring::ByteString;
 use foldhash::quality::RandomState;
-use mqtt::{HashMatch, SubscriptionOptions, TopicFilter, Version};
-use service::{Limits, Permissions, Principal};
+use mqtt::{HashMatch, QoS, SubscriptionOptions, TopicFilter, Version};
+use service::{Limits, Permissions, Principal, Reach};
 use types::{Tenant, Timestamp};
 use uuid::Uuid;
 
@@ -102,6 +102,17 @@ impl Subscription {
 }
 
 impl Subscriber {
+    /// Whether it has a message also after the server has ended.
+    pub(crate) fn reach(&self) -> Reach {
+        match &self.to {
+            Recipient::Client(_) => Reach::Connected,
+            Recipient::Session(_) | Recipient::Group(_) if self.options.qos == QoS::AtMostOnce => {
+                Reach::Connected
+            }
+            Recipient::Session(_) | Recipient::Group(_) => Reach::Kept,
+        }
+    }
+
     /// `message` as this subscription brings it.
     pub(crate) fn delivery(&self, message: &Arc<Message>) -> Delivery {
         Delivery {

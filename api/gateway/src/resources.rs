@@ -136,7 +136,11 @@ fn named<'i>(
     let names = names.iter().flat_map(move |(member, kind)| {
         let is_ca = *member == "certificateId" && operation.name.ends_with("CACertificate");
         let kind = if is_ca { "cacert/" } else { kind };
-        texts(input, member).map(move |name| (*member, tenant.arn("iot", &format!("{kind}{name}"))))
+        // A shadow by name is `thing/{thing}/{shadow}`.
+        let shadow = texts(input, "shadowName").next().filter(|_| *member == "thingName");
+        let below = shadow.map(|shadow| format!("/{shadow}")).unwrap_or_default();
+        texts(input, member)
+            .map(move |name| (*member, tenant.arn("iot", &format!("{kind}{name}{below}"))))
     });
     let arns = ARNS.iter().chain(more).flat_map(move |member| {
         let arns = texts(input, member).filter(|text| text.starts_with("arn:"));
@@ -221,6 +225,8 @@ mod tests {
                 json!({"thingGroupName": "g", "indexName": "i"}),
                 "thinggroup/g",
             ),
+            ("GetThingShadow", json!({"thingName": "t"}), "thing/t"),
+            ("GetThingShadow", json!({"thingName": "t", "shadowName": "s"}), "thing/t/s"),
             ("Publish", json!({"topic": "t"}), "topic/t"),
             ("GetConnection", json!({"clientId": "a"}), "client/a"),
             ("SendDirectMessage", json!({"clientId": "a", "topic": "t"}), "client/a"),

@@ -77,6 +77,8 @@ pub struct Sender {
     pub permissions: Option<Arc<Permissions>>,
     /// Where it is.
     pub source_ip: Option<IpAddr>,
+    /// What it has asked services and taps for, over MQTT, and is not done yet.
+    pub under_way: usize,
 }
 
 /// What the sender of a message is answered.
@@ -130,8 +132,25 @@ pub struct HeardMessage<'a> {
     pub at: Timestamp,
 }
 
+/// Who would have a message now.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Reach {
+    /// Nobody: it need not be made.
+    Nobody,
+    /// Clients that lose it anyhow if the server ends.
+    Connected,
+    /// Somebody who has it also after the server has ended: a session that is kept, or a tap.
+    Kept,
+}
+
 /// Brings messages of features to devices.
 pub trait Publisher: Send + Sync {
+    /// Who would have a message to `topic` in the space of `tenant` now; everybody might where that
+    /// is not known.
+    fn reach(&self, _tenant: &Tenant, _topic: &str) -> Reach {
+        Reach::Kept
+    }
+
     /// Publishes a message in the space of `tenant`, as if a client had that may. It is safe
     /// wherever it has to be when this returns.
     fn publish<'a>(
@@ -190,6 +209,12 @@ impl<T: ?Sized> Default for Slot<T> {
 }
 
 impl Slot<dyn Publisher> {
+    /// Who would have a message, as [`Publisher::reach`] says it; everybody might before the
+    /// publisher is there.
+    pub fn reach(&self, tenant: &Tenant, topic: &str) -> Reach {
+        self.get().map_or(Reach::Kept, |publisher| publisher.reach(tenant, topic))
+    }
+
     /// Publishes a message, as [`Publisher::publish`] does.
     pub async fn publish(&self, tenant: &Tenant, message: OutgoingMessage) -> Result<(), ApiError> {
         let publisher = self.get();

@@ -94,6 +94,13 @@ pub const SESSION_SUBSCRIPTION: Kind = Kind(84);
 /// The queues of shared subscriptions with a persistent session among their members, by filter.
 pub const SHARED_GROUP: Kind = Kind(85);
 
+/// Classic shadows, by thing.
+pub const CLASSIC_SHADOW: Kind = Kind(112);
+/// Named shadows, by (thing, name).
+pub const NAMED_SHADOW: Kind = Kind(113);
+/// Shadows that were deleted lately, by thing, and `~` with the shadow's name.
+pub const SHADOW_TOMBSTONE: Kind = Kind(114);
+
 /// Tags, by resource ARN.
 pub const TAGS: Kind = Kind(64);
 

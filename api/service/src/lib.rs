@@ -36,7 +36,7 @@ pub use dialect::{Dialect, RefusalV311};
 pub use endpoint::{Endpoint, Feature, Output};
 pub use error::ApiError;
 pub use hooks::{
-    Answer, Audience, ClientState, HeardMessage, Hooks, OutgoingMessage, Publisher,
+    Answer, Audience, ClientState, HeardMessage, Hooks, OutgoingMessage, Publisher, Reach,
     ReservedMessage, ReservedTopic, Sender, Sessions, Slot, Tap,
 };
 pub use limits::{LimitError, Limits, Profile};

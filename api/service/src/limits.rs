@@ -135,6 +135,13 @@ limits! {
     mqtt_waiting_messages_max: usize = 10_000;
     /// Bytes that wait for a slow subscriber.
     mqtt_waiting_bytes_max: usize = 16 * MIB, relaxed 512 * MIB;
+    /// Both sections of a shadow as JSON without white space, metadata not counted.
+    shadow_document_bytes_max: usize = 8 * KIB, relaxed MIB;
+    /// Containers within one another in a section of a shadow, the section counted.
+    shadow_depth_max: usize = 8, relaxed 100, within 1..=100;
+    shadow_client_token_bytes_max: usize = 64, relaxed KIB;
+    /// Requests of one connection that are not answered yet when another one comes.
+    shadow_requests_under_way_max: usize = 100, aws 10;
     /// How long a connection by WebSocket may last.
     websocket_s: u64 = 86_400, within 1..=YEAR_S;
     /// Of one message of a WebSocket, which may hold several packets.

@@ -54,6 +54,8 @@ impl TimerKind {
     pub const SESSION_EXPIRY: Self = Self(1);
     /// A Will is published, unless its client comes back first; by client id.
     pub const WILL_DELAY: Self = Self(2);
+    /// The versions of a deleted shadow are forgotten; by thing, and `~` with the shadow's name.
+    pub const SHADOW_TOMBSTONE: Self = Self(3);
 }
 
 /// Something to be done at a time. All its fields together name it.
