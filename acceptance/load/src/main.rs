@@ -9,6 +9,7 @@ mod cpu;
 mod report;
 mod requests;
 
+use std::ops::Range;
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -43,6 +44,12 @@ enum Operation {
     CreateKeysAndCertificate,
     /// A certificate each time for one signing request, whose key is on P-256.
     CreateCertificateFromCsr,
+    /// Shadows of as many things as `--fleet` says, about a kilobyte each.
+    FillShadows,
+    /// Three values of one of those shadows.
+    UpdateShadow,
+    /// One of those shadows.
+    GetShadow,
 }
 
 #[derive(Debug, Parser)]
@@ -100,10 +107,19 @@ async fn run(options: &Options) -> anyhow::Result<Report> {
             measure(signer.creations(things)).await?;
             measure(signer.descriptions(options.requests, things)).await
         }
-        Operation::FillFleet => fill_fleet(options, &env).await,
+        Operation::FillFleet => {
+            fill(options, &env, signer.fleet_types(), |signer, numbers| signer.fleet(numbers)).await
+        }
         Operation::DescribeFleetThing => {
             measure(signer.fleet_descriptions(options.requests, options.fleet)).await
         }
+        Operation::FillShadows => {
+            fill(options, &env, Vec::new(), |signer, numbers| signer.shadows(numbers)).await
+        }
+        Operation::UpdateShadow => {
+            measure(signer.shadow_updates(options.requests, options.fleet)).await
+        }
+        Operation::GetShadow => measure(signer.shadow_reads(options.requests, options.fleet)).await,
         Operation::ListThings => measure(list(List::All)).await,
         Operation::ListThingsOfType => measure(list(List::OfType)).await,
         Operation::ListThingsWithAttribute => measure(list(List::AtSite)).await,
@@ -130,22 +146,27 @@ async fn measure(
     Ok(report)
 }
 
-/// Creates a fleet, and reports of the last of its things. Goes on where an earlier run ended:
-/// what is there already is not made again.
+/// Makes what a fleet has, after what comes `first`, and reports of the last of it. Goes on where an
+/// earlier run ended: what is there already is not made again.
 #[allow(clippy::print_stderr, reason = "long work shows progress")]
-async fn fill_fleet(options: &Options, env: &env::Env) -> anyhow::Result<Report> {
+async fn fill(
+    options: &Options,
+    env: &env::Env,
+    first: Vec<Rc<[u8]>>,
+    make: impl Fn(&Signer<'_>, Range<usize>) -> Vec<Rc<[u8]>>,
+) -> anyhow::Result<Report> {
     let forever = Duration::from_secs(3600);
-    let mut requests = Signer::new(options, env).fleet_types();
+    let mut requests = first;
     let mut made = 0;
     loop {
         let report = client::measure(&options.address, requests, options.clients, forever).await?;
-        anyhow::ensure!(report.is_all_well(), "a creation was refused: {report}");
-        eprintln!("{made} of {} things: {report}", options.fleet);
+        anyhow::ensure!(report.is_all_well(), "a request was refused: {report}");
+        eprintln!("{made} of {}: {report}", options.fleet);
         if made == options.fleet {
             return Ok(report);
         }
         let next = options.fleet.min(made + SIGNED_AT_ONCE);
-        requests = Signer::new(options, env).fleet(made..next);
+        requests = make(&Signer::new(options, env), made..next);
         made = next;
     }
 }

@@ -90,6 +90,42 @@ impl<'o> Signer<'o> {
         (0..count).map(|_| self.request("GET", &fleet_path(self.below(things)), "", b"")).collect()
     }
 
+    /// The shadows of a fleet's things, about a kilobyte each.
+    pub(crate) fn shadows(&self, numbers: Range<usize>) -> Vec<Rc<[u8]>> {
+        let settings = |n: usize| {
+            let setting =
+                |of| format!(r#""setting{of:02}":{{"value":{},"unit":"mm"}}"#, n % 1000 + of);
+            (0..12).map(setting).collect::<Vec<_>>().join(",")
+        };
+        numbers
+            .map(|n| {
+                let settings = settings(n);
+                let body = format!(
+                    r#"{{"state":{{"desired":{{{settings}}},"reported":{{{settings},"seen":0}}}}}}"#
+                );
+                self.request("POST", &shadow_path(n), "", body.as_bytes())
+            })
+            .collect()
+    }
+
+    /// `count` updates of shadows anywhere in a fleet of `things`: a device reports three values.
+    pub(crate) fn shadow_updates(&self, count: usize, things: usize) -> Vec<Rc<[u8]>> {
+        (0..count)
+            .map(|n| {
+                let value = self.below(1000);
+                let body = format!(
+                    r#"{{"state":{{"reported":{{"setting03":{{"value":{value}}},"setting07":{{"value":{value}}},"seen":{n}}}}}}}"#
+                );
+                self.request("POST", &shadow_path(self.below(things)), "", body.as_bytes())
+            })
+            .collect()
+    }
+
+    /// `count` reads of shadows anywhere in a fleet of `things`.
+    pub(crate) fn shadow_reads(&self, count: usize, things: usize) -> Vec<Rc<[u8]>> {
+        (0..count).map(|_| self.request("GET", &shadow_path(self.below(things)), "", b"")).collect()
+    }
+
     /// `count` first pages of a fleet's things.
     pub(crate) fn lists(&self, count: usize, list: List) -> Vec<Rc<[u8]>> {
         (0..count).map(|_| self.request("GET", "/things", &self.list_query(list), b"")).collect()
@@ -142,7 +178,8 @@ impl<'o> Signer<'o> {
             secret_access_key: &options.secret_key,
             session_token: None,
         };
-        let scope = Scope { region: &options.region, service: "iot" };
+        let service = if path.ends_with("/shadow") { "iotdata" } else { "iot" };
+        let scope = Scope { region: &options.region, service };
         let mark = if query.is_empty() { "" } else { "?" };
         let mut out =
             format!("{method} {path}{mark}{query} HTTP/1.1\r\nhost: {}\r\n", options.address);
@@ -154,6 +191,10 @@ impl<'o> Signer<'o> {
         bytes.extend_from_slice(body);
         bytes.into()
     }
+}
+
+fn shadow_path(n: usize) -> String {
+    format!("{}/shadow", fleet_path(n))
 }
 
 /// Names of one length, so that things of a small fleet are not cheaper by their names.
