@@ -3,11 +3,11 @@
 use std::sync::Arc;
 
 use broker::Broker;
-use service::Feature;
+use service::{App, Feature};
 
 /// What this server does of AWS IoT.
-pub(crate) fn modelled(broker: &Arc<Broker>) -> Vec<Feature> {
-    vec![registry::feature(), broker::feature(broker)]
+pub(crate) fn modelled(app: &Arc<App>, broker: &Arc<Broker>) -> Vec<Feature> {
+    vec![registry::feature(), shadow::feature(app), broker::feature(broker)]
 }
 
 #[cfg(test)]
@@ -23,7 +23,7 @@ mod tests {
         let server = testing::Server::build(|app| {
             let devices = registry::Devices::start(app);
             let broker = Broker::new(Arc::clone(app), devices.clone(), devices);
-            let features = modelled(&broker);
+            let features = modelled(app, &broker);
             let endpoints = features.iter().flat_map(|feature| &feature.endpoints);
             page = gateway::compatibility::page(endpoints.map(|endpoint| endpoint.spec));
             Vec::new()

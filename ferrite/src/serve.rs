@@ -250,7 +250,7 @@ fn build_gateway(
     config: &Config,
     metrics: PrometheusHandle,
 ) -> Arc<Gateway> {
-    let mut features = features::modelled(broker);
+    let mut features = features::modelled(app, broker);
     features.push(identity::feature(identity));
     features.push(admin::feature(app, identity, broker, config.key_file()));
     broker.hook(features.iter().map(|feature| feature.hooks.clone()));

@@ -1,0 +1,35 @@
+//! Device shadows: what a thing should be and what it says that it is, kept while it is away.
+//!
+//! One shadow's changes come one after the other. What is accepted is durable, and told to whoever
+//! subscribes, through whichever door it came.
+
+mod document;
+#[cfg(test)]
+mod examples;
+mod json;
+mod messages;
+#[cfg(test)]
+mod model;
+mod name;
+mod operations;
+mod refusal;
+mod request;
+mod shadows;
+mod store;
+mod topics;
+mod turns;
+
+use std::sync::Arc;
+
+use service::{App, Feature, Hooks};
+
+use crate::shadows::Shadows;
+use crate::topics::ShadowTopics;
+
+/// Everything that shadows serve. Must be called inside the tokio runtime that is to run it.
+pub fn feature(app: &Arc<App>) -> Feature {
+    let shadows = Shadows::start(app);
+    let endpoints = operations::endpoints(&shadows);
+    let hooks = Hooks { reserved: vec![Arc::new(ShadowTopics(shadows))], ..Hooks::default() };
+    Feature { endpoints, hooks, ..Feature::default() }
+}

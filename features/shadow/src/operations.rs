@@ -1,0 +1,76 @@
+//! Shadows over HTTP: get, update, delete, list.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use model::iot_data::{
+    DeleteThingShadowRequest, GetThingShadowRequest, ListNamedShadowsForThingRequest,
+    ListNamedShadowsForThingResponse, UpdateThingShadowRequest, op,
+};
+use service::{ApiError, Cx, Endpoint, PageRequest};
+
+use crate::name::ShadowName;
+use crate::shadows::Shadows;
+use crate::store;
+
+/// The operations of this module.
+pub(crate) fn endpoints(shadows: &Arc<Shadows>) -> Vec<Endpoint> {
+    let (get, update, delete) = (Arc::clone(shadows), Arc::clone(shadows), Arc::clone(shadows));
+    vec![
+        Endpoint::answering::<op::GetThingShadow, _, _>(move |cx, request| {
+            get_thing_shadow(Arc::clone(&get), cx, request)
+        }),
+        Endpoint::answering::<op::UpdateThingShadow, _, _>(move |cx, request| {
+            update_thing_shadow(Arc::clone(&update), cx, request)
+        }),
+        Endpoint::answering::<op::DeleteThingShadow, _, _>(move |cx, request| {
+            delete_thing_shadow(Arc::clone(&delete), cx, request)
+        }),
+        Endpoint::new::<op::ListNamedShadowsForThing, _, _>(|cx, request| async move {
+            list_named_shadows_for_thing(&cx, request).await
+        }),
+    ]
+}
+
+async fn get_thing_shadow(
+    shadows: Arc<Shadows>,
+    cx: Cx,
+    request: GetThingShadowRequest,
+) -> Result<Bytes, ApiError> {
+    let name = ShadowName { thing: request.thing_name, shadow: request.shadow_name };
+    Ok(shadows.get(&cx.tenant, &name, &[]).await?.into())
+}
+
+async fn update_thing_shadow(
+    shadows: Arc<Shadows>,
+    cx: Cx,
+    request: UpdateThingShadowRequest,
+) -> Result<Bytes, ApiError> {
+    let name = ShadowName { thing: request.thing_name, shadow: request.shadow_name };
+    let accepted = shadows.update(&cx.tenant, &name, &request.payload.0, true).await?;
+    Ok(accepted.unwrap_or_default().into())
+}
+
+async fn delete_thing_shadow(
+    shadows: Arc<Shadows>,
+    cx: Cx,
+    request: DeleteThingShadowRequest,
+) -> Result<Bytes, ApiError> {
+    let name = ShadowName { thing: request.thing_name, shadow: request.shadow_name };
+    Ok(shadows.delete(&cx.tenant, &name, &[]).await?.into())
+}
+
+/// The named shadows of a thing. One that nobody knows has none.
+async fn list_named_shadows_for_thing(
+    cx: &Cx,
+    request: ListNamedShadowsForThingRequest,
+) -> Result<ListNamedShadowsForThingResponse, ApiError> {
+    let page = PageRequest::forward(&request.next_token, request.page_size);
+    let listing = cx.page(store::named(&cx.tenant, &request.thing_name), page).await?;
+    let names = listing.entries.iter().filter_map(|entry| store::shadow_of(&entry.key)).collect();
+    Ok(ListNamedShadowsForThingResponse {
+        results: Some(names),
+        next_token: listing.next,
+        timestamp: Some(cx.now().secs()),
+    })
+}

@@ -1,0 +1,292 @@
+//! What can be done with a shadow, whichever door the request comes through.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use service::{ApiError, App, BoxFuture, OnDue, OutgoingMessage, Reach, Timer, TimerKind};
+use store::{Batch, CommitError};
+use types::Tenant;
+
+use crate::messages::{self, Version};
+use crate::name::ShadowName;
+use crate::refusal::Refusal;
+use crate::request::{self, Update};
+use crate::store::{self as records, Found, Record, Stored};
+use crate::turns::Turns;
+
+/// How long the versions of a deleted shadow go on (48 hours).
+const REMEMBERED: Duration = Duration::from_secs(48 * 60 * 60);
+/// How often a change is tried while other servers change the same shadow.
+const ATTEMPTS_MAX: usize = 64;
+
+/// The shadows of all tenants.
+pub(crate) struct Shadows {
+    pub(crate) app: Arc<App>,
+    turns: Turns,
+}
+
+/// What an update makes of a shadow.
+struct Change<'t> {
+    before: Option<Record<'t>>,
+    after: Version<'t>,
+    /// The record of it.
+    text: String,
+}
+
+impl Shadows {
+    /// The shadows that the server's store has. Tombstones are forgotten from now on.
+    pub(crate) fn start(app: &Arc<App>) -> Arc<Self> {
+        let shadows = Arc::new(Self { app: Arc::clone(app), turns: Turns::default() });
+        app.schedule.serve(TimerKind::SHADOW_TOMBSTONE, Arc::new(Forgets(Arc::clone(app))));
+        shadows
+    }
+
+    /// The whole shadow, with what differs.
+    pub(crate) async fn get(
+        &self,
+        tenant: &Tenant,
+        name: &ShadowName,
+        body: &[u8],
+    ) -> Result<String, Refusal> {
+        let token = request::token_of(body, &self.app.limits)?;
+        let answer = async {
+            let Found::Shadow(stored) = records::find(&self.app.store, tenant, name).await? else {
+                return Err(Refusal::not_found(&name.label()));
+            };
+            Ok(messages::shadow(&stored.record()?, self.now(), token.as_deref()))
+        };
+        answer.await.map_err(|refusal: Refusal| refusal.to(token.as_deref()))
+    }
+
+    /// Changes what `body` names, makes it durable, and tells of it. Answers what is accepted, if
+    /// somebody `waits` for it.
+    pub(crate) async fn update(
+        &self,
+        tenant: &Tenant,
+        name: &ShadowName,
+        body: &[u8],
+        waits: bool,
+    ) -> Result<Option<String>, Refusal> {
+        let now = self.now();
+        let update = Update::read(body, now, &self.app.limits)?;
+        let accepted = self.change(tenant, name, &update, now, waits).await;
+        accepted.map_err(|refusal| refusal.to(update.client_token.as_deref()))
+    }
+
+    /// Deletes the shadow, whose versions go on for a while, and tells of it.
+    pub(crate) async fn delete(
+        &self,
+        tenant: &Tenant,
+        name: &ShadowName,
+        body: &[u8],
+    ) -> Result<String, Refusal> {
+        // Whatever else the request holds is ignored.
+        let token = request::token_of(body, &self.app.limits).unwrap_or_default();
+        let deleted = self.remove(tenant, name, token.as_deref()).await;
+        deleted.map_err(|refusal| refusal.to(token.as_deref()))
+    }
+
+    /// Publishes what is told of a request that changed nothing. What cannot be published is logged.
+    pub(crate) async fn tell(&self, tenant: &Tenant, topic: String, payload: String) {
+        let message = OutgoingMessage::new(topic, payload);
+        if let Err(error) = self.app.publisher.publish(tenant, message).await {
+            tracing::warn!(%error, "an answer of a shadow was not told");
+        }
+    }
+
+    /// The time now, in seconds.
+    pub(crate) fn now(&self) -> i64 {
+        self.app.env.clock.now().secs()
+    }
+
+    async fn change(
+        &self,
+        tenant: &Tenant,
+        name: &ShadowName,
+        update: &Update<'_>,
+        now: i64,
+        waits: bool,
+    ) -> Result<Option<String>, Refusal> {
+        let _turn = self.turns.take(tenant.id, name).await;
+        for _ in 0..ATTEMPTS_MAX {
+            let found = records::find(&self.app.store, tenant, name).await?;
+            let mut change = self.made(&found, update, now)?;
+            let mut batch = Batch::new();
+            let text = std::mem::take(&mut change.text);
+            records::write(&mut batch, tenant, name, &found, text);
+            if let Found::Deleted(tombstone, _) = &found {
+                let timer = records::timer_of(tenant, name, tombstone);
+                self.app.schedule.cancel(&mut batch, &timer);
+            }
+            let told = self.of_update(tenant, name, update, &change);
+            if self.commit(tenant, batch, told).await? {
+                return Ok(waits.then(|| messages::accepted(update, &change.after)));
+            }
+        }
+        Err(busy().into())
+    }
+
+    /// What is told of an update, as far as somebody hears it. The delta comes before `accepted`:
+    /// AWSIoTPythonSDK drops one whose version it was told before.
+    fn of_update<'s>(
+        &'s self,
+        tenant: &'s Tenant,
+        name: &ShadowName,
+        update: &Update<'_>,
+        Change { before, after, .. }: &Change<'_>,
+    ) -> Told<'s> {
+        let token = update.client_token.as_deref();
+        let mut told = Told::new(&self.app, tenant);
+        told.add(name.topic("update/delta"), || messages::delta(after, token));
+        told.add(name.topic("update/accepted"), || Some(messages::accepted(update, after)));
+        told.add(name.topic("update/documents"), || {
+            Some(messages::documents(before.as_ref(), after, token))
+        });
+        told
+    }
+
+    /// Commits a change and publishes what is told of it. Whether the shadow was still as it was
+    /// read; if not, nothing has happened.
+    async fn commit(
+        &self,
+        tenant: &Tenant,
+        mut batch: Batch,
+        told: Told<'_>,
+    ) -> Result<bool, ApiError> {
+        let App { outbox, publisher, store, .. } = &*self.app;
+        let (kept, passing) =
+            if told.is_kept { (told.messages, Vec::new()) } else { (Vec::new(), told.messages) };
+        let posted = outbox.put(&mut batch, tenant, kept);
+        match store.commit(batch).await {
+            Ok(_) => {}
+            Err(CommitError::Conflict(_)) => return Ok(false),
+            Err(error) => return Err(error.into()),
+        }
+        outbox.publish(publisher, posted).await;
+        for message in passing {
+            if let Err(error) = publisher.publish(tenant, message).await {
+                tracing::warn!(%error, "a message of a shadow was not told");
+            }
+        }
+        Ok(true)
+    }
+
+    /// What the update makes of what was found.
+    fn made<'t>(
+        &self,
+        found: &'t Found,
+        update: &Update<'t>,
+        now: i64,
+    ) -> Result<Change<'t>, Refusal> {
+        let (before, last) = match found {
+            Found::Shadow(stored) => {
+                let record = stored.record()?;
+                let version = record.version;
+                (Some(record), version)
+            }
+            Found::Deleted(tombstone, _) => (None, tombstone.version),
+            Found::Nothing => (None, 0),
+        };
+        check_version(update.version, before.is_some(), last)?;
+        let document = before.as_ref().map(Record::document).transpose()?;
+        let mut document = document.unwrap_or_default();
+        document.apply(&update.patch);
+        let version = last + 1;
+        let (text, bytes) = records::text(&document, version, now);
+        if bytes > self.app.limits.shadow_document_bytes_max {
+            return Err(Refusal::too_large());
+        }
+        Ok(Change { before, after: Version { document, version, timestamp: now }, text })
+    }
+
+    /// Puts a tombstone in the place of the shadow; answers what is told of it.
+    async fn remove(
+        &self,
+        tenant: &Tenant,
+        name: &ShadowName,
+        token: Option<&str>,
+    ) -> Result<String, Refusal> {
+        let _turn = self.turns.take(tenant.id, name).await;
+        for _ in 0..ATTEMPTS_MAX {
+            let Found::Shadow(stored) = records::find(&self.app.store, tenant, name).await? else {
+                return Err(Refusal::not_found(&name.label()));
+            };
+            let version = stored.record()?.version;
+            let answer = messages::deleted(version, self.now(), token);
+            let mut told = Told::new(&self.app, tenant);
+            told.add(name.topic("delete/accepted"), || Some(answer.clone()));
+            if self.bury(tenant, name, &stored, version, told).await? {
+                return Ok(answer);
+            }
+        }
+        Err(busy().into())
+    }
+
+    /// Whether the shadow was still as it was read.
+    async fn bury(
+        &self,
+        tenant: &Tenant,
+        name: &ShadowName,
+        stored: &Stored,
+        version: u64,
+        told: Told<'_>,
+    ) -> Result<bool, ApiError> {
+        let mut batch = Batch::new();
+        let forgotten = self.app.env.clock.now().plus(REMEMBERED);
+        let timer = records::bury(&mut batch, tenant, name, stored, version, forgotten);
+        self.app.schedule.set(&mut batch, &timer);
+        self.commit(tenant, batch, told).await
+    }
+}
+
+/// What is told of a change, as far as somebody hears it.
+struct Told<'s> {
+    app: &'s App,
+    tenant: &'s Tenant,
+    messages: Vec<OutgoingMessage>,
+    /// Whether somebody has them also after the server has ended.
+    is_kept: bool,
+}
+
+impl<'s> Told<'s> {
+    fn new(app: &'s App, tenant: &'s Tenant) -> Self {
+        Self { app, tenant, messages: Vec::new(), is_kept: false }
+    }
+
+    /// Adds what `make` has to say on `topic`. Nothing is made that nobody hears.
+    fn add(&mut self, topic: String, make: impl FnOnce() -> Option<String>) {
+        let reach = self.app.publisher.reach(self.tenant, &topic);
+        if reach == Reach::Nobody {
+            return;
+        }
+        if let Some(payload) = make() {
+            self.is_kept |= reach == Reach::Kept;
+            self.messages.push(OutgoingMessage::new(topic, payload));
+        }
+    }
+}
+
+/// Holds an update to the version that it names. A shadow that is not there has none, so that an
+/// update that names one is refused, unless it is the one that comes next.
+fn check_version(asked: Option<u64>, is_there: bool, last: u64) -> Result<(), Refusal> {
+    match asked {
+        None => Ok(()),
+        Some(asked) if is_there && asked == last => Ok(()),
+        Some(_) if is_there => Err(Refusal::conflict()),
+        Some(asked) if asked == last || asked == last + 1 => Ok(()),
+        Some(_) => Err(Refusal::invalid("Invalid version")),
+    }
+}
+
+fn busy() -> ApiError {
+    ApiError::unavailable("The shadow is being changed by others. Try again.")
+}
+
+/// Forgets the versions of deleted shadows when it is time.
+struct Forgets(Arc<App>);
+
+impl OnDue for Forgets {
+    fn due<'a>(&'a self, timer: &'a Timer) -> BoxFuture<'a, Result<(), ApiError>> {
+        Box::pin(records::forget(&self.0.store, timer))
+    }
+}
