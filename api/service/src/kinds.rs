@@ -101,6 +101,9 @@ pub const NAMED_SHADOW: Kind = Kind(113);
 /// Shadows that were deleted lately, by thing, and `~` with the shadow's name.
 pub const SHADOW_TOMBSTONE: Kind = Kind(114);
 
+/// Versions of shadows, by (thing, and `~` with the shadow's name; version).
+pub const SHADOW_HISTORY: Kind = Kind(115);
+
 /// Tags, by resource ARN.
 pub const TAGS: Kind = Kind(64);
 

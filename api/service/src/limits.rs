@@ -142,6 +142,10 @@ limits! {
     shadow_client_token_bytes_max: usize = 64, relaxed KIB;
     /// Requests of one connection that are not answered yet when another one comes.
     shadow_requests_under_way_max: usize = 100, aws 10;
+    /// Versions of a shadow that can be asked for later; 0 is none.
+    shadow_history_versions_max: usize = 0, within 0..=100_000;
+    /// How long they can be; 0 is until there are too many.
+    shadow_history_s_max: u64 = 0, within 0..=10 * YEAR_S;
     /// How long a connection by WebSocket may last.
     websocket_s: u64 = 86_400, within 1..=YEAR_S;
     /// Of one message of a WebSocket, which may hold several packets.

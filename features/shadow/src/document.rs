@@ -60,6 +60,13 @@ impl<'t> Document<'t> {
         Ok(Self { desired: section(DESIRED)?, reported: section(REPORTED)? })
     }
 
+    /// The document of a state whose times nobody asks for.
+    pub(crate) fn undated(state: &'t str) -> Result<Self, Malformed> {
+        let mut state = object(parse(state, 0)?)?;
+        let mut section = |name| state.remove(name).map_or(Ok(Members::default()), object);
+        Ok(Self { desired: section(DESIRED)?, reported: section(REPORTED)? })
+    }
+
     /// Changes what the patch names and leaves the rest alone.
     pub(crate) fn apply(&mut self, patch: &Patch<'t>) {
         match patch {
@@ -74,6 +81,18 @@ impl<'t> Document<'t> {
     /// Where what is desired is not what is reported.
     pub(crate) fn difference(&self) -> Difference<'_, 't> {
         Difference::of(&self.desired, &self.reported)
+    }
+
+    /// The update that would make `after` of this.
+    pub(crate) fn changes(&self, after: &Self) -> Patch<'t> {
+        let of_section = |before: &Members<'t>, after: &Members<'t>| {
+            let changes = changes(before, after);
+            (!changes.is_empty()).then_some(Some(changes))
+        };
+        Patch::Sections {
+            desired: of_section(&self.desired, &after.desired),
+            reported: of_section(&self.reported, &after.reported),
+        }
     }
 
     /// Writes both sections, and answers what counts against the size that a document may have: the
@@ -249,6 +268,32 @@ fn without_nulls<'t>(members: &Members<'t>) -> Option<Members<'t>> {
         |(name, node): &(Cow<'t, str>, Node<'t>)| Some((name.clone(), merged_node(None, node)?));
     let kept: Vec<_> = members.as_slice().iter().filter_map(said).collect();
     (!kept.is_empty()).then(|| Members::in_order(kept))
+}
+
+/// What an update has to say to make `after` of `before`.
+fn changes<'t>(before: &Members<'t>, after: &Members<'t>) -> Members<'t> {
+    let mut changed = Vec::new();
+    let mut were = before.as_slice().iter().peekable();
+    for (name, is) in after.as_slice() {
+        while let Some((gone, _)) = were.next_if(|(known, _)| known < name) {
+            changed.push((gone.clone(), Node::Null));
+        }
+        let was = were.next_if(|(known, _)| known == name).map(|(_, was)| was);
+        changed.extend(changed_node(was, is).map(|node| (name.clone(), node)));
+    }
+    changed.extend(were.map(|(gone, _)| (gone.clone(), Node::Null)));
+    Members::in_order(changed)
+}
+
+fn changed_node<'t>(was: Option<&Node<'t>>, is: &Node<'t>) -> Option<Node<'t>> {
+    match (was, is) {
+        (Some(Node::Object(was)), Node::Object(is)) => {
+            let within = changes(was, is);
+            (!within.is_empty()).then_some(Node::Object(within))
+        }
+        (Some(was), is) if was.says(is) => None,
+        _ => Some(is.clone()),
+    }
 }
 
 /// Gives each leaf the time that stands in its place.

@@ -6,6 +6,7 @@
 mod document;
 #[cfg(test)]
 mod examples;
+mod history;
 mod json;
 mod messages;
 #[cfg(test)]
@@ -31,5 +32,5 @@ pub fn feature(app: &Arc<App>) -> Feature {
     let shadows = Shadows::start(app);
     let endpoints = operations::endpoints(&shadows);
     let hooks = Hooks { reserved: vec![Arc::new(ShadowTopics(shadows))], ..Hooks::default() };
-    Feature { endpoints, hooks, ..Feature::default() }
+    Feature { endpoints, raw_routes: vec![history::route()], hooks }
 }

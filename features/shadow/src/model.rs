@@ -5,6 +5,7 @@ use serde_json::{Map, Value};
 use service::Limits;
 
 use crate::document::{Document, write_seconds};
+use crate::json::{parse, write_value};
 use crate::request::Update;
 
 /// Values with few names, so that updates meet.
@@ -121,6 +122,17 @@ proptest! {
     }
 
     #[test]
+    fn what_has_changed_makes_one_document_of_another(one in state(false), two in state(false)) {
+        let (mut before, mut after) = (Document::default(), Document::default());
+        apply(&mut before, &one, 1);
+        apply(&mut after, &two, 1);
+        let (mut changes, wanted) = (String::new(), written(&after).0);
+        before.changes(&after).write_state(&mut changes);
+        apply(&mut before, &serde_json::from_str(&changes).unwrap(), 1);
+        prop_assert_eq!(written(&before).0, wanted);
+    }
+
+    #[test]
     fn an_update_made_twice_changes_nothing_more(before in state(false), update in state(true)) {
         let mut document = Document::default();
         apply(&mut document, &before, 1);
@@ -155,6 +167,21 @@ proptest! {
         document.write_state(&mut state);
         document.write_times(&mut times, write_seconds);
         prop_assert_eq!(Document::read(&state, &times), Ok(document));
+    }
+
+    /// Of texts that look like JSON, those are read that a general parser reads, numbers apart that
+    /// are beyond what it calculates with.
+    #[test]
+    fn what_is_json_is_read(text in "[\\[\\]{}\",:0-9eE+. ab\\\\unrtlfsd-]{0,24}") {
+        match serde_json::from_str::<Value>(&text) {
+            Ok(value) => {
+                let mut out = String::new();
+                write_value(&parse(&text, 1).unwrap(), &mut out);
+                prop_assert_eq!(serde_json::from_str::<Value>(&out).unwrap(), value);
+            }
+            Err(error) if error.to_string().contains("out of range") => {}
+            Err(_) => prop_assert!(parse(&text, 1).is_err()),
+        }
     }
 
     #[test]

@@ -12,6 +12,7 @@ use service::{ApiError, Cx, Endpoint, PageRequest};
 use crate::name::ShadowName;
 use crate::shadows::Shadows;
 use crate::store;
+use crate::store::history::Author;
 
 /// The operations of this module.
 pub(crate) fn endpoints(shadows: &Arc<Shadows>) -> Vec<Endpoint> {
@@ -47,7 +48,7 @@ async fn update_thing_shadow(
     request: UpdateThingShadowRequest,
 ) -> Result<Bytes, ApiError> {
     let name = ShadowName { thing: request.thing_name, shadow: request.shadow_name };
-    let accepted = shadows.update(&cx.tenant, &name, &request.payload.0, true).await?;
+    let accepted = shadows.update(&cx.tenant, &name, &request.payload.0, author(&cx), true).await?;
     Ok(accepted.unwrap_or_default().into())
 }
 
@@ -57,7 +58,7 @@ async fn delete_thing_shadow(
     request: DeleteThingShadowRequest,
 ) -> Result<Bytes, ApiError> {
     let name = ShadowName { thing: request.thing_name, shadow: request.shadow_name };
-    Ok(shadows.delete(&cx.tenant, &name, &[]).await?.into())
+    Ok(shadows.delete(&cx.tenant, &name, &[], author(&cx)).await?.into())
 }
 
 /// The named shadows of a thing. One that nobody knows has none.
@@ -73,4 +74,10 @@ async fn list_named_shadows_for_thing(
         next_token: listing.next,
         timestamp: Some(cx.now().secs()),
     })
+}
+
+/// Who calls, as versions remember it.
+fn author(cx: &Cx) -> Author<'_> {
+    let principal = Some(cx.caller.arn.as_str());
+    Author { principal, client_id: None, source_ip: Some(cx.caller.source_ip) }
 }

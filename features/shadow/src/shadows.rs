@@ -11,6 +11,7 @@ use crate::messages::{self, Version};
 use crate::name::ShadowName;
 use crate::refusal::Refusal;
 use crate::request::{self, Update};
+use crate::store::history::{self, Author, Past};
 use crate::store::{self as records, Found, Record, Stored};
 use crate::turns::Turns;
 
@@ -65,11 +66,12 @@ impl Shadows {
         tenant: &Tenant,
         name: &ShadowName,
         body: &[u8],
+        by: Author<'_>,
         waits: bool,
     ) -> Result<Option<String>, Refusal> {
         let now = self.now();
         let update = Update::read(body, now, &self.app.limits)?;
-        let accepted = self.change(tenant, name, &update, now, waits).await;
+        let accepted = self.change((tenant, name), &update, now, by, waits).await;
         accepted.map_err(|refusal| refusal.to(update.client_token.as_deref()))
     }
 
@@ -79,10 +81,11 @@ impl Shadows {
         tenant: &Tenant,
         name: &ShadowName,
         body: &[u8],
+        by: Author<'_>,
     ) -> Result<String, Refusal> {
         // Whatever else the request holds is ignored.
         let token = request::token_of(body, &self.app.limits).unwrap_or_default();
-        let deleted = self.remove(tenant, name, token.as_deref()).await;
+        let deleted = self.remove(tenant, name, token.as_deref(), by).await;
         deleted.map_err(|refusal| refusal.to(token.as_deref()))
     }
 
@@ -101,10 +104,10 @@ impl Shadows {
 
     async fn change(
         &self,
-        tenant: &Tenant,
-        name: &ShadowName,
+        (tenant, name): (&Tenant, &ShadowName),
         update: &Update<'_>,
         now: i64,
+        by: Author<'_>,
         waits: bool,
     ) -> Result<Option<String>, Refusal> {
         let _turn = self.turns.take(tenant.id, name).await;
@@ -113,6 +116,11 @@ impl Shadows {
             let mut change = self.made(&found, update, now)?;
             let mut batch = Batch::new();
             let text = std::mem::take(&mut change.text);
+            if self.app.limits.shadow_history_versions_max > 0 {
+                let made: Record<'_> = serde_json::from_str(&text).map_err(ApiError::internal)?;
+                let past = Past::new(made.version, now, by, Some(made.state));
+                self.keep(&mut batch, tenant, name, &past).await?;
+            }
             records::write(&mut batch, tenant, name, &found, text);
             if let Found::Deleted(tombstone, _) = &found {
                 let timer = records::timer_of(tenant, name, tombstone);
@@ -124,6 +132,18 @@ impl Shadows {
             }
         }
         Err(busy().into())
+    }
+
+    /// Keeps a version for later questions.
+    async fn keep(
+        &self,
+        batch: &mut Batch,
+        tenant: &Tenant,
+        name: &ShadowName,
+        past: &Past<'_>,
+    ) -> Result<(), ApiError> {
+        let App { store, limits, .. } = &*self.app;
+        history::keep(store, batch, tenant, name, past, limits).await
     }
 
     /// What is told of an update, as far as somebody hears it. The delta comes before `accepted`:
@@ -205,6 +225,7 @@ impl Shadows {
         tenant: &Tenant,
         name: &ShadowName,
         token: Option<&str>,
+        by: Author<'_>,
     ) -> Result<String, Refusal> {
         let _turn = self.turns.take(tenant.id, name).await;
         for _ in 0..ATTEMPTS_MAX {
@@ -215,7 +236,8 @@ impl Shadows {
             let answer = messages::deleted(version, self.now(), token);
             let mut told = Told::new(&self.app, tenant);
             told.add(name.topic("delete/accepted"), || Some(answer.clone()));
-            if self.bury(tenant, name, &stored, version, told).await? {
+            let past = Past::new(version, self.now(), by, None);
+            if self.bury((tenant, name), &stored, &past, told).await? {
                 return Ok(answer);
             }
         }
@@ -225,15 +247,17 @@ impl Shadows {
     /// Whether the shadow was still as it was read.
     async fn bury(
         &self,
-        tenant: &Tenant,
-        name: &ShadowName,
+        (tenant, name): (&Tenant, &ShadowName),
         stored: &Stored,
-        version: u64,
+        past: &Past<'_>,
         told: Told<'_>,
     ) -> Result<bool, ApiError> {
         let mut batch = Batch::new();
+        if self.app.limits.shadow_history_versions_max > 0 {
+            self.keep(&mut batch, tenant, name, past).await?;
+        }
         let forgotten = self.app.env.clock.now().plus(REMEMBERED);
-        let timer = records::bury(&mut batch, tenant, name, stored, version, forgotten);
+        let timer = records::bury(&mut batch, tenant, name, stored, past.version, forgotten);
         self.app.schedule.set(&mut batch, &timer);
         self.commit(tenant, batch, told).await
     }

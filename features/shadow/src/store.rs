@@ -3,6 +3,8 @@
 //! A record is JSON that a person can read, written and read by hand where it is the text that a
 //! client gets; `times` has a number where metadata has `{"timestamp":…}`.
 
+pub(crate) mod history;
+
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use service::{ApiError, Timer, TimerKind, kinds};
@@ -134,7 +136,8 @@ pub(crate) fn timer_of(tenant: &Tenant, name: &ShadowName, tombstone: &Tombstone
     timer(tenant.id, name.label(), Timestamp::from_millis(tombstone.forgotten))
 }
 
-/// Removes the tombstone that `timer` is about, unless the shadow was deleted once more since.
+/// Removes the tombstone that `timer` is about, and what was kept of the shadow, unless it was
+/// deleted once more since.
 pub(crate) async fn forget(store: &Store, timer: &Timer) -> Result<(), ApiError> {
     let key = tombstone_key(timer.tenant, &timer.id);
     let Some(found) = store.get(&key).await? else { return Ok(()) };
@@ -145,6 +148,7 @@ pub(crate) async fn forget(store: &Store, timer: &Timer) -> Result<(), ApiError>
     let mut batch = Batch::new();
     batch.require_version(key.clone(), found.version);
     batch.delete(key);
+    history::forget(&mut batch, timer.tenant, &timer.id);
     store.commit(batch).await?;
     Ok(())
 }

@@ -3,11 +3,12 @@
 use std::sync::Arc;
 
 use mqtt::TopicFilter;
-use service::{Answer, ApiError, Audience, BoxFuture, ReservedMessage, ReservedTopic};
+use service::{Answer, ApiError, Audience, BoxFuture, ReservedMessage, ReservedTopic, Sender};
 
 use crate::name::ShadowName;
 use crate::refusal::Refusal;
 use crate::shadows::Shadows;
+use crate::store::history::Author;
 
 /// Where the topics of shadows begin.
 const PREFIX: &str = "$aws/things/";
@@ -88,6 +89,7 @@ impl ShadowTopics {
         if message.sender.under_way > shadows.app.limits.shadow_requests_under_way_max {
             return self.reject(&name, place, message, &Refusal::throttled()).await;
         }
+        let by = author(&message.sender);
         let done = match place.message {
             "get" => match shadows.get(tenant, &name, body).await {
                 Ok(shadow) => {
@@ -96,8 +98,8 @@ impl ShadowTopics {
                 }
                 Err(refusal) => Err(refusal),
             },
-            "update" => shadows.update(tenant, &name, body, false).await.map(drop),
-            _ => shadows.delete(tenant, &name, body).await.map(drop),
+            "update" => shadows.update(tenant, &name, body, by, false).await.map(drop),
+            _ => shadows.delete(tenant, &name, body, by).await.map(drop),
         };
         if let Err(refusal) = done {
             self.reject(&name, place, message, &refusal).await;
@@ -114,5 +116,14 @@ impl ShadowTopics {
         let rejected = refusal.document(self.0.now());
         let topic = name.topic(&format!("{}/rejected", place.message));
         self.0.tell(&message.tenant, topic, rejected).await;
+    }
+}
+
+/// Who published, as versions remember it.
+fn author(sender: &Sender) -> Author<'_> {
+    Author {
+        principal: sender.principal_id.as_deref(),
+        client_id: sender.client_id.as_deref(),
+        source_ip: sender.source_ip,
     }
 }
