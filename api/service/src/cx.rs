@@ -94,7 +94,8 @@ impl Cx {
     }
 
     /// As [`Cx::commit`], and publishes `messages` to the devices of this tenant: at once, or later
-    /// if the server ends in between, and at least once. Whoever asked may go away meanwhile.
+    /// if the server ends in between or they fail or take too long, and at least once. Whoever asked
+    /// may go away meanwhile.
     pub async fn commit_and_publish(
         &self,
         mut batch: Batch,

@@ -5,11 +5,16 @@
 //! What a server left that ended in between, or a request that was given up, is found and published
 //! later: at least once, and more than once only after such an end, or after an error.
 //!
+//! Messages that fail, or are not safe in time, take the place of all in the record and are tried
+//! again after a pause that grows with each try. Only what was tried often enough is given up,
+//! whatever the clock says.
+//!
 //! Records lie in the order of their time. On a store that several servers share, one that is
 //! younger than [`LEFT_AFTER`] is taken to be its owner's to publish; an older one is taken over by
 //! whoever finds it first, by moving it to the present. Within one change, messages are published
 //! in their order; between changes there is none.
 
+mod look;
 mod record;
 
 use std::future::poll_fn;
@@ -20,29 +25,35 @@ use std::task::Poll;
 use std::time::Duration;
 
 use env::{Env, Shutdown, TaskKind};
-use store::{Batch, CommitError, Direction, Entry, Key, KeyRange, Store, StoreError};
-use tokio::sync::Notify;
-use tokio::time::{MissedTickBehavior, interval};
+use store::{Batch, Key, Store};
+use tokio::sync::{Notify, oneshot};
+use tokio::time::timeout;
 use types::{Tenant, Timestamp};
 
-use self::record::Left;
-use crate::{ApiError, App, BoxFuture, OutgoingMessage, Publisher, Slot};
+use self::record::About;
+use crate::{App, OutgoingMessage, Publisher, Slot};
 
 /// When a record is nobody's any more: beyond what a commit and its messages take, and what the
 /// clocks of servers on one store may differ by.
 const LEFT_AFTER: Duration = Duration::from_secs(30);
-/// How often it is looked whether something was left.
-const LOOK_INTERVAL: Duration = Duration::from_secs(10);
-/// When messages that still cannot be published are given up.
-const GIVEN_UP_AFTER: Duration = Duration::from_secs(86_400);
+/// How long it may take until messages are safe. It is below [`LEFT_AFTER`], so that they are still
+/// their owner's then.
+const PUBLISH_WITHIN: Duration = Duration::from_secs(20);
+/// The pause after a first try that failed; it doubles with each further one.
+const PAUSE_FIRST: Duration = Duration::from_secs(30);
+/// The longest pause between two tries.
+const PAUSE_MAX: Duration = Duration::from_secs(3_600);
+/// Tries after which messages are given up: their pauses are a day.
+const TRIES_MAX: u32 = 31;
+/// How long clients wait outside while that is published which an earlier run left; what it had no
+/// time for follows while they are inside.
+const START_WITHIN: Duration = Duration::from_secs(5);
 /// How long the records of what was published wait for others to be removed with.
 const REMOVE_INTERVAL: Duration = Duration::from_millis(100);
 /// Records that wait to be removed; what is beyond is left, and published once more.
 const REMOVALS_MAX: usize = 65_536;
 /// Records that are removed in one batch.
 const REMOVE_BATCH: usize = 1024;
-/// Records that are taken over in one batch.
-const PAGE: u32 = 64;
 
 /// Publishes what follows from changes. Clones are the same outbox.
 #[derive(Clone)]
@@ -64,7 +75,7 @@ struct Shared {
 #[derive(Debug)]
 #[must_use = "messages wait for long if nobody publishes them after the commit"]
 pub struct Posted {
-    tenant: Tenant,
+    about: About,
     messages: Vec<OutgoingMessage>,
     records: Vec<Key>,
 }
@@ -83,13 +94,18 @@ impl Outbox {
     }
 
     /// Publishes what an earlier run left, and from now on what this one leaves. To be called once,
-    /// when the publisher is there and before the first client is let in.
+    /// when the publisher is there and before the first client is let in; it returns soon, also if
+    /// much was left.
     pub async fn serve(&self, app: &Arc<App>) {
-        self.look_or_log(&app.publisher, Look::AtStart).await;
-        let (outbox, app, signal) =
-            (self.clone(), Arc::clone(app), self.0.env.tasks.shutdown_signal());
-        let work = async move { outbox.run(&app, signal).await };
-        self.0.env.tasks.spawn("outbox", TaskKind::Vital, work);
+        let tasks = &self.0.env.tasks;
+        let removing = self.clone().keep_removing(tasks.shutdown_signal());
+        tasks.spawn("outbox-removals", TaskKind::Vital, removing);
+        let (outbox, app, signal) = (self.clone(), Arc::clone(app), tasks.shutdown_signal());
+        let (first, first_is_over) = oneshot::channel();
+        let looking = async move { outbox.keep_looking(&app.publisher, first, signal).await };
+        tasks.spawn("outbox", TaskKind::Vital, looking);
+        // It goes on beyond that.
+        drop(timeout(START_WITHIN, first_is_over).await);
     }
 
     /// Has `messages` published if and only if `batch` is committed. Without messages nothing is
@@ -101,27 +117,23 @@ impl Outbox {
         messages: Vec<OutgoingMessage>,
     ) -> Posted {
         let now = self.0.env.clock.now();
-        let mut records = Vec::new();
-        for part in record::parts(&messages) {
-            let key = self.new_key(now);
-            batch.put(key.clone(), record::encode(tenant, part, now));
-            records.push(key);
-        }
-        Posted { tenant: tenant.clone(), messages, records }
+        let about = About { tenant: tenant.clone(), since: now, tries: 0 };
+        let records = self.put_records(batch, now, &about, &messages);
+        Posted { about, messages, records }
     }
 
-    /// Publishes what was put into a batch that is committed. What cannot be published now is
-    /// logged and published later: the change itself is done.
+    /// Publishes what was put into a batch that is committed. What cannot be published now, or not
+    /// soon, is logged and published later: the change itself is done.
     pub async fn publish(&self, publisher: &Slot<dyn Publisher>, posted: Posted) {
-        let Posted { tenant, messages, records } = posted;
+        let Posted { about, messages, records } = posted;
         if messages.is_empty() {
             return;
         }
-        match publish_all(publisher, &tenant, messages).await {
-            Ok(()) => self.remove_soon(records),
-            Err(error) => {
-                tracing::warn!(?error, "messages could not be published and are tried again");
-            }
+        let failed = publish_all(publisher, &about.tenant, messages).await;
+        if failed.is_empty() {
+            self.remove_soon(records);
+        } else {
+            self.put_off(about, &failed, records).await;
         }
     }
 
@@ -131,10 +143,53 @@ impl Outbox {
         self.remove().await;
     }
 
-    /// The key of a new record: it is of this time, and no other has it.
-    fn new_key(&self, now: Timestamp) -> Key {
+    /// Leaves of `records` those messages alone that failed, until their next try; after the last
+    /// one nothing is left.
+    async fn put_off(&self, mut about: About, failed: &[OutgoingMessage], records: Vec<Key>) {
+        let mut batch = Batch::new();
+        for key in records {
+            // Should somebody have taken it over, it is theirs to publish.
+            batch.require_exists(key.clone()).delete(key);
+        }
+        about.tries = about.tries.saturating_add(1);
+        let About { tries, since, .. } = about;
+        if tries < TRIES_MAX {
+            let next = self.0.env.clock.now().plus(pause_after(tries));
+            // It is found when it is as old as what was left.
+            self.put_records(&mut batch, earlier(next, LEFT_AFTER), &about, failed);
+        }
+        match self.0.store.commit(batch).await {
+            Ok(_) if tries < TRIES_MAX => {}
+            Ok(_) => {
+                let topics: Vec<&str> = failed.iter().map(|failed| &*failed.topic).collect();
+                tracing::error!(?topics, ?since, tries, "messages were given up");
+            }
+            Err(error) => {
+                tracing::warn!(%error, "what failed could not be put off and is repeated");
+            }
+        }
+    }
+
+    /// Puts records of `time` for `messages` into `batch`.
+    fn put_records(
+        &self,
+        batch: &mut Batch,
+        time: Timestamp,
+        about: &About,
+        messages: &[OutgoingMessage],
+    ) -> Vec<Key> {
+        let put = |part| {
+            let key = self.new_key(time);
+            batch.put(key.clone(), record::encode(about, part));
+            key
+        };
+        record::parts(messages).map(put).collect()
+    }
+
+    /// The key of a new record of `time`, which no other has.
+    fn new_key(&self, time: Timestamp) -> Key {
         let number = self.0.next.fetch_add(1, Ordering::Relaxed);
-        record::key(now, self.0.owner, number)
+        record::key(time, self.0.owner, number)
     }
 
     fn remove_soon(&self, records: Vec<Key>) {
@@ -150,17 +205,11 @@ impl Outbox {
         self.0.published.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    async fn run(self, app: &App, mut shutdown: Shutdown) {
-        let mut looks = interval(LOOK_INTERVAL);
-        looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        let mut upto = Timestamp::EPOCH;
+    /// Removes the records of what was published. What it has begun it finishes.
+    async fn keep_removing(self, mut shutdown: Shutdown) {
         loop {
             tokio::select! {
                 () = self.wait_for_removals() => self.remove().await,
-                _ = looks.tick() => {
-                    let look = Look::Later { after: upto, now: self.0.env.clock.now() };
-                    upto = self.look_or_log(&app.publisher, look).await.unwrap_or(upto);
-                }
                 () = shutdown.begun() => return,
             }
         }
@@ -186,113 +235,12 @@ impl Outbox {
             }
         }
     }
-
-    /// Until when nothing is left, if that is so now.
-    async fn look_or_log(&self, publisher: &Slot<dyn Publisher>, look: Look) -> Option<Timestamp> {
-        match self.look(publisher, look).await {
-            Ok(is_complete) => Some(look.upto()).filter(|_| is_complete),
-            Err(error) => {
-                tracing::warn!(%error, "messages that were left could not be looked for");
-                None
-            }
-        }
-    }
-
-    /// Publishes what was left. Whether all of it could be taken over, whatever became of it then.
-    async fn look(&self, publisher: &Slot<dyn Publisher>, look: Look) -> Result<bool, StoreError> {
-        let (mut after, mut is_complete) = (None, true);
-        loop {
-            let range = look.range(&self.0.store, self.0.env.clock.now());
-            let page = self.0.store.scan(range, after, PAGE, Direction::Forward).await?;
-            let found = page.entries.iter().filter(|entry| !look.passes_by(entry, self.0.owner));
-            let left: Vec<Left> = found.filter_map(record::read).collect();
-            match self.take_over(left).await {
-                Ok(taken) => self.publish_left(publisher, taken).await,
-                // Somebody else has them now, or their owner came to it after all.
-                Err(CommitError::Conflict(_)) => is_complete = false,
-                Err(error) => {
-                    tracing::warn!(%error, "messages that were left could not be taken over");
-                    is_complete = false;
-                }
-            }
-            after = page.entries.last().map(|entry| entry.key.clone());
-            if !page.has_more {
-                return Ok(is_complete);
-            }
-        }
-    }
-
-    /// Makes records this server's, as if they were of this moment, all or nothing.
-    async fn take_over(&self, left: Vec<Left>) -> Result<Vec<Left>, CommitError> {
-        if left.is_empty() {
-            return Ok(left);
-        }
-        let now = self.0.env.clock.now();
-        let mut batch = Batch::new();
-        let mut taken = Vec::with_capacity(left.len());
-        for record in left {
-            batch.require_version(record.key.clone(), record.version);
-            batch.delete(record.key.clone());
-            if now.since(record.since) > GIVEN_UP_AFTER {
-                tracing::error!(topics = ?record.topics(), "messages were given up after a day");
-                continue;
-            }
-            let key = self.new_key(now);
-            batch.put(key.clone(), record.value.clone());
-            taken.push(Left { key, ..record });
-        }
-        self.0.store.commit(batch).await?;
-        Ok(taken)
-    }
-
-    async fn publish_left(&self, publisher: &Slot<dyn Publisher>, taken: Vec<Left>) {
-        if taken.is_empty() {
-            return;
-        }
-        tracing::info!(changes = taken.len(), "publishing messages that were left");
-        for Left { key, tenant, messages, .. } in taken {
-            self.publish(publisher, Posted { tenant, messages, records: vec![key] }).await;
-        }
-        self.remove().await;
-    }
 }
 
-/// When it is looked for what was left, and so what may be anybody's.
-#[derive(Clone, Copy)]
-enum Look {
-    /// This server has published nothing yet.
-    AtStart,
-    /// Up to `after` nothing was left at the last look.
-    Later { after: Timestamp, now: Timestamp },
-}
-
-impl Look {
-    fn range(self, store: &Store, now: Timestamp) -> KeyRange {
-        match self {
-            // Nobody but an earlier run can have left anything in a store that is ours alone.
-            Self::AtStart if store.newest_at_hand().is_some() => record::all(),
-            Self::AtStart => record::between(Timestamp::EPOCH, earlier(now, LEFT_AFTER)),
-            // What was committed late lies before what was found first.
-            Self::Later { after, .. } => {
-                let upto = self.upto();
-                record::between(earlier(after, LEFT_AFTER).min(upto), upto)
-            }
-        }
-    }
-
-    /// Up to when it looks.
-    fn upto(self) -> Timestamp {
-        match self {
-            Self::AtStart => Timestamp::EPOCH,
-            Self::Later { now, .. } => earlier(now, LEFT_AFTER),
-        }
-    }
-
-    /// Whether a record is none that was left: at its start, what a server owns it has just taken
-    /// over.
-    fn passes_by(self, entry: &Entry, owner: u64) -> bool {
-        matches!(self, Self::AtStart) && record::owner(&entry.key) == Some(owner)
-    }
+/// How long messages wait that were tried so often.
+fn pause_after(tries: u32) -> Duration {
+    let doubled = 2_u32.saturating_pow(tries.saturating_sub(1));
+    PAUSE_FIRST.saturating_mul(doubled).min(PAUSE_MAX)
 }
 
 fn earlier(time: Timestamp, span: Duration) -> Timestamp {
@@ -300,28 +248,33 @@ fn earlier(time: Timestamp, span: Duration) -> Timestamp {
     Timestamp::from_millis(time.millis().saturating_sub(span_ms).max(0))
 }
 
-/// Publishes all of `messages`, beginning in their order, and resolves when all are safe wherever
-/// they have to be; they wait for that together.
+/// Publishes all of `messages`, beginning in their order; they wait together until they are safe
+/// wherever they have to be. Those that failed, or are not safe in time.
 async fn publish_all(
     publisher: &Slot<dyn Publisher>,
     tenant: &Tenant,
     messages: Vec<OutgoingMessage>,
-) -> Result<(), ApiError> {
-    type Publishing<'a> = BoxFuture<'a, Result<(), ApiError>>;
-    let begin = |message| Box::pin(publisher.publish(tenant, message)) as Publishing<'_>;
-    let mut publishing: Vec<Publishing<'_>> = messages.into_iter().map(begin).collect();
-    let mut result = Ok(());
+) -> Vec<OutgoingMessage> {
+    let mut left: Vec<Option<OutgoingMessage>> = messages.into_iter().map(Some).collect();
+    let publish = async |place: &mut Option<OutgoingMessage>| {
+        let Some(message) = place.clone() else { return };
+        match publisher.publish(tenant, message).await {
+            Ok(()) => *place = None,
+            Err(error) => tracing::warn!(?error, "a message could not be published"),
+        }
+    };
+    if timeout(PUBLISH_WITHIN, all(left.iter_mut().map(publish))).await.is_err() {
+        tracing::warn!("messages could not be published in time");
+    }
+    left.into_iter().flatten().collect()
+}
+
+/// Resolves when all of `futures` have, which are begun in their order.
+async fn all(futures: impl Iterator<Item: Future<Output = ()>>) {
+    let mut pending: Vec<_> = futures.map(Box::pin).collect();
     poll_fn(|cx| {
-        publishing.retain_mut(|message| match message.as_mut().poll(cx) {
-            Poll::Ready(Ok(())) => false,
-            Poll::Ready(Err(error)) => {
-                result = Err(error);
-                false
-            }
-            Poll::Pending => true,
-        });
-        if publishing.is_empty() { Poll::Ready(()) } else { Poll::Pending }
+        pending.retain_mut(|future| future.as_mut().poll(cx).is_pending());
+        if pending.is_empty() { Poll::Ready(()) } else { Poll::Pending }
     })
     .await;
-    result
 }

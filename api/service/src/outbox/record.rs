@@ -25,10 +25,18 @@ pub(super) struct Left {
     pub(super) key: Key,
     pub(super) version: Sequence,
     pub(super) value: Bytes,
+    pub(super) about: About,
+    pub(super) messages: Vec<OutgoingMessage>,
+}
+
+/// What a record says of its messages.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct About {
     pub(super) tenant: Tenant,
     /// When the change was.
     pub(super) since: Timestamp,
-    pub(super) messages: Vec<OutgoingMessage>,
+    /// How often they were tried in vain.
+    pub(super) tries: u32,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -36,6 +44,8 @@ pub(super) struct Left {
 struct Record<'m> {
     v: u8,
     since: Timestamp,
+    #[serde(default, skip_serializing_if = "is_zero")]
+    tries: u32,
     tenant: u32,
     account: AccountId,
     region: Cow<'m, str>,
@@ -74,13 +84,6 @@ struct Properties {
     correlation_data_base64: Option<String>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     user_properties: Vec<(String, String)>,
-}
-
-impl Left {
-    /// Where its messages go.
-    pub(super) fn topics(&self) -> Vec<&str> {
-        self.messages.iter().map(|message| message.topic.as_str()).collect()
-    }
 }
 
 /// Where a record of `time` lies that is the one with this number of a server.
@@ -136,11 +139,13 @@ fn length_of_first(messages: &[OutgoingMessage]) -> usize {
     messages.iter().take(MESSAGES_MAX).take_while(fits).count().max(1)
 }
 
-/// The record of some messages of a change that is made at `since`.
-pub(super) fn encode(tenant: &Tenant, messages: &[OutgoingMessage], since: Timestamp) -> Vec<u8> {
+/// The record of some messages of a change.
+pub(super) fn encode(about: &About, messages: &[OutgoingMessage]) -> Vec<u8> {
+    let About { tenant, since, tries } = about;
     encode_document(&Record {
         v: FORMAT,
-        since,
+        since: *since,
+        tries: *tries,
         tenant: tenant.id.0,
         account: tenant.account,
         region: Cow::Borrowed(tenant.region.as_str()),
@@ -161,12 +166,12 @@ fn parse(entry: &Entry) -> Option<Left> {
     let record: Record<'_> = serde_json::from_slice(&entry.value).ok()?;
     let region = record.region.parse().ok()?;
     let messages = record.messages.into_iter().map(Message::read).collect::<Option<_>>()?;
+    let tenant = Tenant { id: TenantId(record.tenant), account: record.account, region };
     (record.v == FORMAT).then(|| Left {
         key: entry.key.clone(),
         version: entry.version,
         value: entry.value.clone(),
-        tenant: Tenant { id: TenantId(record.tenant), account: record.account, region },
-        since: record.since,
+        about: About { tenant, since: record.since, tries: record.tries },
         messages,
     })
 }
@@ -238,6 +243,10 @@ impl Properties {
     }
 }
 
+fn is_zero(number: &u32) -> bool {
+    *number == 0
+}
+
 fn text(text: &impl ToString) -> String {
     text.to_string()
 }
@@ -252,16 +261,17 @@ mod tests {
 
     const NOW: Timestamp = Timestamp::from_secs(1_000);
 
-    fn tenant() -> Tenant {
-        Tenant {
+    fn about(tries: u32) -> About {
+        let tenant = Tenant {
             id: TenantId(7),
             account: "123456789012".parse().unwrap(),
             region: "eu-west-1".parse().unwrap(),
-        }
+        };
+        About { tenant, since: NOW, tries }
     }
 
-    fn read_back(messages: &[OutgoingMessage]) -> Option<Left> {
-        let value = encode(&tenant(), messages, NOW).into();
+    fn read_back(about: &About, messages: &[OutgoingMessage]) -> Option<Left> {
+        let value = encode(about, messages).into();
         parse(&Entry { key: key(NOW, 1, 2), value, version: Sequence(3) })
     }
 
@@ -283,14 +293,15 @@ mod tests {
         let messages = [whole, OutgoingMessage::new("c", vec![0xff, 0xfe]), {
             OutgoingMessage::new("d", Bytes::new())
         }];
-        let left = read_back(&messages).unwrap();
-        assert_eq!(left.messages, messages);
-        assert_eq!((left.tenant, left.since), (tenant(), NOW));
+        for tries in [0, 5] {
+            let left = read_back(&about(tries), &messages).unwrap();
+            assert_eq!((left.about, left.messages), (about(tries), messages.to_vec()));
+        }
     }
 
     #[test]
     fn a_record_of_another_format_is_left_alone() {
-        let value = encode(&tenant(), &[OutgoingMessage::new("a", "1")], NOW);
+        let value = encode(&about(0), &[OutgoingMessage::new("a", "1")]);
         let newer = String::from_utf8(value).unwrap().replace("\"v\":1", "\"v\":2");
         let entry = Entry { key: key(NOW, 1, 2), value: newer.into(), version: Sequence(3) };
         assert!(parse(&entry).is_none());

@@ -15,6 +15,10 @@ use types::{Tenant, TenantId};
 const LONG: Duration = Duration::from_secs(45);
 /// What both clocks are moved by at a time.
 const STEP: Duration = Duration::from_millis(500);
+/// What they are moved by where much time goes by: as often as it is looked for what was left.
+const LONG_STEP: Duration = Duration::from_secs(10);
+const MINUTE: Duration = Duration::from_secs(60);
+const HOUR: Duration = Duration::from_secs(3_600);
 const DAY: Duration = Duration::from_secs(86_400);
 
 /// Takes messages instead of the broker.
@@ -22,6 +26,8 @@ struct Ear {
     heard: Mutex<Vec<(Tenant, OutgoingMessage)>>,
     /// How many messages are still refused.
     refusals: Mutex<u32>,
+    /// Messages to this topic are never safe.
+    stuck: Mutex<Option<&'static str>>,
     /// Each message waits for one permit until it is safe.
     gate: Semaphore,
 }
@@ -32,6 +38,7 @@ impl Ear {
         let ear = Arc::new(Self {
             heard: Mutex::default(),
             refusals: Mutex::default(),
+            stuck: Mutex::default(),
             gate: Semaphore::new(1_000),
         });
         listen(server, ear.clone());
@@ -45,7 +52,11 @@ impl Ear {
     }
 
     async fn take(&self, tenant: &Tenant, message: OutgoingMessage) -> Result<(), ApiError> {
+        let is_stuck = *self.stuck.lock().unwrap() == Some(&*message.topic);
         self.heard.lock().unwrap().push((tenant.clone(), message));
+        if is_stuck {
+            std::future::pending::<()>().await;
+        }
         self.gate.acquire().await.unwrap().forget();
         let mut refusals = self.refusals.lock().unwrap();
         let is_refused = *refusals > 0;
@@ -110,13 +121,19 @@ fn a_record() -> Key {
     Key::new(TenantId(1), kinds::THING).text("lamp")
 }
 
-/// A change from which `topics` follow, as far as its commit.
-async fn change(server: &Server, topics: &[&str]) -> Posted {
+/// A change from which `topics` follow, up to its commit.
+async fn uncommitted(server: &Server, topics: &[&str]) -> (Batch, Posted) {
     let messages = topics.iter().map(|topic| message(topic)).collect();
     let tenant = server.cx("UpdateThing").await.tenant;
     let mut batch = Batch::new();
     batch.put(a_record(), encode(&1));
     let posted = server.app().outbox.put(&mut batch, &tenant, messages);
+    (batch, posted)
+}
+
+/// A change from which `topics` follow, as far as its commit.
+async fn change(server: &Server, topics: &[&str]) -> Posted {
+    let (batch, posted) = uncommitted(server, topics).await;
     server.app().store.commit(batch).await.unwrap();
     posted
 }
@@ -135,9 +152,13 @@ async fn records(server: &Server) -> usize {
 
 /// Lets `span` go by on both clocks.
 async fn pass(server: &Server, span: Duration) {
-    for _ in 0..span.div_duration_f64(STEP) as u32 {
-        server.clock().advance(STEP);
-        tokio::time::sleep(STEP).await;
+    pass_by(server, span, STEP).await;
+}
+
+async fn pass_by(server: &Server, span: Duration, step: Duration) {
+    for _ in 0..span.div_duration_f64(step) as u32 {
+        server.clock().advance(step);
+        tokio::time::sleep(step).await;
     }
 }
 
@@ -346,19 +367,172 @@ async fn of_several_servers_one_takes_over_what_was_left() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_cannot_be_published_is_tried_again_and_given_up_after_a_day() {
+async fn of_a_change_only_what_failed_is_tried_again() {
     let server = server_in_memory().await;
     let ear = Ear::at(&server);
     server.app().outbox.serve(server.app()).await;
     *ear.refusals.lock().unwrap() = 1;
+    publish(&server, change(&server, &["a", "b", "c"]).await).await;
+    assert_eq!((ear.topics().len(), records(&server).await), (3, 1));
+    pass(&server, LONG).await;
+    assert_eq!((ear.topics(), records(&server).await), (vec!["a".to_owned()], 0));
+    // Also of several records.
+    let topics: Vec<String> = (0..600).map(|n| n.to_string()).collect();
+    let topics: Vec<&str> = topics.iter().map(String::as_str).collect();
+    *ear.refusals.lock().unwrap() = 2;
+    publish(&server, change(&server, &topics).await).await;
+    assert_eq!((ear.topics().len(), records(&server).await), (600, 1));
+    pass(&server, LONG).await;
+    assert_eq!((ear.topics(), records(&server).await), (vec!["0".to_owned(), "1".to_owned()], 0));
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_pause_between_two_tries_grows() {
+    let server = server_in_memory().await;
+    let ear = Ear::at(&server);
+    server.app().outbox.serve(server.app()).await;
+    *ear.refusals.lock().unwrap() = u32::MAX;
     publish(&server, change(&server, &["a"]).await).await;
+    let mut tries = vec![ear.topics().len()];
+    // Just before each further try, and after it: half a minute, a minute, two minutes later.
+    for (from, upto) in [(0, 29), (29, 45), (45, 95), (95, 115), (115, 215), (215, 255)] {
+        pass(&server, Duration::from_secs(upto - from)).await;
+        tries.push(ear.topics().len());
+    }
+    assert_eq!(tries, [1, 0, 1, 0, 1, 0, 1]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_cannot_be_published_is_given_up_after_a_day_of_tries() {
+    let server = server_in_memory().await;
+    let ear = Ear::at(&server);
+    server.app().outbox.serve(server.app()).await;
+    *ear.refusals.lock().unwrap() = u32::MAX;
+    publish(&server, change(&server, &["a"]).await).await;
+    pass_by(&server, 23 * HOUR, LONG_STEP).await;
+    assert_eq!(records(&server).await, 1);
+    pass_by(&server, 3 * HOUR, LONG_STEP).await;
+    assert_eq!((ear.topics().len(), records(&server).await), (31, 0));
+}
+
+#[tokio::test]
+async fn what_was_left_is_published_although_nobody_was_there_for_days() {
+    let before = server().await;
+    drop(change(&before, &["a"]).await);
+    before.clock().advance(3 * DAY);
+    let after = another(&before).await;
+    let ear = Ear::at(&after);
+    after.app().outbox.serve(after.app()).await;
+    assert_eq!((ear.topics(), records(&after).await), (vec!["a".to_owned()], 0));
+}
+
+#[tokio::test(start_paused = true)]
+async fn no_jump_of_the_clock_gives_messages_up() {
+    let server = server_in_memory().await;
+    let ear = Ear::at(&server);
+    server.app().outbox.serve(server.app()).await;
+    *ear.refusals.lock().unwrap() = 2;
+    publish(&server, change(&server, &["a"]).await).await;
+    server.clock().advance(400 * DAY);
     pass(&server, LONG).await;
-    assert_eq!((ear.topics(), records(&server).await), (vec!["a".to_owned(); 2], 0));
-    *ear.refusals.lock().unwrap() = 1_000;
-    publish(&server, change(&server, &["b"]).await).await;
+    assert_eq!((ear.topics(), records(&server).await), (vec!["a".to_owned(); 2], 1));
+    pass(&server, 2 * LONG).await;
+    assert_eq!((ear.topics(), records(&server).await), (vec!["a".to_owned()], 0));
+}
+
+#[tokio::test(start_paused = true)]
+async fn all_of_a_record_is_repeated_if_what_failed_cannot_be_put_off() {
+    let server = server_in_memory().await;
+    let ear = Ear::at(&server);
+    server.app().outbox.serve(server.app()).await;
+    let posted = change(&server, &["a", "b"]).await;
+    *ear.refusals.lock().unwrap() = 1;
+    server.app().store.faults().unwrap().fail_commit(1);
+    publish(&server, posted).await;
+    assert_eq!((ear.topics().len(), records(&server).await), (2, 1));
     pass(&server, LONG).await;
-    assert_eq!((ear.topics(), records(&server).await), (vec!["b".to_owned(); 2], 1));
-    server.clock().advance(DAY);
+    assert_eq!((ear.topics(), records(&server).await), (vec!["a".to_owned(), "b".to_owned()], 0));
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_somebody_else_has_taken_over_is_not_put_off() {
+    let server = server_in_memory().await;
+    let ear = Ear::at(&server);
+    let posted = change(&server, &["a"]).await;
+    let other = another(&server).await;
+    let others = Ear::at(&other);
     pass(&server, LONG).await;
-    assert_eq!((ear.topics(), records(&server).await), (vec![], 0));
+    other.app().outbox.serve(other.app()).await;
+    *ear.refusals.lock().unwrap() = 1;
+    publish(&server, posted).await;
+    assert_eq!((ear.topics(), others.topics()), (vec!["a".to_owned()], vec!["a".to_owned()]));
+    assert_eq!(records(&server).await, 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_publication_that_never_ends_is_tried_again() {
+    let server = server_in_memory().await;
+    let ear = Ear::at(&server);
+    server.app().outbox.serve(server.app()).await;
+    *ear.stuck.lock().unwrap() = Some("a");
+    let cx = server.cx("UpdateThing").await;
+    let mut batch = Batch::new();
+    batch.put(a_record(), encode(&1));
+    let asked = cx.commit_and_publish(batch, vec![message("a"), message("b")]);
+    tokio::time::timeout(LONG, asked).await.unwrap().unwrap();
+    assert_eq!((ear.topics().len(), records(&server).await), (2, 1));
+    *ear.stuck.lock().unwrap() = None;
+    pass(&server, LONG).await;
+    assert_eq!((ear.topics(), records(&server).await), (vec!["a".to_owned()], 0));
+}
+
+#[tokio::test(start_paused = true)]
+async fn records_are_removed_while_what_was_left_is_stuck() {
+    let server = server_in_memory().await;
+    let ear = Ear::at(&server);
+    server.app().outbox.serve(server.app()).await;
+    *ear.stuck.lock().unwrap() = Some("a");
+    drop(change(&server, &["a"]).await);
+    drop(change(&server, &["b"]).await);
+    pass(&server, LONG).await;
+    // The one does not wait for the other.
+    assert_eq!((ear.topics(), records(&server).await), (vec!["a".to_owned(), "b".to_owned()], 1));
+    publish(&server, change(&server, &["c"]).await).await;
+    assert_eq!(records(&server).await, 2);
+    pass(&server, 2 * STEP).await;
+    assert_eq!(records(&server).await, 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_was_committed_late_is_found_within_the_hour() {
+    let server = server_in_memory().await;
+    let ear = Ear::at(&server);
+    server.app().outbox.serve(server.app()).await;
+    let (batch, posted) = uncommitted(&server, &["a"]).await;
+    pass_by(&server, 10 * MINUTE, LONG_STEP).await;
+    server.app().store.commit(batch).await.unwrap();
+    drop(posted);
+    pass_by(&server, 10 * MINUTE, LONG_STEP).await;
+    assert_eq!(ear.topics(), Vec::<String>::new(), "it lies before what is looked through");
+    pass_by(&server, HOUR, LONG_STEP).await;
+    assert_eq!((ear.topics(), records(&server).await), (vec!["a".to_owned()], 0));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_server_starts_soon_and_publishes_the_rest_of_what_was_left_later() {
+    let before = server_in_memory().await;
+    let topics: Vec<String> = (100..400).map(|n| n.to_string()).collect();
+    for topic in &topics {
+        drop(change(&before, &[topic]).await);
+    }
+    let after = another(&before).await;
+    let ear = Ear::at(&after);
+    *ear.stuck.lock().unwrap() = Some("100");
+    let serving = after.app().outbox.serve(after.app());
+    tokio::time::timeout(Duration::from_secs(10), serving).await.unwrap();
+    let mut heard = ear.topics();
+    assert!(!heard.is_empty() && heard.len() < topics.len(), "{}", heard.len());
+    pass(&after, Duration::from_secs(25)).await;
+    heard.extend(ear.topics());
+    assert_eq!((heard, records(&after).await), (topics, 1));
 }
