@@ -7,7 +7,7 @@ import time
 
 import pytest
 
-from device import allow, arn, deny, everything_on, logged
+from device import allow, arn, deny, document, everything_on, logged
 from harness import refused
 from mqtt_raw import PUBLISH, V5, V311, puback
 
@@ -142,6 +142,19 @@ def test_a_policy_may_keep_sockets_to_itself(limited, make, session):
     assert told(data, device.name)["connected"]
     with refused("ForbiddenException", saying="iot:GetConnection"):
         data.get_connection(clientId=device.name, includeSocketInformation=True)
+
+
+def test_a_policy_may_keep_the_sockets_of_things_to_itself(server, make, session, tmp_path):
+    device = make(*everything_on("*"))
+    session(device)
+    policy = tmp_path / "policy.json"
+    operation = "iot:GetThingConnectivityData"
+    asked = {"Bool": {"iot:IncludeSocketInformation": "true"}}
+    policy.write_text(document(allow(operation), deny(operation, Condition=asked)))
+    iot = server.client("iot", keys=server.create_access_key(policy=policy))
+    assert iot.get_thing_connectivity_data(thingName=device.name)["connected"]
+    with refused("AccessDeniedException", saying=operation):
+        iot.get_thing_connectivity_data(thingName=device.name, includeSocketInformation=True)
 
 
 def test_nobody_is_not_found(data, name):

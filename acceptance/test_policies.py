@@ -175,7 +175,7 @@ def test_what_is_unknown_is_not_found(iot, name, created):
 
 def test_a_policy_with_versions_is_not_deleted(iot, name, created):
     iot.create_policy_version(policyName=name, policyDocument=DOCUMENT)
-    saying = "The policy cannot be deleted as versions other than than default version exist"
+    saying = "Cannot delete the policy because it has one or more policy versions attached to it"
     with refused("DeleteConflictException", saying=saying):
         iot.delete_policy(policyName=name)
     iot.delete_policy_version(policyName=name, policyVersionId="2")

@@ -146,7 +146,7 @@ pub(crate) fn watch(app: &Arc<App>) {
 
 async fn keep_current(app: Arc<App>) {
     let mut shutdown = app.env.tasks.shutdown_signal();
-    let mut rhythm = Rhythm::done(LOOKED_AT_EVERY, app.env.clock.now());
+    let mut rhythm = Rhythm::due(LOOKED_AT_EVERY, app.env.clock.now());
     loop {
         tokio::select! {
             () = tokio::time::sleep(LOOK_INTERVAL) => {}

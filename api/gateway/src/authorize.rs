@@ -95,7 +95,7 @@ impl Facts<'_> {
                 Some(self.cx.arn(&format!("thing/{thing}")).into())
             }
             ("SendDirectMessage", "iot:topic") => self.input.get("topic")?.as_str().map(Cow::from),
-            ("GetConnection", "iot:includesocketinformation") => {
+            ("GetConnection" | "GetThingConnectivityData", "iot:includesocketinformation") => {
                 let asked = self.input.get("includeSocketInformation").and_then(Value::as_bool);
                 Some(asked.unwrap_or_default().to_string().into())
             }

@@ -81,7 +81,7 @@ async fn try_delete(cx: &Cx, name: &str) -> Result<(), Setback> {
     let policy = find(cx, name).await?;
     if policy.document.versions.len() > 1 {
         let message = format!(
-            "The policy cannot be deleted as versions other than than default version exist \
+            "Cannot delete the policy because it has one or more policy versions attached to it \
              (name={name})"
         );
         return Err(ApiError::delete_conflict(message).into());

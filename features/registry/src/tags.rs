@@ -106,15 +106,16 @@ impl Taggable {
     fn parse(cx: &Cx, text: &str) -> Result<Self, ApiError> {
         let invalid = || ApiError::invalid(format!("Invalid resource ARN: {text}"));
         let arn = Arn::parse(text).map_err(|_| invalid())?;
-        // The one kind whose name follows a colon.
-        let provider = || arn.resource.split_once(':');
-        let (kind, name) = arn.type_and_name().or_else(provider).ok_or_else(invalid)?;
+        // Another way to write an ARN would be another resource to policies, and to its tags.
+        let provider = arn.resource.strip_prefix("certificateprovider:");
+        let provider = provider.map(|name| ("certificateprovider:", name));
+        let (kind, name) = provider.or_else(|| arn.type_and_name()).ok_or_else(invalid)?;
         if arn.service != "iot" || !cx.tenant.owns(&arn) || name.is_empty() {
             return Err(invalid());
         }
         let kind = match kind {
             "cacert" => TaggableKind::CaCertificate,
-            "certificateprovider" => TaggableKind::CertificateProvider,
+            "certificateprovider:" => TaggableKind::CertificateProvider,
             "policy" => TaggableKind::Policy,
             "thingtype" => TaggableKind::ThingType,
             "billinggroup" => TaggableKind::BillingGroup,

@@ -1,10 +1,11 @@
 //! Things in thing groups: add, remove, list from either side.
 
 use model::iot::{
-    AddThingToThingGroupRequest, AddThingToThingGroupResponse, ListThingGroupsForThingRequest,
-    ListThingGroupsForThingResponse, ListThingsInThingGroupRequest, ListThingsInThingGroupResponse,
-    RemoveThingFromThingGroupRequest, RemoveThingFromThingGroupResponse,
-    UpdateThingGroupsForThingRequest, UpdateThingGroupsForThingResponse,
+    AddThingToThingGroupRequest, AddThingToThingGroupResponse, EventType,
+    ListThingGroupsForThingRequest, ListThingGroupsForThingResponse, ListThingsInThingGroupRequest,
+    ListThingsInThingGroupResponse, RemoveThingFromThingGroupRequest,
+    RemoveThingFromThingGroupResponse, UpdateThingGroupsForThingRequest,
+    UpdateThingGroupsForThingResponse,
 };
 use service::{ApiError, Cx, PageRequest, operations};
 use store::Batch;
@@ -83,7 +84,7 @@ async fn try_change(
     add: &[String],
     remove: &[String],
 ) -> Result<(), Setback> {
-    let described = crate::things::find(cx, thing).await?.document;
+    let described = crate::things::find(cx, thing).await?;
     let stored = thing_group_memberships::find(cx, thing).await?;
     let before = thing_group_memberships::current(cx, stored.as_ref()).await?;
     let mut after = before.clone();
@@ -106,10 +107,16 @@ async fn try_change(
         let message = format!("The thing {thing} can be in at most {max} thing groups.");
         return Err(ApiError::invalid(message).into());
     }
-    things::require(cx, &mut batch, thing);
+    let wanted = events::wanted(cx).await?;
+    if wanted.has(EventType::ThingGroupMembership) {
+        // What is told has the thing's id.
+        described.require_unchanged(&mut batch);
+    } else {
+        things::require(cx, &mut batch, thing);
+    }
     thing_group_memberships::replace(cx, &mut batch, thing, stored.as_ref(), &after);
-    let told = || events::groups::memberships(cx, &described, &before, &after);
-    events::commit(cx, batch, &events::wanted(cx).await?, told).await?;
+    let told = || events::groups::memberships(cx, &described.document, &before, &after);
+    events::commit(cx, batch, &wanted, told).await?;
     Ok(())
 }
 
@@ -139,7 +146,9 @@ pub(crate) async fn take_some_out(
     if things.is_empty() {
         return Ok(false);
     }
-    events::commit(cx, batch, wanted, || told).await?;
+    // The audit trail must not say that the group is deleted by now.
+    let step = Cx { operation: "RemoveThingFromThingGroup", ..cx.clone() };
+    events::commit(&step, batch, wanted, || told).await?;
     Ok(true)
 }
 

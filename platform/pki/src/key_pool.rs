@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use env::{TaskKind, Tasks};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 use tokio::time::timeout;
 
 use crate::{DeviceKey, PkiError};
@@ -83,7 +83,7 @@ impl KeyPool {
 
 impl Shared {
     /// Makes keys until the pool is full, no key can be made, or the server stops.
-    async fn refill(&self) {
+    async fn refill(self: &Arc<Self>) {
         let shutdown = self.tasks.shutdown_signal();
         while !shutdown.has_begun() && self.wants_more() {
             match self.make().await {
@@ -97,18 +97,46 @@ impl Shared {
         self.with_stock(|stock| stock.is_refilling = false);
     }
 
-    async fn ready_or_made(&self) -> Result<DeviceKey, PkiError> {
+    async fn ready_or_made(self: &Arc<Self>) -> Result<DeviceKey, PkiError> {
         let _place = self.waiting.try_acquire().map_err(|_| PkiError::KeysAwaited)?;
         let maker = timeout(self.bounds.wait, self.maker()).await;
         let maker = maker.map_err(|_| PkiError::KeysAwaited)??;
         match self.take_ready() {
             Some(key) => Ok(key),
-            None => make_aside(maker).await,
+            None => self.make_aside(maker).await,
         }
     }
 
-    async fn make(&self) -> Result<DeviceKey, PkiError> {
-        make_aside(self.maker().await?).await
+    async fn make(self: &Arc<Self>) -> Result<DeviceKey, PkiError> {
+        let maker = self.maker().await?;
+        self.make_aside(maker).await
+    }
+
+    /// Makes a key on a thread that may block, and keeps `maker` until it is made. Whoever asked may
+    /// be gone by then: the key is for the next one.
+    async fn make_aside(
+        self: &Arc<Self>,
+        maker: OwnedSemaphorePermit,
+    ) -> Result<DeviceKey, PkiError> {
+        let (answer, answered) = oneshot::channel();
+        let pool = Arc::clone(self);
+        tokio::task::spawn_blocking(move || {
+            let key = DeviceKey::generate();
+            drop(maker);
+            if let Err(Ok(key)) = answer.send(key) {
+                pool.keep(key);
+            }
+        });
+        answered.await.unwrap_or(Err(PkiError::Cryptography))
+    }
+
+    /// Keeps a key that nobody waits for, if there is room for it.
+    fn keep(&self, key: DeviceKey) {
+        self.with_stock(|stock| {
+            if stock.ready.len() < self.bounds.ready {
+                stock.ready.push(key);
+            }
+        });
     }
 
     async fn maker(&self) -> Result<OwnedSemaphorePermit, PkiError> {
@@ -140,15 +168,4 @@ impl Shared {
     fn with_stock<T>(&self, act: impl FnOnce(&mut Stock) -> T) -> T {
         act(&mut self.stock.lock().unwrap_or_else(PoisonError::into_inner))
     }
-}
-
-/// Makes a key on a thread that may block, and keeps `maker` until it is made: whoever asked may be
-/// gone before.
-async fn make_aside(maker: OwnedSemaphorePermit) -> Result<DeviceKey, PkiError> {
-    let made = tokio::task::spawn_blocking(move || {
-        let key = DeviceKey::generate();
-        drop(maker);
-        key
-    });
-    made.await.unwrap_or(Err(PkiError::Cryptography))
 }

@@ -219,8 +219,7 @@ async fn a_policy_is_deleted_once_it_is_bare() {
     let attachment = json!({"policyName": "p", "target": arn});
     server.call::<AttachPolicy>(attachment.clone()).await.unwrap();
     let delete = async || server.call::<DeletePolicy>(named("p")).await;
-    let message =
-        "The policy cannot be deleted as versions other than than default version exist (name=p)";
+    let message = "Cannot delete the policy because it has one or more policy versions attached to it (name=p)";
     assert_eq!(refusal(delete().await), ("DeleteConflictException", message.to_owned()));
     server.call::<DeletePolicyVersion>(version("p", "1")).await.unwrap();
     let message = "The policy cannot be deleted as the policy is attached to one or more \

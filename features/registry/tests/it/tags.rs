@@ -116,6 +116,17 @@ async fn what_carries_no_tags_is_refused() {
 }
 
 #[tokio::test]
+async fn a_resource_is_tagged_by_no_other_way_to_write_its_arn() {
+    let server = server().await;
+    create_policy(&server, "p").await;
+    let alias = POLICY.replace("policy/", "policy:");
+    let request = json!({"resourceArn": alias, "tags": [{"Key": "a", "Value": "1"}]});
+    assert_eq!(code(server.call::<TagResource>(request).await), "InvalidRequestException");
+    let request = json!({"resourceArn": POLICY.replace("policy/p", "certificateprovider/p")});
+    assert_eq!(code(server.call::<ListTagsForResource>(request).await), "InvalidRequestException");
+}
+
+#[tokio::test]
 async fn a_resource_has_fifty_tags_at_most() {
     let server = server().await;
     create_policy(&server, "p").await;
