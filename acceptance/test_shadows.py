@@ -6,7 +6,8 @@ import time
 import pytest
 from botocore.exceptions import ClientError
 
-from device import allow, everything_on
+from device import allow, document, everything_on
+from harness import Server
 from mqtt_raw import V311
 
 SHADOW_ACTIONS = ["iot:GetThingShadow", "iot:UpdateThingShadow", "iot:DeleteThingShadow"]
@@ -130,6 +131,25 @@ def test_a_policy_says_which_shadows_a_device_may_use_over_https(server, make, n
     listing = "/api/things/shadow/ListNamedShadowsForThing"
     assert (call("GET", f"{listing}/{name}"), call("GET", f"{listing}/other")) == (200, 403)
     assert call("DELETE", own) == 200
+
+
+def test_who_changed_a_shadow_is_for_keys_without_a_policy(tmp_path, name):
+    server = Server(tmp_path / "data", "--set", "limits.shadow_history_versions_max=5").start()
+    try:
+        data = server.client("iot-data")
+        for on in (True, False):
+            update(data, name, {"state": {"desired": {"on": on}}})
+        path = f"/_ferrite/v1/things/{name}/shadow/history"
+        status, _, body = server.call("GET", path)
+        versions = json.loads(body)["versions"]
+        assert status == 200 and [one["version"] for one in versions] == [2, 1]
+        assert versions[0]["changes"] == {"desired": {"on": False}}
+        policy = tmp_path / "policy.json"
+        policy.write_text(document(allow("iot:*")))
+        key = server.create_access_key(policy=policy)
+        assert server.call("GET", path, keys=key)[0] == 403
+    finally:
+        server.stop()
 
 
 def test_what_was_accepted_survives_a_kill(fresh, name):

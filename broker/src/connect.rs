@@ -338,6 +338,7 @@ impl Broker {
             subscriptions: Arc::default(),
             kept: None,
             bringing: std::sync::atomic::AtomicUsize::new(0),
+            asked: std::sync::atomic::AtomicUsize::new(0),
             session_id: self.new_uuid(),
             version_number: 0,
             connected_at: self.app.env.clock.now(),

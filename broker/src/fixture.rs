@@ -36,6 +36,7 @@ pub(crate) fn client(number: u64) -> Arc<Client> {
         subscriptions: Arc::default(),
         kept: None,
         bringing: std::sync::atomic::AtomicUsize::new(0),
+        asked: std::sync::atomic::AtomicUsize::new(0),
         session_id: Uuid::nil(),
         version_number: 0,
         connected_at: Timestamp::EPOCH,

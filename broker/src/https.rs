@@ -65,8 +65,9 @@ impl Publisher for Broker {
         if space.routing.is_tapped(tenant, topic) {
             return Reach::Kept;
         }
-        let subscribers = with_lent(&self.metrics, |lent| lent.subscribers(&space, topic));
-        subscribers.iter().map(Subscriber::reach).max().unwrap_or(Reach::Nobody)
+        // Threads remember who receives topics that come again. One that is only asked about here
+        // and then comes has not come again.
+        space.subscribers(topic).iter().map(Subscriber::reach).max().unwrap_or(Reach::Nobody)
     }
 
     fn publish<'a>(

@@ -131,7 +131,9 @@ impl Session {
         let most = usize::from(self.limits().mqtt_inflight_max);
         // MQTT 5 has a word for too many; see `check_receive_maximum`.
         let waits = self.client.version == Version::V311 && self.unsafe_messages >= most;
-        waits || self.unsafe_answers >= most || self.client.bringing.load(Ordering::Acquire) >= most
+        let brought = self.client.bringing.load(Ordering::Acquire);
+        let asked = self.client.asked.load(Ordering::Acquire);
+        waits || self.unsafe_answers >= most || brought >= most || asked >= most
     }
 
     /// Holds a client of MQTT 5 to the Receive Maximum that it was told (MQTT-3.3.4-9).

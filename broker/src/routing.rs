@@ -1,6 +1,7 @@
 //! Who has a message beside its subscribers: the service of a reserved topic, and taps.
 
 use std::collections::VecDeque;
+use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use bytestring::ByteString;
@@ -202,7 +203,7 @@ impl Session {
     pub(crate) fn follow(&mut self, route: Route, owed: Option<&Arc<Owed>>) {
         for work in route.works {
             let (client, owed) = (Arc::clone(&self.client), owed.cloned());
-            client.bringing.fetch_add(1, std::sync::atomic::Ordering::AcqRel);
+            client.asked.fetch_add(1, Ordering::AcqRel);
             match work {
                 Work::InOrder(doing) => {
                     let line = self.line.get_or_insert_default();
@@ -262,7 +263,7 @@ impl Job {
         if let Some(owed) = owed {
             owed.settle(code);
         }
-        client.bringing.fetch_sub(1, std::sync::atomic::Ordering::AcqRel);
+        client.asked.fetch_sub(1, Ordering::AcqRel);
         client.mailbox.wake();
     }
 }
@@ -276,7 +277,7 @@ impl Client {
             principal: Some(Arc::clone(&self.principal)),
             permissions: Some(Arc::clone(&self.permissions)),
             source_ip: Some(self.principal.knock.peer.ip().to_canonical()),
-            under_way: self.bringing.load(std::sync::atomic::Ordering::Acquire),
+            under_way: self.asked.load(Ordering::Acquire),
         }
     }
 

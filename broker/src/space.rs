@@ -39,6 +39,8 @@ pub(crate) struct Client {
     pub(crate) kept: Option<Arc<Persistent>>,
     /// How many retained messages are on their way to it from the store.
     pub(crate) bringing: AtomicUsize,
+    /// What it has asked services and taps for that is not done yet.
+    pub(crate) asked: AtomicUsize,
     /// What lifecycle events call its connection.
     pub(crate) session_id: Uuid,
     /// How many of its connections came before, as far as they are remembered: known from when it

@@ -3,7 +3,6 @@
 //! An idle connection holds none of them.
 
 use std::cell::RefCell;
-use std::sync::Arc;
 use std::task::Waker;
 
 use bytes::BytesMut;
@@ -12,7 +11,6 @@ use types::Timestamp;
 use crate::matches::Matches;
 use crate::metrics::{Counts, Metrics};
 use crate::run::Gathering;
-use crate::space::{Space, Subscriber};
 
 /// What a thread lends to whichever connection has its turn.
 #[derive(Default)]
@@ -55,11 +53,6 @@ pub(crate) fn with_lent<R>(metrics: &Metrics, work: impl FnOnce(&mut Lent) -> R)
 }
 
 impl Lent {
-    /// Who receives `topic` now.
-    pub(crate) fn subscribers(&mut self, space: &Space, topic: &str) -> Arc<[Subscriber]> {
-        self.matches.of(space, topic)
-    }
-
     pub(crate) fn turn(&mut self, now: Timestamp) -> (&mut BytesMut, Turn<'_>) {
         let Self { input, output, wakes, matches, run, counts } = self;
         (input, Turn { now, output, wakes, matches, run, counts })

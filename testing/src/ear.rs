@@ -3,18 +3,22 @@
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 
 use serde_json::Value;
-use service::{ApiError, BoxFuture, OutgoingMessage, Publisher};
+use service::{ApiError, BoxFuture, OutgoingMessage, Publisher, Reach};
 use types::Tenant;
 
 use crate::Server;
 
 /// Takes messages instead of the broker, for as long as it lives.
-#[derive(Default)]
 pub struct Ear {
     heard: Mutex<Vec<(Tenant, OutgoingMessage)>>,
+    reach: Reach,
 }
 
 impl Publisher for Ear {
+    fn reach(&self, _: &Tenant, _: &str) -> Reach {
+        self.reach
+    }
+
     fn publish<'a>(
         &'a self,
         tenant: &'a Tenant,
@@ -29,7 +33,12 @@ impl Publisher for Ear {
 impl Ear {
     /// Listens on `server`, which has no broker.
     pub fn at(server: &Server) -> Arc<Self> {
-        let ear = Arc::new(Self::default());
+        Self::reaching(server, Reach::Kept)
+    }
+
+    /// Listens on `server` and says that so many would have messages.
+    pub fn reaching(server: &Server, reach: Reach) -> Arc<Self> {
+        let ear = Arc::new(Self { heard: Mutex::default(), reach });
         let publisher: Arc<dyn Publisher> = ear.clone();
         let publisher: Weak<dyn Publisher> = Arc::downgrade(&publisher);
         server.app().publisher.set(publisher);

@@ -15,6 +15,8 @@ use types::Timestamp;
 /// Refusals that are written to the server's log in one second; the rest is counted.
 const LINES_PER_SECOND_MAX: u32 = 50;
 
+/// Bytes of what one event says.
+const DETAILS_BYTES_MAX: usize = 1024;
 /// Entries of the device log that one client may fill in a second.
 const CLIENT_ENTRIES_PER_SECOND_MAX: u32 = 10;
 
@@ -111,6 +113,9 @@ impl DeviceLog {
     /// Keeps `event`, in place of the oldest one if there are too many.
     pub fn record(&self, mut event: DeviceEvent) {
         event.timestamp = self.env.clock.now();
+        // A refusal may quote what it refuses.
+        let end = event.details.floor_char_boundary(DETAILS_BYTES_MAX);
+        event.details.truncate(end);
         let mut recent = self.recent.lock().unwrap_or_else(PoisonError::into_inner);
         recent.count(&event);
         if let Some(unwritten) = recent.line(&event) {

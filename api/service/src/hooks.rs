@@ -77,7 +77,7 @@ pub struct Sender {
     pub permissions: Option<Arc<Permissions>>,
     /// Where it is.
     pub source_ip: Option<IpAddr>,
-    /// What it has asked services and taps for, over MQTT, and is not done yet.
+    /// What else it has asked services and taps for, over MQTT, and is not done yet.
     pub under_way: usize,
 }
 

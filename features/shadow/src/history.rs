@@ -3,13 +3,14 @@
 //! AWS has nothing like it. It is off until `limits.shadow_history_versions_max` is set, and for
 //! access keys that no policy binds.
 
+use percent_encoding::percent_decode_str;
+use serde::Serialize;
 use serde_json::value::RawValue;
-use serde_json::{Value, json};
 use service::{Access, ApiError, Cx, RawRequest, RawResponse, RawRoute, RouteMatch};
 
 use crate::document::Document;
 use crate::name::ShadowName;
-use crate::store::history::{self, Past};
+use crate::store::history::{self, Author, Past};
 
 const PREFIX: &str = "/_ferrite/v1/things/";
 const ENDING: &str = "/shadow/history";
@@ -30,26 +31,64 @@ async fn answer(cx: Cx, request: RawRequest) -> Result<RawResponse, ApiError> {
     let limit: u32 = number(&request, "limit")?.unwrap_or(limits.page_default);
     let limit = limit.clamp(1, limits.page_max);
     let before = number(&request, "before")?;
-    // One more, which says what the last one has changed.
-    let page = history::page(cx.store(), &cx.tenant, &name, before, limit + 1).await?;
+    // Two more: what the last one has changed is seen in the one before, and what was deleted is
+    // shown with its deletion, since it has the same version.
+    let page = history::page(cx.store(), &cx.tenant, &name, before, limit + 2).await?;
     let oldest = history::oldest(cx.now().secs(), limits).unwrap_or(i64::MIN);
-    let mut kept = Vec::with_capacity(page.entries.len());
-    for entry in &page.entries {
-        kept.push(Past::read(entry)?);
+    let kept = page.entries.iter().map(Past::read).collect::<Result<Vec<_>, _>>()?;
+    let kept: Vec<_> = kept.into_iter().filter(|past| past.timestamp >= oldest).collect();
+    let mut shown = (limit as usize).min(kept.len());
+    let has_same = |one: usize| {
+        let (last, next) = (kept.get(one.wrapping_sub(1)), kept.get(one));
+        last.zip(next).is_some_and(|(last, next)| last.version == next.version)
+    };
+    shown += usize::from(has_same(shown));
+    let versions = kept.iter().take(shown).enumerate();
+    let versions = versions.map(|(index, past)| Shown::of(past, kept.get(index + 1)));
+    let versions = versions.collect::<Result<Vec<_>, _>>()?;
+    RawResponse::json(&Answer {
+        thing_name: &name.thing,
+        shadow_name: name.shadow.as_deref(),
+        versions,
+    })
+}
+
+/// What is answered. Numbers are as they were written, which a general value would not keep.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Answer<'r> {
+    thing_name: &'r str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    shadow_name: Option<&'r str>,
+    versions: Vec<Shown<'r>>,
+}
+
+#[derive(Serialize)]
+struct Shown<'r> {
+    version: u64,
+    timestamp: i64,
+    #[serde(flatten)]
+    by: &'r Author<'r>,
+    state: Option<&'r RawValue>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    changes: Option<Box<RawValue>>,
+}
+
+impl<'r> Shown<'r> {
+    /// A version, and what it has changed of the one before if that is known.
+    fn of(past: &'r Past<'r>, before: Option<&Past<'_>>) -> Result<Self, ApiError> {
+        let Past { version, timestamp, by, state, .. } = past;
+        let changes = before.map(|before| changes(before.state, *state)).transpose()?;
+        Ok(Self { version: *version, timestamp: *timestamp, by, state: *state, changes })
     }
-    kept.retain(|past| past.timestamp >= oldest);
-    let shown = kept.iter().take(limit as usize).enumerate();
-    let versions = shown.map(|(index, past)| version(past, kept.get(index + 1)));
-    let versions: Vec<Value> = versions.collect::<Result<_, _>>()?;
-    RawResponse::json(&json!({
-        "thingName": name.thing, "shadowName": name.shadow, "versions": versions,
-    }))
 }
 
 /// The shadow that a request is about.
 fn name(request: &RawRequest) -> Result<ShadowName, ApiError> {
+    let decoded = |text| percent_decode_str(text).decode_utf8_lossy();
     let thing = request.path.strip_prefix(PREFIX).and_then(|rest| rest.strip_suffix(ENDING));
-    let name = thing.and_then(|thing| ShadowName::checked(thing, request.query_value("name")));
+    let shadow = request.query_value("name").map(decoded);
+    let name = thing.and_then(|thing| ShadowName::checked(&decoded(thing), shadow.as_deref()));
     name.ok_or_else(|| {
         let message = "Ask for /_ferrite/v1/things/THING/shadow/history, with ?name=SHADOW for one \
                        by name; names are as AWS has them.";
@@ -63,23 +102,10 @@ fn number<T: std::str::FromStr>(request: &RawRequest, of: &str) -> Result<Option
         .transpose()
 }
 
-/// A version, and what it has changed of the one before if that is known.
-fn version(past: &Past<'_>, before: Option<&Past<'_>>) -> Result<Value, ApiError> {
-    let Past { version, timestamp, by, state, .. } = past;
-    let mut shown = serde_json::to_value(by).map_err(ApiError::internal)?;
-    shown["version"] = (*version).into();
-    shown["timestamp"] = (*timestamp).into();
-    shown["state"] = state.map_or(Ok(Value::Null), read)?;
-    if let Some(before) = before {
-        let mut changes = String::new();
-        document(before.state)?.changes(&document(*state)?).write_state(&mut changes);
-        shown["changes"] = serde_json::from_str(&changes).map_err(ApiError::internal)?;
-    }
-    Ok(shown)
-}
-
-fn read(state: &RawValue) -> Result<Value, ApiError> {
-    serde_json::from_str(state.get()).map_err(ApiError::internal)
+fn changes(before: Option<&RawValue>, after: Option<&RawValue>) -> Result<Box<RawValue>, ApiError> {
+    let mut changes = String::new();
+    document(before)?.changes(&document(after)?).write_state(&mut changes);
+    RawValue::from_string(changes).map_err(ApiError::internal)
 }
 
 fn document(state: Option<&RawValue>) -> Result<Document<'_>, ApiError> {

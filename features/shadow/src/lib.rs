@@ -17,6 +17,7 @@ mod refusal;
 mod request;
 mod shadows;
 mod store;
+mod telling;
 mod topics;
 mod turns;
 

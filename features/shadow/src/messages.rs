@@ -34,6 +34,21 @@ pub(crate) fn shadow(record: &Record<'_>, now: i64, token: Option<&str>) -> Stri
     out
 }
 
+/// What an update is told by on one of its topics, if there is anything to say.
+pub(crate) fn of_update(
+    message: &str,
+    update: &Update<'_>,
+    before: Option<&Record<'_>>,
+    after: &Version<'_>,
+) -> Option<String> {
+    let token = update.client_token.as_deref();
+    match message {
+        "update/delta" => delta(after, token),
+        "update/accepted" => Some(accepted(update, after)),
+        _ => Some(documents(before, after, token)),
+    }
+}
+
 /// `update/accepted`, and the answer of UpdateThingShadow.
 pub(crate) fn accepted(update: &Update<'_>, after: &Version<'_>) -> String {
     let mut out = String::from("{\"state\":");

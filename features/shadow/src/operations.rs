@@ -78,6 +78,6 @@ async fn list_named_shadows_for_thing(
 
 /// Who calls, as versions remember it.
 fn author(cx: &Cx) -> Author<'_> {
-    let principal = Some(cx.caller.arn.as_str());
+    let principal = Some(cx.caller.arn.as_str().into());
     Author { principal, client_id: None, source_ip: Some(cx.caller.source_ip) }
 }

@@ -19,13 +19,18 @@ pub(crate) struct Update<'b> {
     pub(crate) client_token: Option<Token<'b>>,
 }
 
+/// How many times as long as a document a request may be, which may also take much away.
+const REQUEST_PER_DOCUMENT: usize = 8;
+/// How much of a name is told again to whoever sent it.
+const NAME_CHARS_TOLD: usize = 64;
+
 /// A client token, as the client reads it.
 pub(crate) type Token<'b> = Cow<'b, str>;
 
 impl<'b> Update<'b> {
     /// The update that `body` asks for; it is written at `now`, in seconds.
     pub(crate) fn read(body: &'b [u8], now: i64, limits: &Limits) -> Result<Self, Refusal> {
-        let mut request = object(body, now)?;
+        let mut request = object(body, now, limits)?;
         let token = client_token(&mut request, limits);
         let known = token.clone().ok().flatten();
         let refused = |refusal: Refusal| refusal.to(known.as_deref());
@@ -41,10 +46,13 @@ pub(crate) fn token_of<'b>(body: &'b [u8], limits: &Limits) -> Result<Option<Tok
     if body.is_empty() {
         return Ok(None);
     }
-    client_token(&mut object(body, 0)?, limits)
+    client_token(&mut object(body, 0, limits)?, limits)
 }
 
-fn object(body: &[u8], now: i64) -> Result<Members<'_>, Refusal> {
+fn object<'b>(body: &'b [u8], now: i64, limits: &Limits) -> Result<Members<'b>, Refusal> {
+    if body.len() > REQUEST_PER_DOCUMENT * limits.shadow_document_bytes_max {
+        return Err(Refusal::too_large());
+    }
     let text = std::str::from_utf8(body).map_err(|_| Refusal::encoding())?;
     match parse(text, now) {
         Ok(Node::Object(members)) => Ok(members),
@@ -87,6 +95,7 @@ fn patch<'b>(state: Option<Node<'b>>, limits: &Limits) -> Result<Patch<'b>, Refu
     };
     let (desired, reported) = (state.remove("desired"), state.remove("reported"));
     if let Some((name, _)) = state.iter().next() {
+        let name: String = name.chars().take(NAME_CHARS_TOLD).collect();
         return Err(Refusal::invalid(format!("State contains an invalid node: '{name}'")));
     }
     let desired = section("Desired", desired, limits)?;

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use service::{ApiError, App, BoxFuture, OnDue, OutgoingMessage, Reach, Timer, TimerKind};
-use store::{Batch, CommitError};
+use service::{ApiError, App, BoxFuture, OnDue, OutgoingMessage, Timer, TimerKind};
+use store::Batch;
 use types::Tenant;
 
 use crate::messages::{self, Version};
@@ -12,7 +12,8 @@ use crate::name::ShadowName;
 use crate::refusal::Refusal;
 use crate::request::{self, Update};
 use crate::store::history::{self, Author, Past};
-use crate::store::{self as records, Found, Record, Stored};
+use crate::store::{self as records, Found, Record};
+use crate::telling::{self, OF_DELETION, OF_UPDATE, Publishing};
 use crate::turns::Turns;
 
 /// How long the versions of a deleted shadow go on (48 hours).
@@ -69,10 +70,15 @@ impl Shadows {
         by: Author<'_>,
         waits: bool,
     ) -> Result<Option<String>, Refusal> {
+        let turn = self.turns.take(tenant.id, name).await;
         let now = self.now();
         let update = Update::read(body, now, &self.app.limits)?;
-        let accepted = self.change((tenant, name), &update, now, by, waits).await;
-        accepted.map_err(|refusal| refusal.to(update.client_token.as_deref()))
+        let changed = self.change((tenant, name), &update, now, &by, waits).await;
+        let refused = |refusal: Refusal| refusal.to(update.client_token.as_deref());
+        let (accepted, publishing) = changed.map_err(refused)?;
+        drop(turn);
+        publishing.await;
+        Ok(accepted)
     }
 
     /// Deletes the shadow, whose versions go on for a while, and tells of it.
@@ -85,8 +91,12 @@ impl Shadows {
     ) -> Result<String, Refusal> {
         // Whatever else the request holds is ignored.
         let token = request::token_of(body, &self.app.limits).unwrap_or_default();
-        let deleted = self.remove(tenant, name, token.as_deref(), by).await;
-        deleted.map_err(|refusal| refusal.to(token.as_deref()))
+        let turn = self.turns.take(tenant.id, name).await;
+        let removed = self.remove(tenant, name, token.as_deref(), &by).await;
+        let (answer, publishing) = removed.map_err(|refusal| refusal.to(token.as_deref()))?;
+        drop(turn);
+        publishing.await;
+        Ok(answer)
     }
 
     /// Publishes what is told of a request that changed nothing. What cannot be published is logged.
@@ -102,15 +112,15 @@ impl Shadows {
         self.app.env.clock.now().secs()
     }
 
-    async fn change(
-        &self,
-        (tenant, name): (&Tenant, &ShadowName),
+    /// Makes the change whose turn it is. Answers what is accepted, and what is being published.
+    async fn change<'p>(
+        &'p self,
+        (tenant, name): (&'p Tenant, &ShadowName),
         update: &Update<'_>,
         now: i64,
-        by: Author<'_>,
+        by: &Author<'_>,
         waits: bool,
-    ) -> Result<Option<String>, Refusal> {
-        let _turn = self.turns.take(tenant.id, name).await;
+    ) -> Result<(Option<String>, Publishing<'p>), Refusal> {
         for _ in 0..ATTEMPTS_MAX {
             let found = records::find(&self.app.store, tenant, name).await?;
             let mut change = self.made(&found, update, now)?;
@@ -118,7 +128,7 @@ impl Shadows {
             let text = std::mem::take(&mut change.text);
             if self.app.limits.shadow_history_versions_max > 0 {
                 let made: Record<'_> = serde_json::from_str(&text).map_err(ApiError::internal)?;
-                let past = Past::new(made.version, now, by, Some(made.state));
+                let past = Past::new(made.version, now, by.clone(), Some(made.state));
                 self.keep(&mut batch, tenant, name, &past).await?;
             }
             records::write(&mut batch, tenant, name, &found, text);
@@ -126,9 +136,12 @@ impl Shadows {
                 let timer = records::timer_of(tenant, name, tombstone);
                 self.app.schedule.cancel(&mut batch, &timer);
             }
-            let told = self.of_update(tenant, name, update, &change);
-            if self.commit(tenant, batch, told).await? {
-                return Ok(waits.then(|| messages::accepted(update, &change.after)));
+            let Change { before, after, .. } = &change;
+            let make = |message: &str| messages::of_update(message, update, before.as_ref(), after);
+            let told = telling::commit(&self.app, (tenant, name), batch, OF_UPDATE, make).await?;
+            if let Some(publishing) = told {
+                let accepted = waits.then(|| messages::accepted(update, after));
+                return Ok((accepted, publishing));
             }
         }
         Err(busy().into())
@@ -144,51 +157,6 @@ impl Shadows {
     ) -> Result<(), ApiError> {
         let App { store, limits, .. } = &*self.app;
         history::keep(store, batch, tenant, name, past, limits).await
-    }
-
-    /// What is told of an update, as far as somebody hears it. The delta comes before `accepted`:
-    /// AWSIoTPythonSDK drops one whose version it was told before.
-    fn of_update<'s>(
-        &'s self,
-        tenant: &'s Tenant,
-        name: &ShadowName,
-        update: &Update<'_>,
-        Change { before, after, .. }: &Change<'_>,
-    ) -> Told<'s> {
-        let token = update.client_token.as_deref();
-        let mut told = Told::new(&self.app, tenant);
-        told.add(name.topic("update/delta"), || messages::delta(after, token));
-        told.add(name.topic("update/accepted"), || Some(messages::accepted(update, after)));
-        told.add(name.topic("update/documents"), || {
-            Some(messages::documents(before.as_ref(), after, token))
-        });
-        told
-    }
-
-    /// Commits a change and publishes what is told of it. Whether the shadow was still as it was
-    /// read; if not, nothing has happened.
-    async fn commit(
-        &self,
-        tenant: &Tenant,
-        mut batch: Batch,
-        told: Told<'_>,
-    ) -> Result<bool, ApiError> {
-        let App { outbox, publisher, store, .. } = &*self.app;
-        let (kept, passing) =
-            if told.is_kept { (told.messages, Vec::new()) } else { (Vec::new(), told.messages) };
-        let posted = outbox.put(&mut batch, tenant, kept);
-        match store.commit(batch).await {
-            Ok(_) => {}
-            Err(CommitError::Conflict(_)) => return Ok(false),
-            Err(error) => return Err(error.into()),
-        }
-        outbox.publish(publisher, posted).await;
-        for message in passing {
-            if let Err(error) = publisher.publish(tenant, message).await {
-                tracing::warn!(%error, "a message of a shadow was not told");
-            }
-        }
-        Ok(true)
     }
 
     /// What the update makes of what was found.
@@ -219,74 +187,36 @@ impl Shadows {
         Ok(Change { before, after: Version { document, version, timestamp: now }, text })
     }
 
-    /// Puts a tombstone in the place of the shadow; answers what is told of it.
-    async fn remove(
-        &self,
-        tenant: &Tenant,
+    /// Puts a tombstone in the place of the shadow whose turn it is. Answers what is told of it, and
+    /// what is being published.
+    async fn remove<'p>(
+        &'p self,
+        tenant: &'p Tenant,
         name: &ShadowName,
         token: Option<&str>,
-        by: Author<'_>,
-    ) -> Result<String, Refusal> {
-        let _turn = self.turns.take(tenant.id, name).await;
+        by: &Author<'_>,
+    ) -> Result<(String, Publishing<'p>), Refusal> {
         for _ in 0..ATTEMPTS_MAX {
             let Found::Shadow(stored) = records::find(&self.app.store, tenant, name).await? else {
                 return Err(Refusal::not_found(&name.label()));
             };
-            let version = stored.record()?.version;
-            let answer = messages::deleted(version, self.now(), token);
-            let mut told = Told::new(&self.app, tenant);
-            told.add(name.topic("delete/accepted"), || Some(answer.clone()));
-            let past = Past::new(version, self.now(), by, None);
-            if self.bury((tenant, name), &stored, &past, told).await? {
-                return Ok(answer);
+            let (version, now) = (stored.record()?.version, self.now());
+            let answer = messages::deleted(version, now, token);
+            let mut batch = Batch::new();
+            if self.app.limits.shadow_history_versions_max > 0 {
+                let past = Past::new(version, now, by.clone(), None);
+                self.keep(&mut batch, tenant, name, &past).await?;
+            }
+            let forgotten = self.app.env.clock.now().plus(REMEMBERED);
+            let timer = records::bury(&mut batch, tenant, name, &stored, version, forgotten);
+            self.app.schedule.set(&mut batch, &timer);
+            let make = |_: &str| Some(answer.clone());
+            let told = telling::commit(&self.app, (tenant, name), batch, OF_DELETION, make).await?;
+            if let Some(publishing) = told {
+                return Ok((answer, publishing));
             }
         }
         Err(busy().into())
-    }
-
-    /// Whether the shadow was still as it was read.
-    async fn bury(
-        &self,
-        (tenant, name): (&Tenant, &ShadowName),
-        stored: &Stored,
-        past: &Past<'_>,
-        told: Told<'_>,
-    ) -> Result<bool, ApiError> {
-        let mut batch = Batch::new();
-        if self.app.limits.shadow_history_versions_max > 0 {
-            self.keep(&mut batch, tenant, name, past).await?;
-        }
-        let forgotten = self.app.env.clock.now().plus(REMEMBERED);
-        let timer = records::bury(&mut batch, tenant, name, stored, past.version, forgotten);
-        self.app.schedule.set(&mut batch, &timer);
-        self.commit(tenant, batch, told).await
-    }
-}
-
-/// What is told of a change, as far as somebody hears it.
-struct Told<'s> {
-    app: &'s App,
-    tenant: &'s Tenant,
-    messages: Vec<OutgoingMessage>,
-    /// Whether somebody has them also after the server has ended.
-    is_kept: bool,
-}
-
-impl<'s> Told<'s> {
-    fn new(app: &'s App, tenant: &'s Tenant) -> Self {
-        Self { app, tenant, messages: Vec::new(), is_kept: false }
-    }
-
-    /// Adds what `make` has to say on `topic`. Nothing is made that nobody hears.
-    fn add(&mut self, topic: String, make: impl FnOnce() -> Option<String>) {
-        let reach = self.app.publisher.reach(self.tenant, &topic);
-        if reach == Reach::Nobody {
-            return;
-        }
-        if let Some(payload) = make() {
-            self.is_kept |= reach == Reach::Kept;
-            self.messages.push(OutgoingMessage::new(topic, payload));
-        }
     }
 }
 

@@ -7,6 +7,7 @@ use service::{Answer, ApiError, Audience, BoxFuture, ReservedMessage, ReservedTo
 
 use crate::name::ShadowName;
 use crate::refusal::Refusal;
+use crate::request;
 use crate::shadows::Shadows;
 use crate::store::history::Author;
 
@@ -86,8 +87,11 @@ impl ShadowTopics {
         if !REQUESTS.contains(&place.message) {
             return;
         }
-        if message.sender.under_way > shadows.app.limits.shadow_requests_under_way_max {
-            return self.reject(&name, place, message, &Refusal::throttled()).await;
+        let limits = &shadows.app.limits;
+        if message.sender.under_way >= limits.shadow_requests_under_way_max {
+            let token = request::token_of(body, limits).unwrap_or_default();
+            let refusal = Refusal::throttled().to(token.as_deref());
+            return self.reject(&name, place, message, &refusal).await;
         }
         let by = author(&message.sender);
         let done = match place.message {
@@ -122,8 +126,8 @@ impl ShadowTopics {
 /// Who published, as versions remember it.
 fn author(sender: &Sender) -> Author<'_> {
     Author {
-        principal: sender.principal_id.as_deref(),
-        client_id: sender.client_id.as_deref(),
+        principal: sender.principal_id.as_deref().map(Into::into),
+        client_id: sender.client_id.as_deref().map(Into::into),
         source_ip: sender.source_ip,
     }
 }

@@ -1,6 +1,7 @@
 //! Versions of shadows that can be asked for later, by (shadow, version, whether that was its
 //! deletion).
 
+use std::borrow::Cow;
 use std::net::IpAddr;
 
 use serde::{Deserialize, Serialize};
@@ -17,15 +18,15 @@ use crate::name::ShadowName;
 const REMOVED_AT_ONCE: u32 = 4;
 
 /// Who changed a shadow.
-#[derive(Clone, Copy, Debug, Default, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Author<'r> {
-    /// What events call whoever it is.
-    #[serde(borrow, default, skip_serializing_if = "Option::is_none")]
-    pub(crate) principal: Option<&'r str>,
+    /// Its ARN over HTTP, and what events call it over MQTT.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) principal: Option<Cow<'r, str>>,
     /// None over HTTP.
-    #[serde(borrow, default, skip_serializing_if = "Option::is_none")]
-    pub(crate) client_id: Option<&'r str>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) client_id: Option<Cow<'r, str>>,
     /// Where it was.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) source_ip: Option<IpAddr>,
@@ -79,13 +80,16 @@ pub(crate) async fn keep(
     batch.put(place, service::encode(past));
     let most = u64::try_from(limits.shadow_history_versions_max).unwrap_or(u64::MAX);
     if let Some(last) = past.version.checked_sub(most) {
-        batch.delete_range(KeyRange::prefix(&shadow.clone().number(last)));
+        // All that there are, should the bound have been higher.
+        let (start, end) = (shadow.clone().number(0), shadow.clone().number(last + 1));
+        batch.delete_range(KeyRange { start, end });
     }
     let Some(oldest) = oldest(past.timestamp, limits) else { return Ok(()) };
     let range = KeyRange::prefix(&shadow);
     let page = store.scan(range, None, REMOVED_AT_ONCE, Direction::Forward).await?;
     for entry in &page.entries {
-        if Past::read(entry)?.timestamp < oldest {
+        // One that cannot be read says nothing to anybody.
+        if Past::read(entry).map_or(true, |past| past.timestamp < oldest) {
             batch.delete(entry.key.clone());
         }
     }

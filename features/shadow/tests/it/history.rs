@@ -3,7 +3,9 @@
 use std::time::Duration;
 
 use http::StatusCode;
+use mqtt::QoS;
 use serde_json::{Value, json};
+use service::{Feature, ReservedMessage, Sender};
 use testing::{Choices, Server};
 
 use crate::{START, delete, post, shadow, update};
@@ -109,4 +111,62 @@ async fn only_shadows_that_there_may_be_are_asked_for() {
         assert!(server.raw("GET", path, "").await.is_err(), "{path}");
     }
     assert!(server.raw("GET", &format!("{PATH}?limit=many"), "").await.is_err());
+}
+
+#[tokio::test]
+async fn a_deletion_is_shown_with_what_it_deleted_and_numbers_are_as_they_were_written() {
+    let server = remembering(|choices| choices.limits.shadow_history_versions_max = 10).await;
+    post(&server, "lamp", None, r#"{"state":{"reported":{"n":12345678901234567890123,"m":1.0}}}"#)
+        .await
+        .unwrap();
+    delete(&server, "lamp").await.unwrap();
+    let (_, body) = server.raw("GET", &format!("{PATH}?limit=1"), "").await.unwrap();
+    let text = String::from_utf8(body.to_vec()).unwrap();
+    assert!(
+        text.contains(r#""state":{"reported":{"m":1.0,"n":12345678901234567890123}}"#),
+        "{text}"
+    );
+    assert_eq!(text.matches(r#""version":1"#).count(), 2, "{text}");
+}
+
+#[tokio::test]
+async fn a_lower_bound_lets_go_of_what_a_higher_one_kept() {
+    let before = remembering(|choices| choices.limits.shadow_history_versions_max = 100).await;
+    for level in 1..=6 {
+        report(&before, level).await;
+    }
+    let store = before.app().store.clone();
+    let after = remembering(|choices| {
+        choices.store = Some(store);
+        choices.seed = 8;
+        choices.limits.shadow_history_versions_max = 2;
+    });
+    let after = after.await;
+    report(&after, 7).await;
+    assert_eq!(numbers(&after, PATH).await, [7, 6]);
+}
+
+#[tokio::test]
+async fn whoever_has_an_odd_name_is_told_of_as_well() {
+    let server = remembering(|choices| {
+        choices.limits.shadow_history_versions_max = 10;
+        choices.limits.shadow_history_s_max = 60;
+    });
+    let server = server.await;
+    let Feature { hooks, .. } = shadow::feature(server.app());
+    let cx = server.cx("test").await;
+    for _ in 0..2 {
+        let message = ReservedMessage {
+            tenant: cx.tenant.clone(),
+            topic: "$aws/things/lamp/shadow/update".to_owned(),
+            payload: r#"{"state":{"reported":{"on":1}}}"#.into(),
+            qos: QoS::AtLeastOnce,
+            properties: None,
+            sender: Sender { client_id: Some("a\"b\\".to_owned()), ..Sender::default() },
+            at: cx.now(),
+        };
+        hooks.reserved[0].handle(message).await.unwrap();
+    }
+    let versions = versions(&server, PATH).await;
+    assert_eq!((versions.len(), &versions[0]["clientId"]), (2, &json!("a\"b\\")));
 }

@@ -165,6 +165,23 @@ async fn a_document_has_a_bound_that_counts_its_sections_alone() {
 }
 
 #[tokio::test]
+async fn a_request_has_a_bound_of_its_own() {
+    let server = server().await;
+    let most = 8 * server.app().limits.shadow_document_bytes_max;
+    let body = |bytes: usize| {
+        let body = format!(r#"{{"state":{{}},"x":"{}"}}"#, "x".repeat(bytes - 19));
+        assert_eq!(body.len(), bytes);
+        body
+    };
+    post(&server, "lamp", None, body(most)).await.unwrap();
+    let refused = refusal(post(&server, "lamp", None, body(most + 1)).await);
+    assert_eq!(refused.0, "RequestEntityTooLargeException");
+    // What is said of a name is as much as is needed to find it.
+    let long = format!(r#"{{"state":{{"{}":{{}}}}}}"#, "x".repeat(1000));
+    assert!(refusal(post(&server, "lamp", None, long).await).1.len() < 120);
+}
+
+#[tokio::test]
 async fn what_is_refused_leaves_the_document_alone() {
     let server = server().await;
     update(&server, "lamp", json!({"state": {"reported": {"on": 1}}})).await;

@@ -5,8 +5,10 @@ use std::time::Duration;
 
 use mqtt::{QoS, TopicFilter};
 use serde_json::{Value, json};
-use service::{Audience, Feature, ReservedMessage, ReservedTopic, Sender};
+use service::{Audience, Feature, Reach, ReservedMessage, ReservedTopic, Sender, kinds};
+use store::{Direction, Key, KeyRange};
 use testing::{Ear, Server};
+use types::TenantId;
 
 use crate::{START, get, server, shadow, update};
 
@@ -114,13 +116,13 @@ async fn a_client_with_too_much_under_way_is_told_so() {
     let (server, ear, serves) = listening().await;
     let most = server.app().limits.shadow_requests_under_way_max;
     let request = r#"{"state":{"reported":{"up":1}}}"#;
-    publish(&server, &serves, "lamp/shadow/update", request, most + 1).await;
-    let told = vec![(
-        "$aws/things/lamp/shadow/update/rejected".to_owned(),
-        error(429, "Too Many Requests"),
-    )];
+    let with_token = r#"{"state":{},"clientToken":"t"}"#;
+    publish(&server, &serves, "lamp/shadow/update", with_token, most).await;
+    let mut refused = error(429, "Too Many Requests");
+    refused["clientToken"] = json!("t");
+    let told = vec![("$aws/things/lamp/shadow/update/rejected".to_owned(), refused)];
     assert_eq!(ear.told(), told);
-    publish(&server, &serves, "lamp/shadow/update", request, most).await;
+    publish(&server, &serves, "lamp/shadow/update", request, most - 1).await;
     assert_eq!(get(&server, "lamp").await.unwrap()["version"], 1);
 }
 
@@ -221,4 +223,17 @@ async fn what_follows_from_an_update_is_told_also_if_the_server_ends_right_after
     let told: Vec<_> = ear.told().into_iter().map(|(topic, _)| topic).collect();
     let expected = ["delta", "accepted", "documents"];
     assert_eq!(told, expected.map(|last| format!("$aws/things/lamp/shadow/update/{last}")));
+}
+
+#[tokio::test]
+async fn nothing_is_made_for_nobody_and_kept_for_those_who_lose_it_anyhow() {
+    for (reach, count) in [(Reach::Nobody, 0), (Reach::Connected, 3)] {
+        let server = server().await;
+        let ear = Ear::reaching(&server, reach);
+        update(&server, "lamp", json!({"state": {"desired": {"on": 1}}})).await;
+        assert_eq!(ear.told().len(), count, "{reach:?}");
+        let outbox = KeyRange::prefix(&Key::new(TenantId::GLOBAL, kinds::OUTBOX));
+        let page = server.app().store.scan(outbox, None, 1, Direction::Forward).await.unwrap();
+        assert_eq!(page.entries.len(), 0, "{reach:?}");
+    }
 }

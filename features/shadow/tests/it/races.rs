@@ -3,9 +3,10 @@
 use std::collections::BTreeSet;
 
 use serde_json::{Value, json};
+use testing::Server;
 use tokio::task::JoinSet;
 
-use crate::{delete, get, post, refusal, server, update};
+use crate::{delete, get, post, refusal, server, shadow, update};
 
 #[tokio::test]
 async fn writers_of_one_shadow_lose_nothing() {
@@ -72,4 +73,33 @@ async fn a_version_is_never_used_again_whoever_deletes_in_between() {
     assert_eq!(distinct.len(), versions.len());
     let left: Result<Value, _> = get(&server, "lamp").await;
     assert!(left.is_err(), "the last one deleted it");
+}
+
+#[tokio::test]
+async fn servers_of_one_store_lose_nothing_of_each_other() {
+    let one = server().await;
+    let store = one.app().store.clone();
+    let other = Server::build_with(
+        |choices| {
+            choices.store = Some(store);
+            choices.seed = 8;
+        },
+        |app| vec![shadow::feature(app)],
+    )
+    .await;
+    let mut writers = JoinSet::new();
+    for (writer, server) in [(0, &one), (1, &other), (2, &one), (3, &other)] {
+        let server = server.clone();
+        writers.spawn(async move {
+            for n in 0..8 {
+                let key = format!("w{writer}_{n}");
+                update(&server, "lamp", json!({"state": {"reported": {key: n}}})).await;
+                tokio::task::yield_now().await;
+            }
+        });
+    }
+    writers.join_all().await;
+    let shadow = get(&one, "lamp").await.unwrap();
+    assert_eq!(shadow["version"], 32);
+    assert_eq!(shadow["state"]["reported"].as_object().unwrap().len(), 32);
 }
