@@ -28,11 +28,11 @@ impl ReservedTopic for EventTopics {
 
     fn can_hear(&self, filter: &TopicFilter) -> bool {
         // No name is empty.
-        let is_below = filter.filter().starts_with(PREFIX) && !filter.filter().contains("//");
+        let is_whole = !filter.filter().contains("//");
         let overlaps = |(path, last): &(&str, &[&str])| {
             last.iter().any(|last| filter.overlaps(&format!("{PREFIX}{path}/{last}")))
         };
-        is_below && FAMILIES.iter().any(overlaps)
+        is_whole && FAMILIES.iter().any(overlaps)
     }
 
     fn handle(&self, _: ReservedMessage) -> BoxFuture<'_, Result<Answer, ApiError>> {
@@ -52,6 +52,7 @@ mod tests {
     #[test]
     fn filters_that_match_an_event_can_be_heard() {
         for filter in [
+            "$aws/#",
             "$aws/events/#",
             "$aws/events/+/+/created",
             "$aws/events/thing/#",
@@ -73,7 +74,6 @@ mod tests {
     #[test]
     fn filters_that_match_none_cannot() {
         for filter in [
-            "$aws/#",
             "$aws/events",
             "$aws/events/",
             "$aws/events/+",
