@@ -1,9 +1,11 @@
 #!/usr/bin/env bash
 # Measures what has a bar: the code by criterion, then a release server by signed requests, by how
-# soon changes bind devices, and by MQTT. A fleet of ten million things takes an hour to make, so it is measured only when asked for.
+# soon changes bind devices, and by MQTT. Shadows, and a fleet of ten million things, which takes an
+# hour to make, are measured only when asked for.
 #
 #   .ci/bench.sh [api|code|effect|mqtt]… [--runs 5] [--seconds 10] [--rows WORD]   options: for mqtt
 #   .ci/bench.sh effect [--rounds 50] [--connections 10000] [--sites WORD]
+#   .ci/bench.sh shadow
 #   .ci/bench.sh fleet [--large 10000000] [--small 1000] [--data DIR]
 #
 # PEER=host:port measures another server's API beside it. bench/README.md is about MQTT.
@@ -52,13 +54,13 @@ measure() {
 
 port=45660
 
-# A release server with an empty store.
+# A release server with an empty store, and more arguments.
 start_server() {
   cargo build --release --quiet --package ferrite --package ferrite-load
   [ -z "$server" ] || { kill "$server"; wait "$server" || true; }
   rm -rf "$scratch/data"
   "$TARGET/release/ferrite" serve --data-dir "$scratch/data" --set log.level=warn \
-    --set "listen.http=127.0.0.1:$port" --set listen.https=off --set listen.mqtts=off \
+    --set "listen.http=127.0.0.1:$port" --set listen.https=off --set listen.mqtts=off "$@" \
     >"$scratch/server.log" 2>&1 &
   server=$!
   for _ in $(seq 100); do
@@ -92,6 +94,35 @@ bench_effect() {
   local own=()
   [ "${steps[*]}" != effect ] || own=("${options[@]}")
   "$VENV/bin/python" bench/effect.py "$TARGET/release" "${own[@]}"
+}
+
+# Updates are durable; the store's own read-modify-write of a kilobyte is what they are held against.
+bench_shadow() {
+  cargo build --release --quiet --package ferrite-mqload
+  local mqtt=$((port + 1)) payload=$scratch/payload.json
+  start_server --dev --set "listen.mqtt=127.0.0.1:$mqtt"
+  eval "$("$TARGET/release/ferrite" env --data-dir "$scratch/data")"
+  "$TARGET/release/ferrite-load" --address "127.0.0.1:$port" --operation fill-shadows --fleet 100000
+  measure ferrite "127.0.0.1:$port" update-shadow --fleet 100000 --pid "$server"
+  measure ferrite "127.0.0.1:$port" get-shadow --fleet 100000 --pid "$server"
+  echo '{"state":{"reported":{"setting03":{"value":7},"seen":"{stamp}"}}}' >"$payload"
+  ask_shadow update
+  echo '{"clientToken":"{stamp}"}' >"$payload"
+  ask_shadow get
+  cargo bench --quiet --package ferrite-store --bench store -- SQLite
+  cargo bench --quiet --package ferrite-shadow --bench documents
+}
+
+ask_shadow() {
+  local request=$1 topic="\$aws/things/{client}/shadow/$1"
+  for _ in 1 2 3; do
+    "$TARGET/release/mqload" request --port "$mqtt" --pid "$server" --qos 1 --count 64 \
+      --payload-file "$payload" \
+      --publish "$topic" --answer "$topic/accepted" --refused "$topic/rejected" --duration 5 \
+      --json 2>/dev/null | jq -r --arg request "$request" '"ferrite  \($request) by MQTT  " +
+        "\(.answered_per_s | round)/s, \(.answered_per_broker_cpu_s | round)/CPU s, " +
+        "p50 \(.latency_p50_us | round) µs, p99 \(.latency_p99_us | round) µs"'
+  done
 }
 
 bench_fleet() {
