@@ -7,13 +7,16 @@ mod document;
 #[allow(dead_code, reason = "a benchmark needs less than a shadow")]
 #[path = "../src/json.rs"]
 mod json;
+#[allow(dead_code, reason = "a benchmark needs less than a shadow")]
+#[path = "../src/times.rs"]
+mod times;
 
 use std::fmt::Write as _;
 use std::hint::black_box;
 
 use criterion::{BatchSize, Criterion, criterion_group, criterion_main};
 
-use self::document::{Document, Patch, write_seconds};
+use self::document::{Document, Patch};
 use self::json::{Members, Node};
 
 /// Groups of settings in each section; both together are about 4 kB.
@@ -54,7 +57,7 @@ fn documents(c: &mut Criterion) {
         );
     });
     let mut times = String::new();
-    document.write_times(&mut times, write_seconds);
+    document.write_times(&mut times);
     c.bench_function("read a document of 4 kB", |b| {
         b.iter(|| Document::read(black_box(&record), black_box(&times)));
     });
@@ -63,7 +66,7 @@ fn documents(c: &mut Criterion) {
             let mut out = String::new();
             document.write_state(&mut out);
             document.difference().write(&mut out);
-            document.write_times(&mut out, write_seconds);
+            document.write_times(&mut out);
             out
         });
     });

@@ -4,7 +4,8 @@
 use std::borrow::Cow;
 use std::fmt::Write as _;
 
-use crate::json::{Leaf, Malformed, Members, Node, parse, write_members, write_value};
+use crate::json::{Malformed, Members, Node, parse, write_members, write_value};
+use crate::times;
 
 /// A document's two sections. One without members is not there.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -53,8 +54,7 @@ impl<'t> Document<'t> {
         let mut section = |name| {
             let Some(members) = state.remove(name) else { return Ok(Members::default()) };
             let mut members = object(members)?;
-            let times = object(times.remove(name).ok_or(Malformed)?)?;
-            date_members(&mut members, &times)?;
+            times::date(&mut members, &times.remove(name).ok_or(Malformed)?)?;
             Ok(members)
         };
         Ok(Self { desired: section(DESIRED)?, reported: section(REPORTED)? })
@@ -107,11 +107,16 @@ impl<'t> Document<'t> {
         bytes
     }
 
-    /// Writes when each value was written, each time by `leaf`.
-    pub(crate) fn write_times(&self, out: &mut String, leaf: fn(i64, &mut String)) {
+    /// Writes when each value was written, as metadata has it.
+    pub(crate) fn write_metadata(&self, out: &mut String) {
         write_members(self.sections(), out, |section, out| {
-            section.write(out, |node, out| node.write_times(0, out, leaf));
+            section.write(out, |node, out| node.write_times(0, out, write_timestamp));
         });
+    }
+
+    /// Writes when each value was written, as records have it.
+    pub(crate) fn write_times(&self, out: &mut String) {
+        write_members(self.sections(), out, times::write);
     }
 
     fn sections(&self) -> impl Iterator<Item = (&'static str, &Members<'t>)> {
@@ -202,13 +207,8 @@ impl<'d, 't> Differing<'d, 't> {
 /// A time as metadata has it.
 pub(crate) fn write_timestamp(at: i64, out: &mut String) {
     out.push_str("{\"timestamp\":");
-    write_seconds(at, out);
-    out.push('}');
-}
-
-/// A time as records have it.
-pub(crate) fn write_seconds(at: i64, out: &mut String) {
     write!(out, "{at}").expect("a string takes what is written");
+    out.push('}');
 }
 
 fn object(node: Node<'_>) -> Result<Members<'_>, Malformed> {
@@ -294,31 +294,4 @@ fn changed_node<'t>(was: Option<&Node<'t>>, is: &Node<'t>) -> Option<Node<'t>> {
         (Some(was), is) if was.says(is) => None,
         _ => Some(is.clone()),
     }
-}
-
-/// Gives each leaf the time that stands in its place.
-fn date(node: &mut Node<'_>, times: &Node<'_>) -> Result<(), Malformed> {
-    match (node, times) {
-        (Node::Leaf(leaf), Node::Leaf(Leaf { text, .. })) => {
-            leaf.written = text.parse().map_err(|_| Malformed)?;
-            Ok(())
-        }
-        (Node::Array(elements), Node::Array(times)) if elements.len() == times.len() => {
-            elements.iter_mut().zip(times).try_for_each(|(element, times)| date(element, times))
-        }
-        (Node::Object(members), Node::Object(times)) => date_members(members, times),
-        _ => Err(Malformed),
-    }
-}
-
-fn date_members(members: &mut Members<'_>, times: &Members<'_>) -> Result<(), Malformed> {
-    if members.len() != times.len() {
-        return Err(Malformed);
-    }
-    let mut both = members.as_mut_slice().iter_mut().zip(times.iter());
-    both.try_for_each(
-        |((name, node), (named, times))| {
-            if name == named { date(node, times) } else { Err(Malformed) }
-        },
-    )
 }

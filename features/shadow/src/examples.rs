@@ -49,7 +49,7 @@ impl Shadow {
     }
 
     fn get(&self) -> String {
-        messages::shadow(&record(self.record.as_deref().unwrap()), NOW, None)
+        messages::shadow(&record(self.record.as_deref().unwrap()), NOW, None).unwrap()
     }
 
     /// The state alone, as a client gets it.
@@ -262,6 +262,17 @@ fn the_delta_is_what_is_desired_and_not_reported() {
         assert_eq!(state, delta, "{request}");
         assert_eq!(shadow.state().contains("delta"), !delta.is_empty(), "{request}");
     }
+}
+
+#[test]
+fn a_record_says_once_what_was_written_at_one_time() {
+    let mut shadow = Shadow::default();
+    let times = |shadow: &Shadow| record(shadow.record.as_deref().unwrap()).times.get().to_owned();
+    shadow.update(r#"{"state":{"reported":{"a":{"b":1,"c":[2,{}]},"d":3}}}"#, T1);
+    assert_eq!(times(&shadow), timed(r#"{"reported":T1}"#));
+    shadow.update(r#"{"state":{"desired":{"e":{}},"reported":{"a":{"b":4}}}}"#, T2);
+    let expected = r#"{"desired":{"e":{}},"reported":{"a":{"b":T2,"c":T1},"d":T1}}"#;
+    assert_eq!(times(&shadow), timed(expected));
 }
 
 #[test]

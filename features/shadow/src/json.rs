@@ -241,7 +241,11 @@ pub(crate) fn write_members<'n, T>(
 }
 
 /// Writes the elements of an array, each by `write`.
-fn write_elements(elements: &[Node<'_>], out: &mut String, write: impl Fn(&Node<'_>, &mut String)) {
+pub(crate) fn write_elements(
+    elements: &[Node<'_>],
+    out: &mut String,
+    write: impl Fn(&Node<'_>, &mut String),
+) {
     out.push('[');
     for (index, element) in elements.iter().enumerate() {
         if index > 0 {
@@ -385,6 +389,20 @@ impl<'t> From<Vec<(Cow<'t, str>, Node<'t>)>> for Members<'t> {
         }
         Self(members)
     }
+}
+
+/// The length of the string that `text` begins with, its quotes included.
+pub(crate) fn quoted_bytes(text: &str) -> usize {
+    let mut is_escaped = false;
+    for (index, byte) in text.bytes().enumerate().skip(1) {
+        match byte {
+            _ if is_escaped => is_escaped = false,
+            b'\\' => is_escaped = true,
+            b'"' => return index + 1,
+            _ => {}
+        }
+    }
+    text.len()
 }
 
 /// Whether two texts are one number: whole ones digit by digit, others as double precision has

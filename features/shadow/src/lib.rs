@@ -18,6 +18,7 @@ mod request;
 mod shadows;
 mod store;
 mod telling;
+mod times;
 mod topics;
 mod turns;
 

@@ -1,8 +1,10 @@
 //! What is told of shadows: the bodies of answers and messages.
 
-use crate::document::{Document, write_timestamp};
+use crate::document::Document;
+use crate::json::Malformed;
 use crate::request::Update;
 use crate::store::Record;
+use crate::times;
 
 /// A version of a shadow that an update has made.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -16,7 +18,11 @@ pub(crate) struct Version<'t> {
 }
 
 /// `get/accepted`, and the answer of GetThingShadow.
-pub(crate) fn shadow(record: &Record<'_>, now: i64, token: Option<&str>) -> String {
+pub(crate) fn shadow(
+    record: &Record<'_>,
+    now: i64,
+    token: Option<&str>,
+) -> Result<String, Malformed> {
     let (state, times) = (record.state.get(), record.times.get());
     let mut out = String::with_capacity(2 * state.len() + 4 * times.len() + 128);
     out.push_str("{\"state\":");
@@ -29,9 +35,9 @@ pub(crate) fn shadow(record: &Record<'_>, now: i64, token: Option<&str>) -> Stri
         out.push('}');
     }
     out.push_str(",\"metadata\":");
-    write_expanded(times, &mut out);
+    times::write_metadata(state, times, &mut out)?;
     end(record.version, now, token, &mut out);
-    out
+    Ok(out)
 }
 
 /// What an update is told by on one of its topics, if there is anything to say.
@@ -85,7 +91,9 @@ pub(crate) fn documents(
             out.push_str("{\"state\":");
             out.push_str(before.state.get());
             out.push_str(",\"metadata\":");
-            write_expanded(before.times.get(), &mut out);
+            let (state, times) = (before.state.get(), before.times.get());
+            // A record that is read by now can be.
+            times::write_metadata(state, times, &mut out).unwrap_or_default();
             write_number("version", before.version, &mut out);
             out.push('}');
         }
@@ -94,7 +102,7 @@ pub(crate) fn documents(
     out.push_str(",\"current\":{\"state\":");
     after.document.write_state(&mut out);
     out.push_str(",\"metadata\":");
-    after.document.write_times(&mut out, write_timestamp);
+    after.document.write_metadata(&mut out);
     write_number("version", after.version, &mut out);
     out.push('}');
     write_number("timestamp", after.timestamp, &mut out);
@@ -129,44 +137,4 @@ fn write_token(token: Option<&str>, out: &mut String) {
         out.push_str(",\"clientToken\":");
         out.push_str(&quoted);
     }
-}
-
-/// Writes `times` with each number as metadata has it.
-fn write_expanded(times: &str, out: &mut String) {
-    let mut rest = times;
-    loop {
-        // Up to a number, or to the end of a name, in which digits are none.
-        let until = rest.find(|c: char| c == '"' || c.is_ascii_digit()).unwrap_or(rest.len());
-        let (before, found) = rest.split_at(until);
-        out.push_str(before);
-        let length = match found.as_bytes().first() {
-            None => return,
-            Some(b'"') => quoted_bytes(found),
-            Some(_) => {
-                let digits = found.bytes().take_while(u8::is_ascii_digit).count();
-                out.push_str("{\"timestamp\":");
-                digits
-            }
-        };
-        let (whole, after) = found.split_at(length);
-        out.push_str(whole);
-        if !found.starts_with('"') {
-            out.push('}');
-        }
-        rest = after;
-    }
-}
-
-/// The length of the string that `text` begins with, its quotes included.
-fn quoted_bytes(text: &str) -> usize {
-    let mut is_escaped = false;
-    for (index, byte) in text.bytes().enumerate().skip(1) {
-        match byte {
-            _ if is_escaped => is_escaped = false,
-            b'\\' => is_escaped = true,
-            b'"' => return index + 1,
-            _ => {}
-        }
-    }
-    text.len()
 }

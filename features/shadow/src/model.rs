@@ -4,9 +4,10 @@ use proptest::prelude::*;
 use serde_json::{Map, Value};
 use service::Limits;
 
-use crate::document::{Document, write_seconds};
+use crate::document::Document;
 use crate::json::{parse, write_value};
 use crate::request::Update;
+use crate::times;
 
 /// Values with few names, so that updates meet.
 fn value(with_nulls: bool) -> impl Strategy<Value = Value> {
@@ -165,7 +166,11 @@ proptest! {
         apply(&mut document, &update, 1_700_000_000);
         let (mut state, mut times) = (String::new(), String::new());
         document.write_state(&mut state);
-        document.write_times(&mut times, write_seconds);
+        document.write_times(&mut times);
+        let (mut metadata, mut expected) = (String::new(), String::new());
+        prop_assert_eq!(times::write_metadata(&state, &times, &mut metadata), Ok(()));
+        document.write_metadata(&mut expected);
+        prop_assert_eq!(metadata, expected);
         prop_assert_eq!(Document::read(&state, &times), Ok(document));
     }
 

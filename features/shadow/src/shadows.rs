@@ -55,7 +55,8 @@ impl Shadows {
             let Found::Shadow(stored) = records::find(&self.app.store, tenant, name).await? else {
                 return Err(Refusal::not_found(&name.label()));
             };
-            Ok(messages::shadow(&stored.record()?, self.now(), token.as_deref()))
+            let shadow = messages::shadow(&stored.record()?, self.now(), token.as_deref());
+            Ok(shadow.map_err(|_| ApiError::internal("a stored shadow cannot be read"))?)
         };
         answer.await.map_err(|refusal: Refusal| refusal.to(token.as_deref()))
     }

@@ -1,7 +1,7 @@
 //! The records of shadows. Nothing else knows their keys.
 //!
 //! A record is JSON that a person can read, written and read by hand where it is the text that a
-//! client gets; `times` has a number where metadata has `{"timestamp":…}`.
+//! client gets; `times` is as `times.rs` says.
 
 pub(crate) mod history;
 
@@ -11,7 +11,7 @@ use service::{ApiError, Timer, TimerKind, kinds};
 use store::{Batch, Key, KeyRange, Sequence, Store};
 use types::{Tenant, TenantId, Timestamp};
 
-use crate::document::{Document, write_seconds};
+use crate::document::Document;
 use crate::name::ShadowName;
 
 /// The format of the records that this crate writes.
@@ -163,7 +163,7 @@ pub(crate) fn text(document: &Document<'_>, version: u64, timestamp: i64) -> (St
         difference.write(&mut out);
     }
     out.push_str(",\"times\":");
-    document.write_times(&mut out, write_seconds);
+    document.write_times(&mut out);
     out.push('}');
     (out, bytes)
 }
