@@ -31,25 +31,30 @@ pub(crate) async fn commit<'p>(
     messages: &[&str],
     make: impl Fn(&str) -> Option<String>,
 ) -> Result<Option<Publishing<'p>>, ApiError> {
-    let written = |message: &str| {
+    let reach = |topic: &str| app.publisher.reach(tenant, topic);
+    let told = messages.iter().map(|message| {
         let topic = name.topic(message);
-        make(message).map(|payload| OutgoingMessage::new(topic, payload))
-    };
-    let reach = |message: &&str| app.publisher.reach(tenant, &name.topic(message));
+        let reached = reach(&topic);
+        (*message, topic, reached)
+    });
+    let told: Vec<(&str, String, Reach)> = told.collect();
+    let written =
+        |message, topic| make(message).map(|payload| OutgoingMessage::new(topic, payload));
     // All of them together, so that they come in their order.
-    let is_kept = messages.iter().any(|message| reach(message) == Reach::Kept);
-    let (heard, unheard): (Vec<&str>, Vec<&str>) =
-        messages.iter().partition(|message| is_kept && reach(message) != Reach::Nobody);
-    let kept = heard.into_iter().filter_map(written).collect();
-    let posted = app.outbox.put(&mut batch, tenant, kept);
+    let is_kept = told.iter().any(|(_, _, reached)| *reached == Reach::Kept);
+    let (heard, unheard): (Vec<_>, Vec<_>) =
+        told.into_iter().partition(|(_, _, reached)| is_kept && *reached != Reach::Nobody);
+    let kept = heard.into_iter().filter_map(|(message, topic, _)| written(message, topic));
+    let posted = app.outbox.put(&mut batch, tenant, kept.collect());
     match app.store.commit(batch).await {
         Ok(_) => {}
         Err(CommitError::Conflict(_)) => return Ok(None),
         Err(error) => return Err(error.into()),
     }
     // Asked once more: whoever has subscribed meanwhile may have read what was before.
-    let passing = unheard.iter().filter(|message| reach(message) != Reach::Nobody);
-    let passing: Vec<OutgoingMessage> = passing.filter_map(|message| written(message)).collect();
+    let passing = unheard.into_iter().filter(|(_, topic, _)| reach(topic) != Reach::Nobody);
+    let passing = passing.filter_map(|(message, topic, _)| written(message, topic));
+    let passing: Vec<OutgoingMessage> = passing.collect();
     let publishing = Box::pin(async move {
         app.outbox.publish(&app.publisher, posted).await;
         for message in passing {
