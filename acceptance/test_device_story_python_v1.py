@@ -1,23 +1,13 @@
 """The device story by AWSIoTPythonSDK, the Python SDK that old devices still run."""
 
-import logging
 import threading
 
 import pytest
 
 import device_story
+from python_sdk_v1 import AWSIoTExceptions, AWSIoTMQTTClient
 
 WITHIN_S = 15
-
-try:
-    from AWSIoTPythonSDK.exception import AWSIoTExceptions
-    from AWSIoTPythonSDK.MQTTLib import AWSIoTMQTTClient
-except (ImportError, AttributeError) as error:
-    reason = f"AWSIoTPythonSDK does not run on this Python: {error}"
-    pytest.skip(reason, allow_module_level=True)
-
-# It reports each step at its own levels on the root of its loggers.
-logging.getLogger("AWSIoTPythonSDK").setLevel(logging.CRITICAL)
 
 
 class Client:

@@ -1,22 +1,14 @@
 """Shadows by AWSIoTPythonSDK, the Python SDK that old devices still run."""
 
 import json
-import logging
 import queue
 
 import pytest
 
 from device import everything_on
+from python_sdk_v1 import AWSIoTMQTTShadowClient
 
 WITHIN_S = 15
-
-try:
-    from AWSIoTPythonSDK.MQTTLib import AWSIoTMQTTShadowClient
-except (ImportError, AttributeError) as error:
-    reason = f"AWSIoTPythonSDK does not run on this Python: {error}"
-    pytest.skip(reason, allow_module_level=True)
-
-logging.getLogger("AWSIoTPythonSDK").setLevel(logging.CRITICAL)
 
 
 @pytest.fixture
