@@ -77,8 +77,9 @@ impl Publisher for Broker {
     ) -> BoxFuture<'a, Result<(), ApiError>> {
         Box::pin(async move {
             topic_name("The topic", &message.topic)?;
+            let sender = Sender { hops: message.hops, ..Sender::default() };
             let message = Arc::new(Message::of_feature(message));
-            self.publish_once(&self.space(tenant), &message, Sender::default()).await
+            self.publish_once(&self.space(tenant), &message, sender).await
         })
     }
 }

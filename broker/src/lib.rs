@@ -17,7 +17,6 @@ mod direct;
 mod ending;
 mod exactly_once;
 mod explain;
-mod filters;
 #[cfg(test)]
 mod fixture;
 mod groups;

@@ -278,6 +278,7 @@ impl Client {
             permissions: Some(Arc::clone(&self.permissions)),
             source_ip: Some(self.principal.knock.peer.ip().to_canonical()),
             under_way: self.asked.load(Ordering::Acquire),
+            hops: 0,
         }
     }
 
@@ -296,7 +297,7 @@ impl Client {
 impl Message {
     /// What a feature has to say.
     pub(crate) fn of_feature(message: OutgoingMessage) -> Self {
-        let OutgoingMessage { topic, payload, qos, retain, properties } = message;
+        let OutgoingMessage { topic, payload, qos, retain, properties, hops: _ } = message;
         Self { qos, retain, properties, ..Self::of_server(ByteString::from(topic), payload) }
     }
 }

@@ -7,13 +7,12 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 
 use bytestring::ByteString;
 use foldhash::quality::RandomState;
-use mqtt::{HashMatch, QoS, SubscriptionOptions, TopicFilter, Version};
+use mqtt::{Filters, HashMatch, Holder, QoS, SubscriptionOptions, TopicFilter, Version};
 use service::{Limits, Permissions, Principal, Reach};
 use types::{Tenant, Timestamp};
 use uuid::Uuid;
 
 use crate::departures::{CLIENTS_MAX, Departure, Departures, Facts};
-use crate::filters::{Filters, Holder};
 use crate::groups::{Group, Groups};
 use crate::mailbox::{Delivery, Mailbox};
 use crate::message::Message;

@@ -79,6 +79,8 @@ pub struct Sender {
     pub source_ip: Option<IpAddr>,
     /// What else it has asked services and taps for, over MQTT, and is not done yet.
     pub under_way: usize,
+    /// How many rules it has come through, one after the other.
+    pub hops: u8,
 }
 
 /// What the sender of a message is answered.
@@ -102,6 +104,8 @@ pub struct OutgoingMessage {
     pub retain: bool,
     /// Those of MQTT 5.
     pub properties: Option<Box<PublishProperties>>,
+    /// How many rules it has come through, one after the other.
+    pub hops: u8,
 }
 
 /// Whoever hears messages beside subscribers, such as rules.
@@ -233,6 +237,7 @@ impl OutgoingMessage {
             qos: QoS::AtLeastOnce,
             retain: false,
             properties: None,
+            hops: 0,
         }
     }
 }

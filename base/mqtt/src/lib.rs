@@ -12,6 +12,7 @@
 mod decode;
 mod encode;
 mod filter;
+mod filters;
 mod malformed;
 mod packet;
 mod properties;
@@ -23,6 +24,7 @@ pub use decode::Decoder;
 pub use decode::plain::{PLAIN_PUBACK_BYTES, Plain, PlainPublish};
 pub use encode::{PublishHead, encode_publish, publish_len};
 pub use filter::{HashMatch, InvalidFilter, TopicFilter};
+pub use filters::{Filters, Holder};
 pub use malformed::Malformed;
 pub use packet::{
     Ack, Auth, Connack, Connect, Disconnect, Packet, PacketId, PacketType, Publish, QoS,

@@ -205,6 +205,8 @@ impl<'m> Message<'m> {
             qos: QoS::from_bits(self.qos)?,
             retain: self.retain,
             properties,
+            // What follows from a change comes through no rule.
+            hops: 0,
         })
     }
 }

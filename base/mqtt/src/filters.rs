@@ -1,4 +1,4 @@
-//! Who subscribes to what: every filter in one table, beside the shapes that filters have.
+//! Who asks for which topics: every filter in one table, beside the shapes that filters have.
 //!
 //! The shape of `a/+/c/#` is `/+//#`, the filter without its names. A topic is given every shape in
 //! turn, and what comes of that is looked up: `a/b/c/d` in that shape is `a/+/c/#`. So a filter
@@ -10,17 +10,16 @@ mod table;
 
 use std::collections::HashMap;
 
-use foldhash::quality::RandomState;
-use hashbrown::hash_table::Entry;
-use mqtt::{HashMatch, TopicFilter};
-
-pub(crate) use self::holders::Holder;
+pub use self::holders::Holder;
 use self::holders::Holders;
 use self::table::Table;
+use crate::filter::{HashMatch, TopicFilter};
+use foldhash::quality::RandomState;
+use hashbrown::hash_table::Entry;
 
 /// Subscriptions by their filters.
 #[derive(Debug)]
-pub(crate) struct Filters<T> {
+pub struct Filters<T> {
     holders: Table<Holders<T>>,
     /// How many filters have each shape, of those with wildcards.
     shapes: HashMap<Box<Shape>, usize, RandomState>,
@@ -39,7 +38,7 @@ impl<T> Default for Filters<T> {
 
 impl<T: Holder> Filters<T> {
     /// Adds a subscription, in place of the one that its holder had with this filter.
-    pub(crate) fn insert(&mut self, filter: &TopicFilter, subscription: T) {
+    pub fn insert(&mut self, filter: &TopicFilter, subscription: T) {
         match self.holders.entry(filter.filter()) {
             Entry::Occupied(mut held) => held.get_mut().1.insert(subscription),
             Entry::Vacant(place) => {
@@ -52,7 +51,7 @@ impl<T: Holder> Filters<T> {
     }
 
     /// Removes the subscription of `holder`, if it is there.
-    pub(crate) fn remove(&mut self, filter: &TopicFilter, holder: u64) {
+    pub fn remove(&mut self, filter: &TopicFilter, holder: u64) {
         let Some(mut held) = self.holders.find(filter.filter()) else { return };
         if !held.get_mut().1.remove(holder) {
             return;
@@ -65,12 +64,7 @@ impl<T: Holder> Filters<T> {
 
     /// Calls `found` for every subscription that matches `topic`; for one holder more than once if
     /// several of its filters do.
-    pub(crate) fn matches<'t>(
-        &'t self,
-        topic: &str,
-        hash: HashMatch,
-        found: &mut impl FnMut(&'t T),
-    ) {
+    pub fn matches<'t>(&'t self, topic: &str, hash: HashMatch, found: &mut impl FnMut(&'t T)) {
         let mut look = |filter: &str| {
             if let Some(holders) = self.holders.get(filter) {
                 holders.each(found);
@@ -81,7 +75,7 @@ impl<T: Holder> Filters<T> {
             return;
         }
         let levels: Vec<&str> = topic.split('/').collect();
-        let mut filter = String::with_capacity(topic.len() + "/#".len());
+        let mut filter = String::with_capacity(topic.len().saturating_add("/#".len()));
         for shape in self.shapes.keys().filter(|shape| fits(shape, &levels, hash)) {
             write_filter(shape, &levels, &mut filter);
             look(&filter);
@@ -91,7 +85,7 @@ impl<T: Holder> Filters<T> {
     fn count_shape(&mut self, filter: &TopicFilter) {
         write_shape(filter, &mut self.shape);
         if let Some(count) = self.shapes.get_mut(&*self.shape) {
-            *count += 1;
+            *count = count.saturating_add(1);
         } else {
             self.shapes.insert(self.shape.as_slice().into(), 1);
         }
@@ -100,7 +94,7 @@ impl<T: Holder> Filters<T> {
     fn discount_shape(&mut self, filter: &TopicFilter) {
         write_shape(filter, &mut self.shape);
         let Some(count) = self.shapes.get_mut(&*self.shape) else { return };
-        *count -= 1;
+        *count = count.saturating_sub(1);
         if *count == 0 {
             self.shapes.remove(&*self.shape);
         }
@@ -115,14 +109,14 @@ fn write_shape(filter: &TopicFilter, shape: &mut Vec<u8>) {
 /// Whether filters of a shape may match a topic of these levels.
 fn fits(shape: &Shape, topic: &[&str], hash: HashMatch) -> bool {
     // A wildcard at the first level does not match topics that begin with `$` (MQTT-4.7.2-1).
-    if !shape.starts_with(b"/") && topic[0].starts_with('$') {
+    if !shape.starts_with(b"/") && topic.first().is_some_and(|level| level.starts_with('$')) {
         return false;
     }
     let slashes = shape.iter().filter(|byte| **byte == b'/').count();
     match (shape.ends_with(b"#"), hash) {
         (true, HashMatch::ChildrenOnly) => slashes < topic.len(),
         (true, HashMatch::ParentToo) => slashes <= topic.len(),
-        (false, _) => slashes + 1 == topic.len(),
+        (false, _) => slashes.saturating_add(1) == topic.len(),
     }
 }
 
@@ -136,7 +130,7 @@ fn write_filter(shape: &Shape, topic: &[&str], filter: &mut String) {
         filter.push_str(match level {
             b"+" => "+",
             b"#" => "#",
-            _ => topic[at],
+            _ => topic.get(at).copied().unwrap_or_default(),
         });
     }
 }
@@ -188,7 +182,7 @@ mod tests {
 
     #[test]
     fn a_filter_takes_few_bytes() {
-        assert_eq!(size_of::<Holders<crate::space::Subscription>>(), 24);
+        assert_eq!(size_of::<Holders<(u64, u64)>>(), 24);
     }
 
     fn text(levels: &'static str) -> impl Strategy<Value = String> {

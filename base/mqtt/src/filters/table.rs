@@ -15,14 +15,14 @@ const PARTS: usize = 64;
 #[derive(Debug)]
 pub(super) struct Table<T> {
     hasher: RandomState,
-    parts: Box<[Part<T>]>,
+    parts: Box<[Part<T>; PARTS]>,
 }
 
 type Part<T> = HashTable<(Arc<str>, T)>;
 
 impl<T> Default for Table<T> {
     fn default() -> Self {
-        let parts = std::iter::repeat_with(HashTable::new).take(PARTS).collect();
+        let parts = Box::new(std::array::from_fn(|_| HashTable::new()));
         Self { hasher: RandomState::default(), parts }
     }
 }
@@ -30,7 +30,7 @@ impl<T> Default for Table<T> {
 impl<T> Table<T> {
     pub(super) fn get(&self, text: &str) -> Option<&T> {
         let hash = self.hasher.hash_one(text);
-        let found = self.parts[part_of(hash)].find(hash, |(key, _)| **key == *text);
+        let found = part_of(&self.parts, hash).find(hash, |(key, _)| **key == *text);
         found.map(|(_, value)| value)
     }
 
@@ -39,13 +39,13 @@ impl<T> Table<T> {
         let Self { hasher, parts } = self;
         let hash = hasher.hash_one(text);
         let hash_of = |(key, _): &(Arc<str>, T)| hasher.hash_one(&**key);
-        parts[part_of(hash)].entry(hash, |(key, _)| **key == *text, hash_of)
+        part_of_mut(parts, hash).entry(hash, |(key, _)| **key == *text, hash_of)
     }
 
     /// The place of `text`, if something is there.
     pub(super) fn find(&mut self, text: &str) -> Option<OccupiedEntry<'_, (Arc<str>, T)>> {
         let hash = self.hasher.hash_one(text);
-        self.parts[part_of(hash)].find_entry(hash, |(key, _)| **key == *text).ok()
+        part_of_mut(&mut self.parts, hash).find_entry(hash, |(key, _)| **key == *text).ok()
     }
 
     #[cfg(test)]
@@ -55,6 +55,17 @@ impl<T> Table<T> {
 }
 
 /// By bits that a part does not look at itself: it takes those at either end.
-fn part_of(hash: u64) -> usize {
+#[allow(clippy::indexing_slicing, reason = "a place is less than the number of parts")]
+fn part_of<T>(parts: &[Part<T>; PARTS], hash: u64) -> &Part<T> {
+    &parts[place(hash)]
+}
+
+/// As [`part_of`], to be changed.
+#[allow(clippy::indexing_slicing, reason = "a place is less than the number of parts")]
+fn part_of_mut<T>(parts: &mut [Part<T>; PARTS], hash: u64) -> &mut Part<T> {
+    &mut parts[place(hash)]
+}
+
+fn place(hash: u64) -> usize {
     usize::try_from(hash >> 32).unwrap_or_default() % PARTS
 }

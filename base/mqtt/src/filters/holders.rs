@@ -1,7 +1,7 @@
 //! Those who hold one filter: mostly one, who needs no list.
 
 /// Whoever may hold a filter.
-pub(crate) trait Holder {
+pub trait Holder {
     /// What distinguishes it from all others.
     fn number(&self) -> u64;
 }
@@ -28,7 +28,11 @@ impl<T: Holder> Holders<T> {
                 }
             }
             Self::Many(all) => match all.binary_search_by_key(&holder.number(), T::number) {
-                Ok(at) => all[at] = holder,
+                Ok(at) => {
+                    if let Some(place) = all.get_mut(at) {
+                        *place = holder;
+                    }
+                }
                 Err(at) => all.insert(at, holder),
             },
         }
