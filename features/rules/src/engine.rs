@@ -1,0 +1,380 @@
+//! The rules engine: hears messages, keeps those that must not be lost, and has every rule that
+//! asks for them do what it says, off the path of whoever published.
+//!
+//! Evaluation is by a few workers; a topic's messages are one worker's, in their order. Actions run
+//! in lanes, one for each, so that a slow target holds up nobody else. What is over the bounds of
+//! memory stays in the journal, where it is anyhow, and comes back when there is room.
+
+pub(crate) mod heard;
+pub(crate) mod ingest;
+pub(crate) mod lane;
+pub(crate) mod rule;
+pub(crate) mod run;
+pub(crate) mod table;
+pub(crate) mod tap;
+pub(crate) mod world;
+
+use std::collections::VecDeque;
+use std::hash::{BuildHasher as _, RandomState};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, Weak};
+
+use bytes::Bytes;
+use env::{Shutdown, TaskKind};
+use journal::{Recovered, Sequence};
+use metrics::counter;
+use mqtt::QoS;
+use service::{App, DeviceEvent, HeardMessage};
+use tokio::sync::Notify;
+use types::Timestamp;
+
+use self::heard::Heard;
+use self::rule::Rule;
+use self::run::Run;
+use self::table::Tables;
+use self::world::World;
+
+/// Who evaluates: as many as there are cores, mostly.
+const WORKERS: usize = 2;
+/// Messages that one worker takes at once.
+const BATCH: usize = 64;
+/// Messages that come from the journal at once.
+const FEED: usize = 64;
+/// Bytes of messages that wait for one worker; what is beyond stays in the journal, or is lost if
+/// it is not there.
+const WAITING_BYTES_MAX: usize = 64 * 1024 * 1024;
+/// Rules that a message may come through, one after the other.
+pub(crate) const HOPS_MAX: u8 = 10;
+
+/// When a message is acknowledged that rules hear with QoS 1.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Deserialize, serde::Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Durability {
+    /// When it is on disk: every rule does what it says, also if the server ends in between.
+    #[default]
+    Disk,
+    /// When it is heard.
+    Memory,
+}
+
+/// The rules engine.
+pub(crate) struct Engine {
+    pub(crate) world: World,
+    durability: Durability,
+    tables: RwLock<Arc<Tables>>,
+    /// Grows whenever the tables change.
+    generation: AtomicU64,
+    workers: Box<[Worker]>,
+    hasher: RandomState,
+    seed: u64,
+    heard: AtomicU64,
+}
+
+/// One of those who evaluate.
+#[derive(Default)]
+struct Worker {
+    jobs: Mutex<VecDeque<Job>>,
+    bytes: AtomicUsize,
+    news: Notify,
+}
+
+/// A message for some rules.
+pub(crate) struct Job {
+    heard: Arc<Heard>,
+    rules: Arc<[Arc<Rule>]>,
+    kept: Option<Sequence>,
+}
+
+impl Engine {
+    /// An engine without rules yet. Must be called inside the tokio runtime that is to run it.
+    pub(crate) fn start(app: &Arc<App>, durability: Durability) -> Arc<Self> {
+        let engine = Arc::new(Self {
+            world: World { app: Arc::clone(app) },
+            durability,
+            tables: RwLock::default(),
+            generation: AtomicU64::new(0),
+            workers: (0..WORKERS).map(|_| Worker::default()).collect(),
+            hasher: RandomState::new(),
+            seed: u64::from_be_bytes(app.env.random.bytes()),
+            heard: AtomicU64::new(0),
+        });
+        for place in 0..WORKERS {
+            let shutdown = app.env.tasks.shutdown_signal();
+            let work = Arc::clone(&engine).work(place, shutdown);
+            app.env.tasks.spawn("rules-worker", TaskKind::Vital, work);
+        }
+        engine
+    }
+
+    /// Goes on with what waited for rules when the server started, and takes it out of what waited
+    /// for anybody. The rules must be there.
+    pub(crate) fn recover(self: &Arc<Self>, recovered: &mut Recovered) {
+        for rule in self.tables().rules() {
+            for entry in recovered.queues.remove(&rule.queue).unwrap_or_default() {
+                rule.backlog.park(entry.sequence);
+            }
+            self.feed(rule);
+        }
+    }
+
+    /// When it is.
+    pub(crate) fn now(&self) -> Timestamp {
+        self.world.app.env.clock.now()
+    }
+
+    /// The rules of all tenants at this moment.
+    pub(crate) fn tables(&self) -> Arc<Tables> {
+        Arc::clone(&self.tables.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Has other rules from now on. What waits for rules that are gone is forgotten, and what waits
+    /// for those that are there is gone on with.
+    pub(crate) fn replace(self: &Arc<Self>, tables: Tables) {
+        let tables = Arc::new(tables);
+        let before = std::mem::replace(
+            &mut *self.tables.write().unwrap_or_else(PoisonError::into_inner),
+            Arc::clone(&tables),
+        );
+        self.generation.fetch_add(1, Ordering::AcqRel);
+        for rule in before.rules() {
+            match tables.rule(&rule.tenant, &rule.name) {
+                None => self.world.app.journal.forget(rule.queue),
+                Some(now) if !Arc::ptr_eq(now, rule) => {
+                    for sequence in rule.backlog.take(usize::MAX) {
+                        now.backlog.park(sequence);
+                    }
+                }
+                Some(_) => {}
+            }
+        }
+        for rule in tables.rules() {
+            self.feed(rule);
+        }
+    }
+
+    /// A message as rules hear it.
+    fn heard(&self, message: &HeardMessage<'_>, topic: &str) -> Arc<Heard> {
+        let sender = message.sender;
+        Arc::new(Heard {
+            tenant: message.tenant.clone(),
+            topic: topic.to_owned(),
+            payload: message.payload.clone(),
+            qos: message.qos,
+            properties: message.properties.map(|properties| Box::new(properties.clone())),
+            client_id: sender.client_id.clone(),
+            principal: sender.principal_id.clone(),
+            source_ip: sender.source_ip,
+            at: message.at,
+            seed: self.next_seed(),
+            hops: sender.hops,
+        })
+    }
+
+    /// 16 bytes that no other message has: a number that was drawn at the start, and a count, both
+    /// mixed (SplitMix64).
+    fn next_seed(&self) -> [u8; 16] {
+        let count = self.heard.fetch_add(1, Ordering::Relaxed);
+        let high = mixed(self.seed.wrapping_add(count.wrapping_mul(0x9E37_79B9_7F4A_7C15)));
+        let low = mixed(high ^ self.seed.rotate_left(32));
+        (u128::from(high) << 64 | u128::from(low)).to_be_bytes()
+    }
+
+    /// Whether a message is kept on disk before it is acknowledged.
+    fn keeps(&self, qos: QoS) -> bool {
+        qos != QoS::AtMostOnce && self.durability == Durability::Disk
+    }
+
+    /// Gives a message to whoever evaluates it.
+    fn enqueue(self: &Arc<Self>, job: Job) {
+        let hash = self.hasher.hash_one(&job.heard.topic);
+        let place = usize::try_from(hash % WORKERS as u64).unwrap_or_default();
+        let Some(worker) = self.workers.get(place) else { return };
+        let bytes = job.heard.bytes();
+        if worker.bytes.load(Ordering::Relaxed) + bytes > WAITING_BYTES_MAX {
+            return self.put_off(&job);
+        }
+        worker.bytes.fetch_add(bytes, Ordering::Relaxed);
+        let mut jobs = worker.lock();
+        jobs.push_back(job);
+        let is_first = jobs.len() == 1;
+        drop(jobs);
+        if is_first {
+            worker.news.notify_one();
+        }
+    }
+
+    fn put_off(self: &Arc<Self>, job: &Job) {
+        for rule in &*job.rules {
+            match job.kept {
+                Some(sequence) => {
+                    rule.backlog.park(sequence);
+                    self.feed(rule);
+                }
+                None => self.throttled(rule, &job.heard),
+            }
+        }
+    }
+
+    async fn work(self: Arc<Self>, place: usize, mut shutdown: Shutdown) {
+        let Some(worker) = self.workers.get(place) else { return };
+        loop {
+            let jobs = worker.take();
+            if jobs.is_empty() {
+                tokio::select! {
+                    biased;
+                    () = shutdown.begun() => return,
+                    () = worker.news.notified() => {}
+                }
+                continue;
+            }
+            for job in jobs {
+                worker.bytes.fetch_sub(job.heard.bytes(), Ordering::Relaxed);
+                for rule in &*job.rules {
+                    Run::start(&self, rule, &job.heard, job.kept);
+                }
+            }
+            tokio::task::yield_now().await;
+        }
+    }
+
+    /// The rule is done with a message that the journal keeps for it.
+    fn release(&self, rule: &Rule, kept: Option<Sequence>) {
+        if let Some(sequence) = kept {
+            self.world.app.journal.release([(rule.queue, sequence)]);
+        }
+    }
+
+    /// Goes on with what is in the journal alone, if there is something and room for it.
+    pub(crate) fn feed(self: &Arc<Self>, rule: &Arc<Rule>) {
+        if rule.backlog.is_empty()
+            || !rule.has_room()
+            || rule.backlog.is_fed.swap(true, Ordering::AcqRel)
+        {
+            return;
+        }
+        let (engine, rule) = (Arc::clone(self), Arc::clone(rule));
+        let tasks = &self.world.app.env.tasks;
+        let shutdown = tasks.shutdown_signal();
+        let feeding = async move {
+            engine.feed_all(&rule, &shutdown).await;
+            rule.backlog.is_fed.store(false, Ordering::Release);
+            // What was parked just now, when nobody fed any more.
+            if !shutdown.has_begun() {
+                engine.feed(&rule);
+            }
+        };
+        tasks.spawn("rules-backlog", TaskKind::Transient, feeding);
+    }
+
+    async fn feed_all(self: &Arc<Self>, rule: &Arc<Rule>, shutdown: &Shutdown) {
+        while rule.has_room() && !shutdown.has_begun() {
+            let sequences = rule.backlog.take(FEED);
+            if sequences.is_empty() {
+                return;
+            }
+            let Ok(bodies) = self.world.app.journal.read(sequences.clone()).await else { return };
+            for (sequence, body) in sequences.into_iter().zip(bodies) {
+                // An entry that is gone was released by whoever was done with it.
+                let Some(body) = body else { continue };
+                let tenant = |number: u32| (number == rule.tenant.id.0).then(|| rule.tenant.clone());
+                match Heard::decode(&body, tenant) {
+                    Ok(heard) => Run::start(self, rule, &Arc::new(heard), Some(sequence)),
+                    Err(error) => {
+                        tracing::error!(rule = rule.name, %error, "a message cannot be read");
+                        self.release(rule, Some(sequence));
+                    }
+                }
+            }
+        }
+    }
+
+    /// Tells that a message is lost to a rule because too many wait.
+    fn throttled(&self, rule: &Rule, heard: &Heard) {
+        counter!("ferrite_rule_messages_throttled_total").increment(1);
+        let details = format!("Message for Rule {} throttled", rule.name);
+        self.tell_failure(rule, heard, "RuleMessageThrottled", &details);
+    }
+
+    /// Writes down that something went wrong for a rule.
+    fn tell_failure(&self, rule: &Rule, heard: &Heard, event: &'static str, details: &str) {
+        counter!("ferrite_rule_failures_total", "event" => event).increment(1);
+        let mut budget = rule.log.lock().unwrap_or_else(PoisonError::into_inner);
+        let Some(untold) = budget.take(self.now()) else { return };
+        drop(budget);
+        let before = if untold > 0 { format!(" ({untold} before it untold)") } else { String::new() };
+        let details = format!("rule {}: {details}{before}", rule.name);
+        self.log(heard, event, details);
+    }
+
+    /// Leaves an entry in the device log.
+    fn log(&self, heard: &Heard, event: &'static str, details: String) {
+        self.world.app.device_log.record(DeviceEvent {
+            account_id: Some(heard.tenant.account.to_string()),
+            region: Some(heard.tenant.region.to_string()),
+            client_id: heard.client_id.clone(),
+            principal_id: heard.principal.clone(),
+            topic_name: Some(heard.topic.clone()),
+            ..DeviceEvent::failure(event, event, details)
+        });
+    }
+
+    /// Keeps for a person what no action has taken.
+    async fn dead_letter(&self, rule: &Rule, heard: &Heard, document: Bytes) {
+        let _ = (rule, heard, document);
+    }
+}
+
+impl Worker {
+    fn take(&self) -> VecDeque<Job> {
+        let mut jobs = self.lock();
+        if jobs.len() <= BATCH {
+            return std::mem::take(&mut jobs);
+        }
+        jobs.drain(..BATCH).collect()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, VecDeque<Job>> {
+        self.jobs.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn mixed(mut bits: u64) -> u64 {
+    bits = (bits ^ bits >> 30).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+    bits = (bits ^ bits >> 27).wrapping_mul(0x94D0_49BB_1331_11EB);
+    bits ^ bits >> 31
+}
+
+/// A message on its way to the disk.
+pub(crate) struct Keeping {
+    engine: Weak<Engine>,
+    heard: Arc<Heard>,
+    rules: Arc<[Arc<Rule>]>,
+    sequence: Sequence,
+    told: Mutex<Option<tokio::sync::oneshot::Sender<bool>>>,
+}
+
+impl journal::Pending for Keeping {
+    fn encode(&self, bytes: &mut Vec<u8>) {
+        self.heard.encode(bytes);
+    }
+
+    fn settled(&self, result: Result<(), journal::JournalError>) {
+        let is_kept = result.is_ok();
+        if let Err(error) = result {
+            tracing::error!(%error, "a message for rules was not written to the journal");
+        } else if let Some(engine) = self.engine.upgrade() {
+            let (heard, rules) = (Arc::clone(&self.heard), Arc::clone(&self.rules));
+            engine.enqueue(Job { heard, rules, kept: Some(self.sequence) });
+        }
+        let told = self.told.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if let Some(told) = told {
+            // Nobody waits any more if the client is gone.
+            drop(told.send(is_kept));
+        }
+    }
+
+    fn bytes(&self) -> usize {
+        self.heard.bytes()
+    }
+}
+

@@ -1,0 +1,252 @@
+//! A rule, ready to be run.
+
+use std::collections::VecDeque;
+use std::sync::atomic::AtomicBool;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use bytes::Bytes;
+use journal::{QueueId, Sequence};
+use model::iot::{Action as ActionModel, TopicRulePayload};
+use mqtt::{Holder, TopicFilter};
+use service::{ApiError, LogBudget};
+use sql::{Answers, Halt, Statement, Version};
+use types::{Tenant, Timestamp};
+
+use super::heard::Heard;
+use super::lane::Lane;
+use super::run::{Errand, Run};
+use crate::actions::{self, Action, ActionError, Call, Selected};
+
+/// What one action does at once.
+const RUNNING_MAX: usize = 64;
+/// What waits for one action, of what is in memory.
+const WAITING_MAX: usize = 4096;
+/// Statements of a rule that wait for answers from outside, at once.
+const ASKING_MAX: usize = 64;
+
+/// A rule that is enabled.
+pub(crate) struct Rule {
+    /// Whose.
+    pub(crate) tenant: Tenant,
+    /// Its name.
+    pub(crate) name: String,
+    /// What it was made of, to see whether it has changed.
+    pub(crate) payload: TopicRulePayload,
+    /// Which topics it is about; none where only messages to itself are.
+    pub(crate) filter: Option<TopicFilter>,
+    /// Where the journal keeps what waits for it.
+    pub(crate) queue: QueueId,
+    statement: Statement,
+    actions: Vec<Slot>,
+    error_action: Option<Slot>,
+    /// Runs that ask, or wait to ask, for something outside.
+    pub(crate) asking: Lane<Arc<Run>>,
+    /// What the journal keeps beyond what is in memory.
+    pub(crate) backlog: Backlog,
+    /// So that a rule that always fails leaves others room in the device log.
+    pub(crate) log: Mutex<LogBudget>,
+}
+
+/// An action, and what it has to do.
+pub(crate) struct Slot {
+    /// The action.
+    pub(crate) action: Box<dyn Action>,
+    /// Its errands.
+    pub(crate) lane: Lane<Errand>,
+}
+
+/// Which of a rule's actions.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Place {
+    /// One of its actions.
+    Action(usize),
+    /// Its error action.
+    Error,
+}
+
+/// Messages of a rule that are in the journal alone, in their order.
+#[derive(Default)]
+pub(crate) struct Backlog {
+    parked: Mutex<VecDeque<Sequence>>,
+    /// Whether somebody reads them.
+    pub(crate) is_fed: AtomicBool,
+}
+
+impl Backlog {
+    /// Leaves a message in the journal for later.
+    pub(crate) fn park(&self, sequence: Sequence) {
+        self.lock().push_back(sequence);
+    }
+
+    /// Takes up to `count` messages out.
+    pub(crate) fn take(&self, count: usize) -> Vec<Sequence> {
+        let mut parked = self.lock();
+        let count = count.min(parked.len());
+        parked.drain(..count).collect()
+    }
+
+    /// Whether nothing is parked.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.lock().is_empty()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, VecDeque<Sequence>> {
+        self.parked.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// What the actions of a rule have to do for a message: one for each, or why it cannot be said.
+pub(crate) type Calls = Vec<Result<Box<dyn Call>, ActionError>>;
+
+impl Rule {
+    /// Reads a rule's definition.
+    pub(crate) fn compile(
+        tenant: &Tenant,
+        name: &str,
+        payload: &TopicRulePayload,
+    ) -> Result<Self, ApiError> {
+        let version = match &payload.aws_iot_sql_version {
+            None => Some(Version::V2015),
+            Some(version) => Version::named(version),
+        };
+        let version = version.ok_or_else(|| ApiError::invalid("awsIotSqlVersion is unknown."))?;
+        let statement = Statement::parse(&payload.sql, version)
+            .map_err(|error| ApiError::new("SqlParseException", format!("{error}.")))?;
+        let filter = statement.topic().map(|topic| TopicFilter::parse(topic.into()));
+        let filter = filter.transpose();
+        let filter = filter.map_err(|error| ApiError::invalid(format!("FROM: {error}.")))?;
+        let slot = |action: &ActionModel| Slot::compile(action, &statement);
+        let actions = payload.actions.iter().map(slot).collect::<Result<_, _>>()?;
+        let error_action = payload.error_action.as_ref().map(slot).transpose()?;
+        Ok(Self {
+            tenant: tenant.clone(),
+            name: name.to_owned(),
+            payload: payload.clone(),
+            filter,
+            queue: queue_of(tenant, name),
+            statement,
+            actions,
+            error_action,
+            asking: Lane::new(ASKING_MAX, WAITING_MAX),
+            backlog: Backlog::default(),
+            log: Mutex::default(),
+        })
+    }
+
+    /// The action at `place`.
+    pub(crate) fn slot(&self, place: Place) -> Option<&Slot> {
+        match place {
+            Place::Action(place) => self.actions.get(place),
+            Place::Error => self.error_action.as_ref(),
+        }
+    }
+
+    /// How many actions there are, without the error action.
+    pub(crate) fn actions(&self) -> usize {
+        self.actions.len()
+    }
+
+    /// Whether what waits in the journal may come into memory.
+    pub(crate) fn has_room(&self) -> bool {
+        self.asking.has_room() && self.actions.iter().all(|slot| slot.lane.has_room())
+    }
+
+    /// What is to be done for a message; none if the rule's condition is not met.
+    pub(crate) fn prepare(
+        &self,
+        heard: &Heard,
+        now: Timestamp,
+        answers: &Answers,
+    ) -> Result<Option<Calls>, Halt> {
+        heard.with_message(now, |message| {
+            let outcome = self.statement.evaluate(message, answers)?;
+            let Some(output) = outcome.output else { return Ok(None) };
+            let payload = match output {
+                sql::Output::Raw(_) => heard.payload.clone(),
+                sql::Output::Value(value) => Bytes::from(value.to_json()),
+            };
+            let variables = &outcome.variables;
+            let selected = Selected { heard, payload, message, variables, answers };
+            let calls = self.actions.iter().map(|slot| call(slot, &selected));
+            calls.collect::<Result<_, _>>().map(Some)
+        })
+    }
+
+    /// What the error action has to do with `document`.
+    pub(crate) fn prepare_error(
+        &self,
+        heard: &Heard,
+        now: Timestamp,
+        answers: &Answers,
+        document: &Bytes,
+    ) -> Result<Option<Result<Box<dyn Call>, ActionError>>, Halt> {
+        let Some(slot) = &self.error_action else { return Ok(None) };
+        heard.with_message(now, |message| {
+            let variables = self.statement.evaluate(message, answers).map(|it| it.variables);
+            let variables = match variables {
+                Ok(variables) => variables,
+                Err(wanted @ Halt::Wanted(_)) => return Err(wanted),
+                Err(_) => Vec::new(),
+            };
+            let payload = document.clone();
+            let variables = &variables;
+            let selected = Selected { heard, payload, message, variables, answers };
+            call(slot, &selected).map(Some)
+        })
+    }
+}
+
+/// What an action has to do. What its templates want from outside comes first; what else they lack
+/// is the action's failure, and not the rule's.
+fn call(
+    slot: &Slot,
+    selected: &Selected<'_>,
+) -> Result<Result<Box<dyn Call>, ActionError>, Halt> {
+    match slot.action.call(selected) {
+        Ok(call) => Ok(Ok(call)),
+        Err(wanted @ Halt::Wanted(_)) => Err(wanted),
+        Err(halt) => Ok(Err(ActionError::lasting(reason(&halt)))),
+    }
+}
+
+/// Why a statement or a template gave nothing, in words.
+pub(crate) fn reason(halt: &Halt) -> String {
+    match halt {
+        Halt::Wanted(request) => format!("{request:?} was not answered"),
+        Halt::Failed { function, reason } => format!("{function}() failed: {reason}"),
+        Halt::NotJson => "the message is not JSON, and the statement asks for fields of it".into(),
+        Halt::TooLarge { what } => format!("{what} has too many bytes"),
+    }
+}
+
+impl Slot {
+    fn compile(action: &ActionModel, statement: &Statement) -> Result<Self, ApiError> {
+        let action = actions::compile(action, statement)?;
+        Ok(Self { action, lane: Lane::new(RUNNING_MAX, WAITING_MAX) })
+    }
+}
+
+/// A rule as whoever asks for its filter.
+pub(crate) struct Listener {
+    /// Its place among the tenant's.
+    pub(crate) number: u64,
+    /// The rule.
+    pub(crate) rule: Arc<Rule>,
+}
+
+impl Holder for Listener {
+    fn number(&self) -> u64 {
+        self.number
+    }
+}
+
+/// The queue in which messages wait for the rule `name`: the same after a restart (FNV-1a over
+/// the tenant's number and the name). Sessions draw theirs by chance from all 2^64.
+pub(crate) fn queue_of(tenant: &Tenant, name: &str) -> QueueId {
+    const OFFSET: u64 = 0xcbf2_9ce4_8422_2325;
+    const PRIME: u64 = 0x0000_0100_0000_01b3;
+    let bytes = tenant.id.0.to_be_bytes();
+    let bytes = bytes.iter().chain(name.as_bytes());
+    let hash = bytes.fold(OFFSET, |hash, byte| (hash ^ u64::from(*byte)).wrapping_mul(PRIME));
+    QueueId(hash)
+}

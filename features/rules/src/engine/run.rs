@@ -1,0 +1,330 @@
+//! One message on its way through one rule.
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use bytes::Bytes;
+use env::TaskKind;
+use futures_util::FutureExt as _;
+use journal::Sequence;
+use metrics::counter;
+use serde::Serialize;
+use sql::{Answers, Halt, Request};
+use tokio::time::sleep;
+
+use super::Engine;
+use super::heard::Heard;
+use super::lane::Admission;
+use super::rule::{Calls, Place, Rule, reason};
+use crate::actions::{ActionError, Call};
+
+/// The pause before the second try; it doubles with each further one.
+const PAUSE_FIRST: Duration = Duration::from_millis(200);
+/// What a statement may ask for from outside, for one message.
+const REQUESTS_MAX: usize = 16;
+
+/// One message on its way through one rule.
+pub(crate) struct Run {
+    pub(crate) engine: Arc<Engine>,
+    pub(crate) rule: Arc<Rule>,
+    pub(crate) heard: Arc<Heard>,
+    /// Where the journal keeps it until the rule is done, if it does.
+    kept: Option<Sequence>,
+    /// Actions that are not done.
+    left: AtomicUsize,
+    failures: Mutex<Vec<Failure>>,
+}
+
+/// Something that one action has to do.
+pub(crate) struct Errand {
+    run: Arc<Run>,
+    place: Place,
+    call: Box<dyn Call>,
+}
+
+/// An action that failed, as error actions tell it.
+#[derive(Clone, Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Failure {
+    failed_action: &'static str,
+    failed_resource: String,
+    error_message: String,
+}
+
+/// What an error action gets.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct ErrorDocument<'r> {
+    rule_name: &'r str,
+    topic: &'r str,
+    cloudwatch_trace_id: String,
+    client_id: &'r str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    source_ip: Option<String>,
+    base64_original_payload: String,
+    failures: &'r [Failure],
+}
+
+impl Run {
+    /// Starts a message on its way. What is not done by then goes on by itself.
+    pub(crate) fn start(
+        engine: &Arc<Engine>,
+        rule: &Arc<Rule>,
+        heard: &Arc<Heard>,
+        kept: Option<Sequence>,
+    ) {
+        let answers = Answers::default();
+        match rule.prepare(heard, engine.now(), &answers) {
+            Ok(None) => engine.release(rule, kept),
+            prepared => {
+                let run = Arc::new(Self {
+                    engine: Arc::clone(engine),
+                    rule: Arc::clone(rule),
+                    heard: Arc::clone(heard),
+                    kept,
+                    left: AtomicUsize::new(0),
+                    failures: Mutex::default(),
+                });
+                run.go_on(prepared);
+            }
+        }
+    }
+
+    fn go_on(self: &Arc<Self>, prepared: Result<Option<Calls>, Halt>) {
+        match prepared {
+            Ok(None) => self.finish(),
+            Ok(Some(calls)) => self.act(calls),
+            Err(Halt::Wanted(_)) => match self.rule.asking.admit(Arc::clone(self)) {
+                Admission::Run(run) => {
+                    let tasks = &self.engine.world.app.env.tasks;
+                    tasks.spawn("rule-functions", TaskKind::Transient, Self::ask_in_turn(run));
+                }
+                Admission::Waits => {}
+                Admission::Full(run) => run.put_off(),
+            },
+            Err(halt) => self.stop(&halt),
+        }
+    }
+
+    async fn ask_in_turn(run: Arc<Self>) {
+        let rule = Arc::clone(&run.rule);
+        let engine = Arc::clone(&run.engine);
+        let mut next = Some(run);
+        while let Some(run) = next {
+            run.ask().await;
+            next = rule.asking.next();
+        }
+        engine.feed(&rule);
+    }
+
+    /// Evaluates the statement again and again with what it has asked for, until that is all.
+    async fn ask(self: Arc<Self>) {
+        let mut answers = Answers::default();
+        loop {
+            let prepared = self.rule.prepare(&self.heard, self.engine.now(), &answers);
+            match prepared {
+                Err(Halt::Wanted(request)) if answers.len() < REQUESTS_MAX => {
+                    let answer = self.answer(&request).await;
+                    answers.insert(*request, answer);
+                }
+                other => return self.go_on_asked(other),
+            }
+        }
+    }
+
+    fn go_on_asked(self: &Arc<Self>, prepared: Result<Option<Calls>, Halt>) {
+        match prepared {
+            Err(halt) => self.stop(&halt),
+            other => self.go_on(other),
+        }
+    }
+
+    async fn answer(&self, request: &Request) -> Result<Vec<u8>, String> {
+        self.engine.world.answer(&self.heard, request).await
+    }
+
+    /// Ends the run because of its statement: no action runs, and no error action.
+    fn stop(&self, halt: &Halt) {
+        let event = if *halt == Halt::NotJson { "ParseError" } else { "FunctionExecution" };
+        self.engine.tell_failure(&self.rule, &self.heard, event, &reason(halt));
+        self.finish();
+    }
+
+    fn act(self: &Arc<Self>, calls: Calls) {
+        counter!("ferrite_rules_executed_total").increment(1);
+        // One more than there are, so that nobody finishes before all have begun.
+        self.left.store(calls.len() + 1, Ordering::Release);
+        for (place, call) in calls.into_iter().enumerate() {
+            let place = Place::Action(place);
+            match call {
+                Ok(call) => self.admit(place, call),
+                Err(error) => self.done(place, String::new(), Err(error)),
+            }
+        }
+        self.one_less();
+    }
+
+    fn admit(self: &Arc<Self>, place: Place, call: Box<dyn Call>) {
+        let Some(slot) = self.rule.slot(place) else { return };
+        match slot.lane.admit(Errand { run: Arc::clone(self), place, call }) {
+            Admission::Run(errand) => errand.set_out(),
+            Admission::Waits => {}
+            Admission::Full(errand) => {
+                let error = ActionError::transient("too much waits for the action");
+                let resource = errand.call.resource();
+                self.engine.throttled(&self.rule, &self.heard);
+                self.done(place, resource, Err(error));
+            }
+        }
+    }
+
+    /// Leaves the message in the journal for later; one that is not there is lost.
+    fn put_off(&self) {
+        match self.kept {
+            Some(sequence) => {
+                self.rule.backlog.park(sequence);
+                self.engine.feed(&self.rule);
+            }
+            None => self.engine.throttled(&self.rule, &self.heard),
+        }
+    }
+
+    fn done(self: &Arc<Self>, place: Place, resource: String, result: Result<(), ActionError>) {
+        let name = self.rule.slot(place).map_or("", |slot| slot.action.name());
+        let word = if result.is_ok() { "success" } else { "failure" };
+        counter!("ferrite_rule_actions_total", "action" => name, "result" => word).increment(1);
+        if let Err(error) = &result {
+            let event = if place == Place::Error { "ErrorActionFailure" } else { "RuleExecution" };
+            let details = format!("{name}: {error}");
+            self.engine.tell_failure(&self.rule, &self.heard, event, &details);
+            let failure = Failure {
+                failed_action: name,
+                failed_resource: resource,
+                error_message: self.error_message(error),
+            };
+            self.failures.lock().unwrap_or_else(PoisonError::into_inner).push(failure);
+        }
+        match place {
+            Place::Action(_) => self.one_less(),
+            Place::Error if result.is_err() => self.give_up(),
+            Place::Error => self.finish(),
+        }
+    }
+
+    fn error_message(&self, error: &ActionError) -> String {
+        format!("{error}. Message arrived on: {}", self.heard.topic)
+    }
+
+    fn one_less(self: &Arc<Self>) {
+        if self.left.fetch_sub(1, Ordering::AcqRel) == 1 {
+            let has_failed =
+                !self.failures.lock().unwrap_or_else(PoisonError::into_inner).is_empty();
+            if has_failed { self.tell_failures() } else { self.finish() }
+        }
+    }
+
+    /// Has the error action run, with all failures at once.
+    fn tell_failures(self: &Arc<Self>) {
+        if self.rule.slot(Place::Error).is_none() {
+            return self.give_up();
+        }
+        let run = Arc::clone(self);
+        let telling = async move {
+            let document = run.error_document();
+            let mut answers = Answers::default();
+            let call = loop {
+                let now = run.engine.now();
+                match run.rule.prepare_error(&run.heard, now, &answers, &document) {
+                    Err(Halt::Wanted(request)) if answers.len() < REQUESTS_MAX => {
+                        let answer = run.answer(&request).await;
+                        answers.insert(*request, answer);
+                    }
+                    Err(halt) => break Err(ActionError::lasting(reason(&halt))),
+                    Ok(None) => return,
+                    Ok(Some(call)) => break call,
+                }
+            };
+            match call {
+                Ok(call) => run.admit(Place::Error, call),
+                Err(error) => run.done(Place::Error, String::new(), Err(error)),
+            }
+        };
+        self.engine.set_out(telling);
+    }
+
+    fn error_document(&self) -> Bytes {
+        let failures = self.failures.lock().unwrap_or_else(PoisonError::into_inner);
+        let document = ErrorDocument {
+            rule_name: &self.rule.name,
+            topic: &self.heard.topic,
+            cloudwatch_trace_id: self.heard.trace_id(),
+            client_id: self.heard.client_id.as_deref().unwrap_or("N/A"),
+            source_ip: self.heard.source_ip.map(|ip| ip.to_string()),
+            base64_original_payload: STANDARD.encode(&self.heard.payload),
+            failures: &failures,
+        };
+        serde_json::to_vec(&document).map(Bytes::from).unwrap_or_default()
+    }
+
+    /// Keeps for a person what nothing has taken.
+    fn give_up(self: &Arc<Self>) {
+        let run = Arc::clone(self);
+        self.engine.set_out(async move {
+            let document = run.error_document();
+            run.engine.dead_letter(&run.rule, &run.heard, document).await;
+            run.finish();
+        });
+    }
+
+    fn finish(&self) {
+        self.engine.release(&self.rule, self.kept);
+    }
+}
+
+impl Errand {
+    /// Does it now, if that needs no waiting, and else on a task of its own.
+    fn set_out(self) {
+        let engine = Arc::clone(&self.run.engine);
+        engine.set_out(self.carry_out_in_turn());
+    }
+
+    async fn carry_out_in_turn(self) {
+        let (rule, place) = (Arc::clone(&self.run.rule), self.place);
+        let engine = Arc::clone(&self.run.engine);
+        let mut next = Some(self);
+        while let Some(errand) = next {
+            errand.carry_out().await;
+            next = rule.slot(place).and_then(|slot| slot.lane.next());
+        }
+        engine.feed(&rule);
+    }
+
+    async fn carry_out(self) {
+        let world = &self.run.engine.world;
+        let mut tries = 1;
+        let result = loop {
+            let result = self.call.run(world).await;
+            let may_pass = result.as_ref().is_err_and(|error| error.is_transient);
+            if !may_pass || tries >= self.call.tries_max() {
+                break result;
+            }
+            sleep(PAUSE_FIRST * 2_u32.pow(tries - 1)).await;
+            tries += 1;
+        };
+        let resource = if result.is_err() { self.call.resource() } else { String::new() };
+        self.run.done(self.place, resource, result);
+    }
+}
+
+impl Engine {
+    /// Goes on with `work`: at once as far as it needs no waiting, then on a task of its own.
+    fn set_out(&self, work: impl Future<Output = ()> + Send + 'static) {
+        let mut work = Box::pin(work);
+        if (&mut work).now_or_never().is_none() {
+            self.world.app.env.tasks.spawn("rule-action", TaskKind::Transient, work);
+        }
+    }
+}

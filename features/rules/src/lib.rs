@@ -1,0 +1,3 @@
+//! Topic rules.
+pub(crate) mod actions;
+pub(crate) mod engine;
