@@ -276,7 +276,8 @@ impl Engine {
             for (sequence, body) in sequences.into_iter().zip(bodies) {
                 // An entry that is gone was released by whoever was done with it.
                 let Some(body) = body else { continue };
-                let tenant = |number: u32| (number == rule.tenant.id.0).then(|| rule.tenant.clone());
+                let tenant =
+                    |number: u32| (number == rule.tenant.id.0).then(|| rule.tenant.clone());
                 match Heard::decode(&body, tenant) {
                     Ok(heard) => Run::start(self, rule, &Arc::new(heard), Some(sequence)),
                     Err(error) => {
@@ -301,7 +302,8 @@ impl Engine {
         let mut budget = rule.log.lock().unwrap_or_else(PoisonError::into_inner);
         let Some(untold) = budget.take(self.now()) else { return };
         drop(budget);
-        let before = if untold > 0 { format!(" ({untold} before it untold)") } else { String::new() };
+        let before =
+            if untold > 0 { format!(" ({untold} before it untold)") } else { String::new() };
         let details = format!("rule {}: {details}{before}", rule.name);
         self.log(heard, event, details);
     }
@@ -369,7 +371,7 @@ impl journal::Pending for Keeping {
         let told = self.told.lock().unwrap_or_else(PoisonError::into_inner).take();
         if let Some(told) = told {
             // Nobody waits any more if the client is gone.
-            drop(told.send(is_kept));
+            told.send(is_kept).unwrap_or_default();
         }
     }
 
@@ -377,4 +379,3 @@ impl journal::Pending for Keeping {
         self.heard.bytes()
     }
 }
-

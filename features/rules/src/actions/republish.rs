@@ -121,7 +121,9 @@ fn is_utf8(text: &str) -> Result<bool, String> {
     match text {
         "UTF8_DATA" => Ok(true),
         "UNSPECIFIED_BYTES" => Ok(false),
-        other => Err(format!("payloadFormatIndicator is UTF8_DATA or UNSPECIFIED_BYTES, not {other}")),
+        other => {
+            Err(format!("payloadFormatIndicator is UTF8_DATA or UNSPECIFIED_BYTES, not {other}"))
+        }
     }
 }
 

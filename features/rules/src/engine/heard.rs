@@ -57,15 +57,14 @@ impl Heard {
         let pairs = self.properties.as_deref().map_or(&[][..], |all| &all.user_properties);
         let user: Vec<(&str, &str)> =
             pairs.iter().map(|(name, value)| (&**name, &**value)).collect();
-        let properties = self.properties.as_deref().map_or_else(Properties::default, |all| {
-            Properties {
+        let properties =
+            self.properties.as_deref().map_or_else(Properties::default, |all| Properties {
                 payload_is_utf8: all.payload_is_utf8 == Some(true),
                 content_type: all.content_type.as_deref(),
                 response_topic: all.response_topic.as_deref(),
                 correlation_data: all.correlation_data.as_deref(),
                 user: &user,
-            }
-        });
+            });
         let trace_id = self.trace_id();
         with(&Message {
             payload: &payload,

@@ -141,11 +141,6 @@ impl Rule {
         }
     }
 
-    /// How many actions there are, without the error action.
-    pub(crate) fn actions(&self) -> usize {
-        self.actions.len()
-    }
-
     /// Whether what waits in the journal may come into memory.
     pub(crate) fn has_room(&self) -> bool {
         self.asking.has_room() && self.actions.iter().all(|slot| slot.lane.has_room())
@@ -198,10 +193,7 @@ impl Rule {
 
 /// What an action has to do. What its templates want from outside comes first; what else they lack
 /// is the action's failure, and not the rule's.
-fn call(
-    slot: &Slot,
-    selected: &Selected<'_>,
-) -> Result<Result<Box<dyn Call>, ActionError>, Halt> {
+fn call(slot: &Slot, selected: &Selected<'_>) -> Result<Result<Box<dyn Call>, ActionError>, Halt> {
     match slot.action.call(selected) {
         Ok(call) => Ok(Ok(call)),
         Err(wanted @ Halt::Wanted(_)) => Err(wanted),

@@ -2,8 +2,8 @@
 
 use std::cell::RefCell;
 use std::collections::{BTreeMap, HashMap};
-use std::sync::atomic::Ordering;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use foldhash::quality::RandomState;
 use mqtt::{Filters, HashMatch};
@@ -85,9 +85,7 @@ impl Engine {
         let generation = self.generation.load(Ordering::Acquire);
         let engine = std::ptr::from_ref(self).addr();
         KNOWN.with_borrow_mut(|known| {
-            if known.generation != generation
-                || known.engine != engine
-                || known.count >= TOPICS_MAX
+            if known.generation != generation || known.engine != engine || known.count >= TOPICS_MAX
             {
                 *known = Known { engine, generation, ..Known::default() };
             }

@@ -42,7 +42,8 @@ impl Engine {
         let heard = self.heard(message, topic);
         if heard.hops >= HOPS_MAX {
             for rule in &*rules {
-                let details = format!("the message came through {HOPS_MAX} rules; it goes no further");
+                let details =
+                    format!("the message came through {HOPS_MAX} rules; it goes no further");
                 self.tell_failure(rule, &heard, "RuleLoop", &details);
             }
             return None;

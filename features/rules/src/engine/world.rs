@@ -15,7 +15,11 @@ pub(crate) struct World {
 
 impl World {
     /// The answer to what a statement asks for, or why there is none.
-    pub(crate) async fn answer(&self, _heard: &Heard, request: &Request) -> Result<Vec<u8>, String> {
+    pub(crate) async fn answer(
+        &self,
+        _heard: &Heard,
+        request: &Request,
+    ) -> Result<Vec<u8>, String> {
         let _ = &self.app;
         Err(format!("{request:?} is not built yet"))
     }
