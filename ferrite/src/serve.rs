@@ -17,6 +17,7 @@ use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
 use pki::{Authority, CurrentAuthority, KEY_POOL_DEFAULT, KeyPool, KeyPoolBounds};
 use registry::Devices;
 use secrets::Keyring;
+use service::tags::Taggable;
 use service::{
     AccessKey, App, Audit, DeviceLog, Limits, Outbox, Schedule, Settings, Slot, Tenants,
 };
@@ -170,6 +171,8 @@ fn assemble(
             account: config.account_id,
             region: config.region.clone(),
             endpoint_domain: config.endpoint_domain.clone(),
+            https_port: config.listen.https.map(|address| address.port()),
+            http_port: config.listen.http.port(),
             data_dir: config.data_dir.clone(),
             is_dev,
         },
@@ -182,6 +185,7 @@ fn assemble(
         dialect: config.mqtt.dialect(),
         publisher: Slot::default(),
         sessions: Slot::default(),
+        taggable: Taggable::default(),
     }
 }
 

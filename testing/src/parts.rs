@@ -7,6 +7,7 @@ use env::{Clock, Env};
 use journal::{Journal, JournalUrl, MemoryDisk, Recovered};
 use pki::{CurrentAuthority, KeyPool, KeyPoolBounds};
 use secrets::Keyring;
+use service::tags::Taggable;
 use service::{App, Audit, DeviceLog, Dialect, Limits, Outbox, Schedule, Settings, Slot, Tenants};
 use store::{Options, Store, StoreUrl};
 use tempfile::TempDir;
@@ -80,6 +81,7 @@ impl Parts {
             outbox: Outbox::new(&store, &env),
             publisher: Slot::default(),
             sessions: Slot::default(),
+            taggable: Taggable::default(),
             limits,
             dialect,
             store,
@@ -107,6 +109,8 @@ fn settings(data_dir: &TempDir) -> Settings {
         account: AccountId::DEFAULT,
         region,
         endpoint_domain: None,
+        https_port: Some(8443),
+        http_port: 4566,
         data_dir: data_dir.path().to_owned(),
         is_dev: false,
     }

@@ -6,8 +6,9 @@ use env::Env;
 use journal::Journal;
 use secrets::Keyring;
 use store::Store;
-use types::{AccountId, Region};
+use types::{AccountId, Region, Tenant};
 
+use crate::tags::Taggable;
 use crate::{
     Audit, DeviceLog, Dialect, Limits, Outbox, Publisher, Schedule, Sessions, Slot, Tenants,
 };
@@ -46,6 +47,8 @@ pub struct App {
     pub publisher: Slot<dyn Publisher>,
     /// Knows who is connected.
     pub sessions: Slot<dyn Sessions>,
+    /// What carries tags.
+    pub taggable: Taggable,
 }
 
 /// What the operator chose.
@@ -57,8 +60,60 @@ pub struct Settings {
     pub region: Region,
     /// The domain below which endpoints have names; `localhost` serves all of them without one.
     pub endpoint_domain: Option<String>,
+    /// The port of HTTPS, if that door is open.
+    pub https_port: Option<u16>,
+    /// The port of plain HTTP.
+    pub http_port: u16,
     /// Where the server keeps its files.
     pub data_dir: PathBuf,
     /// Whether any access key is accepted, on loopback only.
     pub is_dev: bool,
+}
+
+impl Settings {
+    /// Where a person's browser finds the APIs of `tenant`: over TLS, if that door is open, under a
+    /// name that the server's certificate has.
+    pub fn api_url(&self, tenant: &Tenant) -> String {
+        let host = match &self.endpoint_domain {
+            Some(domain) => {
+                format!("{}-ats.iot.{}.{domain}", tenant.endpoint_prefix(), tenant.region)
+            }
+            None => "localhost".to_owned(),
+        };
+        match self.https_port {
+            Some(443) => format!("https://{host}"),
+            Some(port) => format!("https://{host}:{port}"),
+            None => format!("http://{host}:{}", self.http_port),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use types::TenantId;
+
+    use super::*;
+
+    #[test]
+    fn a_link_leads_to_the_door_that_is_open() {
+        let region: Region = "eu-west-1".parse().unwrap();
+        let tenant =
+            Tenant { id: TenantId(1), account: AccountId::DEFAULT, region: region.clone() };
+        let url = |https_port, domain: Option<&str>| {
+            let settings = Settings {
+                account: AccountId::DEFAULT,
+                region: region.clone(),
+                endpoint_domain: domain.map(str::to_owned),
+                https_port,
+                http_port: 4566,
+                data_dir: PathBuf::new(),
+                is_dev: false,
+            };
+            settings.api_url(&tenant)
+        };
+        assert_eq!(url(Some(8443), None), "https://localhost:8443");
+        assert_eq!(url(None, None), "http://localhost:4566");
+        let host = format!("{}-ats.iot.eu-west-1.example.com", tenant.endpoint_prefix());
+        assert_eq!(url(Some(443), Some("example.com")), format!("https://{host}"));
+    }
 }

@@ -20,7 +20,9 @@ mod outbox;
 mod paging;
 mod raw;
 mod record;
+pub mod retry;
 mod schedule;
+pub mod tags;
 mod tenants;
 
 pub use access::{AccessKey, AccessKeys};

@@ -6,6 +6,7 @@ use model::iot::{
     TestAuthorizationRequest, TestAuthorizationResponse,
 };
 use policy::Decision;
+use service::retry::{Setback, retry};
 use service::{ApiError, Cx, Limits, Rights, Wish, operations};
 
 use crate::certificates::check_registered;
@@ -13,7 +14,6 @@ use crate::devices::trial::{Trial, try_out};
 use crate::policies::{find, listed};
 use crate::policy_attachments::names_of;
 use crate::principal::{Principal, Target};
-use crate::retry::{Setback, retry};
 use crate::store::{policies, things};
 use crate::things::not_found;
 

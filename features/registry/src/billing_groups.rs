@@ -9,12 +9,12 @@ use model::iot::{
     RemoveThingFromBillingGroupRequest, RemoveThingFromBillingGroupResponse,
     UpdateBillingGroupRequest, UpdateBillingGroupResponse,
 };
+use service::retry::{Setback, retry};
 use service::{ApiError, Cx, PageRequest, operations};
 use store::{Batch, CommitError, Condition};
 
 use crate::expected_version;
 use crate::named::Named;
-use crate::retry::{Setback, retry};
 use crate::store::billing_groups::{self, BillingGroup};
 use crate::store::{Stored, tags, things};
 use crate::tags::of_new_resource;

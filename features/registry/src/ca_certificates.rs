@@ -11,12 +11,12 @@ use model::iot::{
 };
 use pki::Authority;
 use serde_json::Value;
+use service::retry::{Setback, retry};
 use service::{ApiError, Cx, operations};
 use store::Batch;
 
 use crate::certificates::register::{check_dates, invalid, parse};
 use crate::certificates::{by_creation, state_refused};
-use crate::retry::{Setback, retry};
 use crate::store::ca_certificates::{self, CaCertificate};
 use crate::store::registration_codes::{self, RegistrationCode};
 use crate::store::{Stored, tags};

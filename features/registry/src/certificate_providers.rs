@@ -8,11 +8,11 @@ use model::iot::{
     ListCertificateProvidersResponse, UpdateCertificateProviderRequest,
     UpdateCertificateProviderResponse,
 };
+use service::retry::{Setback, retry};
 use service::{ApiError, Cx, PageRequest, operations};
 use store::{Batch, Direction};
 use types::Arn;
 
-use crate::retry::{Setback, retry};
 use crate::store::certificate_providers::{self, CertificateProvider};
 use crate::store::{Stored, tags};
 use crate::tags::of_new_resource;

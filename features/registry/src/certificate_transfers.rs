@@ -8,13 +8,13 @@ use model::iot::{
     ListOutgoingCertificatesRequest, ListOutgoingCertificatesResponse, OutgoingCertificate,
     RejectCertificateTransferRequest, TransferCertificateRequest, TransferCertificateResponse,
 };
+use service::retry::{Setback, retry};
 use service::{ApiError, Cx, operations};
 use store::Batch;
 use types::AccountId;
 
 use crate::certificates::{by_creation, find, state_refused};
 use crate::principal::Principal;
-use crate::retry::{Setback, retry};
 use crate::store::certificates::{self, Certificate, NewCertificate, Transfer};
 use crate::store::{Stored, certificate_transfers, policy_attachments, thing_principals};
 

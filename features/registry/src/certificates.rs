@@ -11,11 +11,11 @@ use model::iot::{
     DescribeCertificateResponse, ListCertificatesByCARequest, ListCertificatesByCAResponse,
     ListCertificatesRequest, ListCertificatesResponse, TransferData, UpdateCertificateRequest,
 };
+use service::retry::{Setback, retry};
 use service::{ApiError, Cx, PageRequest, operations};
 use store::Batch;
 
 use crate::principal::{self, Principal};
-use crate::retry::{Setback, retry};
 use crate::store::certificates::{self, Certificate, Transfer};
 use crate::store::{Stored, policy_attachments, thing_principals};
 

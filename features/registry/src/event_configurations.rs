@@ -4,10 +4,10 @@ use model::iot::{
     Configuration, DescribeEventConfigurationsRequest, DescribeEventConfigurationsResponse,
     EventType, UpdateEventConfigurationsRequest, UpdateEventConfigurationsResponse,
 };
+use service::retry::{Setback, retry};
 use service::{ApiError, Cx, operations};
 use store::Batch;
 
-use crate::retry::{Setback, retry};
 use crate::store::event_configurations::{self, EventConfigurations};
 
 /// Whatever there are events of.

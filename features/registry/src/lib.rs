@@ -23,7 +23,6 @@ mod policy_attachments;
 mod policy_versions;
 mod principal;
 mod registration_codes;
-mod retry;
 mod store;
 mod tags;
 mod thing_group_memberships;

@@ -5,10 +5,10 @@ use model::iot::{
     GetPolicyResponse, ListPoliciesRequest, ListPoliciesResponse, Policy as ListedPolicy,
 };
 use policy::{Dialect, Document, document_length_without_whitespace};
+use service::retry::{Setback, retry};
 use service::{ApiError, Cx, Limits, PageRequest, operations};
 use store::{Batch, CommitError, Condition};
 
-use crate::retry::{Setback, retry};
 use crate::store::policies::{self, Policy};
 use crate::store::{Stored, tags};
 use crate::tags::of_new_resource;

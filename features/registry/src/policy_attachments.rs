@@ -9,13 +9,13 @@ use model::iot::{
     ListPrincipalPoliciesResponse, ListTargetsForPolicyRequest, ListTargetsForPolicyResponse,
     Policy as ListedPolicy,
 };
+use service::retry::{Setback, retry};
 use service::{ApiError, Cx, Limits, PageRequest, operations};
 use store::{Batch, Direction};
 
 use crate::certificates::check_registered;
 use crate::policies::{by_name, find, listed};
 use crate::principal::{Principal, Target, unknown};
-use crate::retry::{Setback, retry};
 use crate::store::thing_groups::{self, ThingGroup};
 use crate::store::{Stored, certificates, policies, policy_attachments};
 

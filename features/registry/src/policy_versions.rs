@@ -5,11 +5,11 @@ use model::iot::{
     GetPolicyVersionRequest, GetPolicyVersionResponse, ListPolicyVersionsRequest,
     ListPolicyVersionsResponse, PolicyVersion, SetDefaultPolicyVersionRequest,
 };
+use service::retry::{Setback, retry};
 use service::{ApiError, Cx, operations};
 use store::Batch;
 
 use crate::policies::{check_document, find};
-use crate::retry::{Setback, retry};
 use crate::store::policies::{self, Policy, VersionEntry};
 
 operations! { iot:

@@ -4,10 +4,10 @@ use model::iot::{
     DeleteRegistrationCodeRequest, DeleteRegistrationCodeResponse, GetRegistrationCodeRequest,
     GetRegistrationCodeResponse,
 };
+use service::retry::{Setback, retry};
 use service::{ApiError, Cx, operations};
 use store::Batch;
 
-use crate::retry::{Setback, retry};
 use crate::store::registration_codes;
 
 operations! { iot:

@@ -1,5 +1,5 @@
-//! Tags of policies, thing types, groups, CA certificates and certificate providers: set, remove,
-//! list.
+//! Tags: set, remove, list. Those of policies, thing types, groups, CA certificates and certificate
+//! providers, and of what other features say.
 
 use std::collections::BTreeMap;
 
@@ -7,35 +7,22 @@ use model::iot::{
     ListTagsForResourceRequest, ListTagsForResourceResponse, Tag, TagResourceRequest,
     TagResourceResponse, UntagResourceRequest, UntagResourceResponse,
 };
-use service::{ApiError, Cx, Limits, operations};
+use service::retry::{Setback, retry};
+pub(crate) use service::tags::of_new_resource;
+use service::tags::{RecordOf, checked, too_many};
+use service::{ApiError, Cx, operations};
 use store::Batch;
 use types::Arn;
 
-use crate::retry::{Setback, retry};
 use crate::store::{
     billing_groups, ca_certificates, certificate_providers, policies, tags, thing_groups,
     thing_types,
 };
 
-/// What keys of clients may not begin with, in any case.
-const RESERVED_PREFIX: &str = "aws:";
-
 operations! { iot:
     TagResource => tag_resource,
     UntagResource => untag_resource,
     ListTagsForResource => list_tags_for_resource,
-}
-
-/// The tags that a create operation was given.
-pub(crate) fn of_new_resource(
-    given: Option<Vec<Tag>>,
-    limits: &Limits,
-) -> Result<BTreeMap<String, String>, ApiError> {
-    let tags = checked(given.unwrap_or_default())?;
-    if tags.len() > limits.tags_max {
-        return Err(ApiError::invalid(too_many(limits.tags_max)));
-    }
-    Ok(tags)
 }
 
 /// Sets tags; those with other keys stay.
@@ -100,6 +87,8 @@ enum TaggableKind {
     ThingType,
     BillingGroup,
     ThingGroup,
+    /// Of another feature.
+    Other(RecordOf),
 }
 
 impl Taggable {
@@ -120,10 +109,10 @@ impl Taggable {
             "thingtype" => TaggableKind::ThingType,
             "billinggroup" => TaggableKind::BillingGroup,
             "thinggroup" => TaggableKind::ThingGroup,
-            _ => {
+            _ => TaggableKind::Other(cx.app.taggable.find(kind).ok_or_else(|| {
                 let message = format!("Tagging is not supported for resources of type {kind}.");
-                return Err(ApiError::invalid(message));
-            }
+                ApiError::invalid(message)
+            })?),
         };
         Ok(Self { arn: cx.arn(arn.resource), name: name.to_owned(), kind })
     }
@@ -139,6 +128,9 @@ impl Taggable {
             TaggableKind::ThingType => thing_types::find(cx, &self.name).await?.is_some(),
             TaggableKind::BillingGroup => billing_groups::find(cx, &self.name).await?.is_some(),
             TaggableKind::ThingGroup => thing_groups::find(cx, &self.name).await?.is_some(),
+            TaggableKind::Other(record) => {
+                cx.store().get(&record(&cx.tenant, &self.name)).await?.is_some()
+            }
         };
         if exists {
             return Ok(());
@@ -155,6 +147,9 @@ impl Taggable {
             TaggableKind::ThingType => thing_types::require(cx, batch, &self.name),
             TaggableKind::BillingGroup => billing_groups::require(cx, batch, &self.name),
             TaggableKind::ThingGroup => thing_groups::require(cx, batch, &self.name),
+            TaggableKind::Other(record) => {
+                batch.require_exists(record(&cx.tenant, &self.name));
+            }
         }
     }
 }
@@ -176,50 +171,4 @@ async fn change(
         cx.commit(batch).await?;
     }
     Ok(())
-}
-
-/// The given tags by key. A key that is reserved or comes twice is refused.
-fn checked(given: Vec<Tag>) -> Result<BTreeMap<String, String>, ApiError> {
-    let mut tags = BTreeMap::new();
-    for Tag { key, value } in given {
-        if key.to_ascii_lowercase().starts_with(RESERVED_PREFIX) {
-            return Err(ApiError::invalid(format!(
-                "The tag key {key} is reserved: keys cannot begin with {RESERVED_PREFIX}"
-            )));
-        }
-        if tags.contains_key(&key) {
-            return Err(ApiError::invalid(format!("The tag key {key} is given more than once.")));
-        }
-        tags.insert(key, value.unwrap_or_default());
-    }
-    Ok(tags)
-}
-
-fn too_many(max: usize) -> String {
-    format!("A resource can have at most {max} tags.")
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn tag(key: &str) -> Tag {
-        Tag { key: key.to_owned(), value: None }
-    }
-
-    #[test]
-    fn a_key_is_given_once_and_is_not_reserved() {
-        assert_eq!(checked(vec![tag("a"), tag("b")]).unwrap().len(), 2);
-        for refused in [vec![tag("a"), tag("a")], vec![tag("aws:a")], vec![tag("AWS:a")]] {
-            assert_eq!(checked(refused).unwrap_err().code, ApiError::INVALID);
-        }
-    }
-
-    #[test]
-    fn a_new_resource_has_a_bounded_number_of_tags() {
-        let limits = Limits { tags_max: 1, ..Limits::default() };
-        assert!(of_new_resource(Some(vec![tag("a")]), &limits).is_ok());
-        assert!(of_new_resource(Some(vec![tag("a"), tag("b")]), &limits).is_err());
-        assert!(of_new_resource(None, &limits).unwrap().is_empty());
-    }
 }

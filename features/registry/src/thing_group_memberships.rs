@@ -7,12 +7,12 @@ use model::iot::{
     RemoveThingFromThingGroupResponse, UpdateThingGroupsForThingRequest,
     UpdateThingGroupsForThingResponse,
 };
+use service::retry::{Setback, retry};
 use service::{ApiError, Cx, PageRequest, operations};
 use store::Batch;
 
 use crate::events::{self, Wanted};
 use crate::named::Named;
-use crate::retry::{Setback, retry};
 use crate::store::thing_group_memberships::{self, Membership};
 use crate::store::thing_groups::{self, ThingGroup};
 use crate::store::{Stored, things};

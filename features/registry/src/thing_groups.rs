@@ -11,13 +11,13 @@ use model::iot::{
     ListThingGroupsResponse, ThingGroupMetadata, ThingGroupProperties, UpdateThingGroupRequest,
     UpdateThingGroupResponse,
 };
+use service::retry::{Setback, retry};
 use service::{ApiError, Cx, Limits, PageRequest, operations};
 use store::{Batch, CommitError};
 
 use crate::attributes::{self, Attributes};
 use crate::events::{self, Change, Wanted};
 use crate::expected_version;
-use crate::retry::{Setback, retry};
 use crate::store::thing_groups::{self, Counter, Filter, ThingGroup};
 use crate::store::{Stored, policy_attachments, tags, thing_group_memberships};
 use crate::tags::of_new_resource;

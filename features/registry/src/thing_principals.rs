@@ -7,12 +7,12 @@ use model::iot::{
     ListThingPrincipalsResponse, ListThingPrincipalsV2Request, ListThingPrincipalsV2Response,
     PrincipalThingObject, ThingPrincipalObject, ThingPrincipalType,
 };
+use service::retry::{Setback, retry};
 use service::{ApiError, Cx, PageRequest, operations};
 use store::{Batch, CommitError, Condition};
 
 use crate::certificates::check_registered;
 use crate::principal::Principal;
-use crate::retry::{Setback, retry};
 use crate::store::thing_principals::Attachment;
 use crate::store::{certificates, thing_principals, things};
 use crate::things::not_found;

@@ -9,11 +9,11 @@ use model::iot::{
     ListThingTypesResponse, Mqtt5Configuration, PropagatingAttribute, ThingTypeDefinition,
     ThingTypeMetadata, ThingTypeProperties, UpdateThingTypeRequest, UpdateThingTypeResponse,
 };
+use service::retry::{Setback, retry};
 use service::{ApiError, Cx, Limits, PageRequest, operations};
 use store::{Batch, CommitError, Condition};
 
 use crate::events::{self, Change};
-use crate::retry::{Setback, retry};
 use crate::store::thing_types::{self, ThingType};
 use crate::store::{Stored, tags};
 use crate::tags::of_new_resource;

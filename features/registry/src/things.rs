@@ -5,13 +5,13 @@ use model::iot::{
     DescribeThingRequest, DescribeThingResponse, EventType, ListThingsRequest, ListThingsResponse,
     ThingAttribute, UpdateThingRequest, UpdateThingResponse,
 };
+use service::retry::{Setback, retry};
 use service::{ApiError, Cx, PageRequest, operations};
 use store::{Batch, CommitError, Condition};
 
 use crate::attributes::{self, Attributes, AttributesRefused};
 use crate::events::{self, Change, Event};
 use crate::expected_version;
-use crate::retry::{Setback, retry};
 use crate::store::Stored;
 use crate::store::thing_group_memberships;
 use crate::store::things::{self, AttributeFilter, Filter, Thing};

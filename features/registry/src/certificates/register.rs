@@ -6,11 +6,11 @@ use model::iot::{
     RegisterCertificateWithoutCAResponse,
 };
 use pki::Authority;
+use service::retry::{Setback, retry};
 use service::{ApiError, Cx, operations};
 use store::Batch;
 
 use super::{check_settable, state_refused};
-use crate::retry::{Setback, retry};
 use crate::store::Stored;
 use crate::store::ca_certificates::{self, CaCertificate};
 use crate::store::certificates::{self, Certificate, NewCertificate};

@@ -5,12 +5,12 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::slice;
 use std::sync::Arc;
 
+use service::retry::Setback;
 use service::{ApiError, Cx, Knock, Principal, PrincipalKind, Rights};
 
 use super::Devices;
 use super::load::{Loaded, Subject};
 use crate::principal::Principal as Target;
-use crate::retry::Setback;
 
 /// What is taken to be other than it is.
 #[derive(Clone, Debug, Default)]

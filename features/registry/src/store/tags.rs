@@ -2,31 +2,16 @@
 
 use std::collections::BTreeMap;
 
-use serde::{Deserialize, Serialize};
-use service::{ApiError, Cx, encode, kinds};
-use store::{Batch, Key};
+use service::tags::{Tags, key};
+pub(crate) use service::tags::{create, delete};
+use service::{ApiError, Cx, encode};
+use store::Batch;
 
-use super::{FORMAT, Stored, load, require_as_read};
-
-/// The tags of a resource. A resource without any has no such record.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub(crate) struct Tags {
-    v: u32,
-    /// Keys and values.
-    pub(crate) tags: BTreeMap<String, String>,
-}
+use super::{Stored, load, require_as_read};
 
 /// The tags of the resource `arn`.
 pub(crate) async fn find(cx: &Cx, arn: &str) -> Result<Option<Stored<Tags>>, ApiError> {
-    load(cx, tags_key(cx, arn)).await
-}
-
-/// Gives a resource that the same batch creates its tags.
-pub(crate) fn create(cx: &Cx, batch: &mut Batch, arn: &str, tags: &BTreeMap<String, String>) {
-    if !tags.is_empty() {
-        batch.put(tags_key(cx, arn), encode(&Tags { v: FORMAT, tags: tags.clone() }));
-    }
+    load(cx, key(cx, arn)).await
 }
 
 /// Replaces the tags that were read by `after`.
@@ -37,20 +22,11 @@ pub(crate) fn replace(
     before: Option<&Stored<Tags>>,
     after: &BTreeMap<String, String>,
 ) {
-    let key = tags_key(cx, arn);
+    let key = key(cx, arn);
     require_as_read(batch, &key, before);
     if after.is_empty() {
         batch.delete(key);
     } else {
-        batch.put(key, encode(&Tags { v: FORMAT, tags: after.clone() }));
+        batch.put(key, encode(&Tags::new(after.clone())));
     }
-}
-
-/// Removes the tags of a resource that the same batch removes.
-pub(crate) fn delete(cx: &Cx, batch: &mut Batch, arn: &str) {
-    batch.delete(tags_key(cx, arn));
-}
-
-fn tags_key(cx: &Cx, arn: &str) -> Key {
-    cx.key(kinds::TAGS).text(arn)
 }

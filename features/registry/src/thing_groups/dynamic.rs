@@ -6,10 +6,10 @@ use model::iot::{
     DeleteDynamicThingGroupRequest, DeleteDynamicThingGroupResponse,
     UpdateDynamicThingGroupRequest, UpdateDynamicThingGroupResponse,
 };
+use service::retry::retry;
 use service::{ApiError, Cx, operations};
 
 use super::{Sort, apply, create_or_find, new_group, try_delete, try_update};
-use crate::retry::retry;
 use crate::store::thing_groups::{self, Query, ThingGroup};
 use crate::tags::of_new_resource;
 

@@ -1,13 +1,14 @@
 //! Read, check, write, and once more if another writer came in between.
 
-use service::ApiError;
 use store::{CommitError, StoreError};
+
+use crate::ApiError;
 
 /// How often a change is tried before the client is asked to come back.
 const ATTEMPTS_MAX: usize = 16;
 
 /// Why an attempt ended without a result.
-pub(crate) enum Setback {
+pub enum Setback {
     /// The request is refused, however often it is tried.
     Refused(ApiError),
     /// The commit failed; after a conflict another attempt may succeed.
@@ -17,7 +18,7 @@ pub(crate) enum Setback {
 }
 
 /// Runs `attempt` until it succeeds, is refused, or has met a conflict too often.
-pub(crate) async fn retry<T, F>(mut attempt: impl FnMut() -> F) -> Result<T, ApiError>
+pub async fn retry<T, F>(mut attempt: impl FnMut() -> F) -> Result<T, ApiError>
 where
     F: Future<Output = Result<T, Setback>>,
 {
