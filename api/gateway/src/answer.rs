@@ -169,16 +169,16 @@ impl Gateway {
     }
 
     fn open_route(&self, request: &Request<'_>) -> Option<&RawRoute> {
-        let path = request.head.uri.path();
-        if !path.starts_with("/_ferrite/") {
-            return None;
-        }
-        let mut routes = self.raw_routes.iter().filter(|r| r.access == Access::Open);
-        routes.find(|route| is_match(route.matches, request.head, ""))
+        let is_own = request.head.uri.path().starts_with("/_ferrite/");
+        let access = if is_own { Access::Open } else { Access::Link };
+        let mut routes = self.raw_routes.iter().filter(|r| r.access == access);
+        let route = routes.find(|route| is_match(route.matches, request.head, ""))?;
+        (is_own || !has_signature(request.head)).then_some(route)
     }
 
     fn signed_route(&self, request: &Request<'_>, scope: &str) -> Option<&RawRoute> {
-        let mut routes = self.raw_routes.iter().filter(|r| r.access != Access::Open);
+        let is_signed = |route: &&RawRoute| !matches!(route.access, Access::Open | Access::Link);
+        let mut routes = self.raw_routes.iter().filter(is_signed);
         routes.find(|route| is_match(route.matches, request.head, scope))
     }
 
@@ -246,6 +246,11 @@ impl Gateway {
             self.app.audit.log(cx, code);
         }
     }
+}
+
+fn has_signature(head: &Parts) -> bool {
+    let headers = authenticate::signed_form(head);
+    authenticate::is_signed(&authenticate::request(head, &headers, Payload::Unsigned))
 }
 
 fn count(trace: &Trace, response: &Response<Bytes>) {

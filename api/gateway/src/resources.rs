@@ -231,6 +231,19 @@ mod tests {
             ("GetConnection", json!({"clientId": "a"}), "client/a"),
             ("SendDirectMessage", json!({"clientId": "a", "topic": "t"}), "client/a"),
             ("TagResource", json!({"resourceArn": "arn:aws:y"}), "arn:aws:y"),
+            ("CreateTopicRule", json!({"ruleName": "r", "tags": "a=b"}), "rule/r"),
+            ("ReplaceTopicRule", json!({"ruleName": "r"}), "rule/r"),
+            ("GetTopicRule", json!({"ruleName": "r"}), "rule/r"),
+            ("DeleteTopicRule", json!({"ruleName": "r"}), "rule/r"),
+            ("EnableTopicRule", json!({"ruleName": "r"}), "rule/r"),
+            ("DisableTopicRule", json!({"ruleName": "r"}), "rule/r"),
+            ("ListTopicRules", json!({"topic": "t"}), "*"),
+            ("CreateTopicRuleDestination", json!({}), "*"),
+            ("GetTopicRuleDestination", json!({"arn": "arn:aws:d"}), "arn:aws:d"),
+            ("UpdateTopicRuleDestination", json!({"arn": "arn:aws:d"}), "arn:aws:d"),
+            ("DeleteTopicRuleDestination", json!({"arn": "arn:aws:d"}), "arn:aws:d"),
+            ("ListTopicRuleDestinations", json!({}), "*"),
+            ("ConfirmTopicRuleDestination", json!({"confirmationToken": "t"}), "*"),
         ] {
             assert_eq!(asked(name, input), [resource], "{name}");
         }

@@ -104,6 +104,17 @@ pub const SHADOW_TOMBSTONE: Kind = Kind(114);
 /// Versions of shadows, by (thing, and `~` with the shadow's name; version).
 pub const SHADOW_HISTORY: Kind = Kind(115);
 
+/// Topic rules, by name.
+pub const TOPIC_RULE: Kind = Kind(116);
+/// How many topic rules there are.
+pub const TOPIC_RULE_COUNT: Kind = Kind(117);
+/// Destinations of topic rules, by id.
+pub const RULE_DESTINATION: Kind = Kind(118);
+/// Destinations of topic rules, by confirmation URL.
+pub const RULE_DESTINATION_BY_URL: Kind = Kind(119);
+/// How many destinations of topic rules there are.
+pub const RULE_DESTINATION_COUNT: Kind = Kind(120);
+
 /// Tags, by resource ARN.
 pub const TAGS: Kind = Kind(64);
 

@@ -146,6 +146,14 @@ limits! {
     shadow_history_versions_max: usize = 0, within 0..=100_000;
     /// How long they can be; 0 is until there are too many.
     shadow_history_s_max: u64 = 0, within 0..=10 * YEAR_S;
+    /// Of one account in one region.
+    topic_rules_max: usize = 10_000, aws 1000, relaxed 100_000;
+    /// Of a rule's whole definition, as JSON.
+    topic_rule_bytes_max: usize = 128 * KIB, relaxed MIB;
+    /// Of one account in one region.
+    rule_destinations_max: usize = 10_000, aws 1000, relaxed 100_000;
+    /// How long a destination of rules may take to confirm that it wants messages.
+    rule_destination_confirm_s: u64 = 259_200, within 1..=YEAR_S;
     /// How long a connection by WebSocket may last.
     websocket_s: u64 = 86_400, within 1..=YEAR_S;
     /// Of one message of a WebSocket, which may hold several packets.

@@ -12,6 +12,9 @@ use crate::{ApiError, BoxFuture, Cx};
 pub enum Access {
     /// Anybody, unsigned, as the server's own account: for `--dev` and what tells nothing.
     Open,
+    /// Anybody who has the link, unsigned, at a path that a modelled operation may have as well: what
+    /// the link holds is the proof. Signed requests go to the operation.
+    Link,
     /// Whoever signs with a valid access key.
     Signed,
     /// The root key of the server's own account.

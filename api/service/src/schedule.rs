@@ -56,6 +56,11 @@ impl TimerKind {
     pub const WILL_DELAY: Self = Self(2);
     /// The versions of a deleted shadow are forgotten; by thing, and `~` with the shadow's name.
     pub const SHADOW_TOMBSTONE: Self = Self(3);
+    /// A destination of rules is asked to confirm that it wants messages; by its id, and the number
+    /// of the question.
+    pub const DESTINATION_QUESTION: Self = Self(16);
+    /// A destination of rules has not confirmed in time; named as the question.
+    pub const DESTINATION_TIMEOUT: Self = Self(17);
 }
 
 /// Something to be done at a time. All its fields together name it.

@@ -74,6 +74,13 @@ impl Key {
         Self(bytes)
     }
 
+    /// Whose record it is, and of which kind, unless it is too short to be the key of one.
+    pub fn tenant_and_kind(&self) -> Option<(TenantId, Kind)> {
+        let (tenant, rest) = self.0.split_first_chunk::<4>()?;
+        let (kind, _) = rest.split_first_chunk::<2>()?;
+        Some((TenantId(u32::from_be_bytes(*tenant)), Kind(u16::from_be_bytes(*kind))))
+    }
+
     /// Reads the segments back, in order, after tenant and kind.
     pub fn reader(&self) -> KeyReader<'_> {
         KeyReader(self.0.get(HEADER_BYTES..).unwrap_or_default())
@@ -224,6 +231,8 @@ mod tests {
         #[test]
         fn fields_are_read_back(fields in record()) {
             let key = key(&fields);
+            let (tenant, kind) = key.tenant_and_kind().unwrap();
+            prop_assert_eq!((tenant.0, kind.0), (fields.0, fields.1));
             let mut reader = key.reader();
             prop_assert_eq!(reader.bytes(), Some(fields.2));
             prop_assert_eq!(reader.number(), Some(fields.3));
@@ -249,6 +258,7 @@ mod tests {
         #[test]
         fn any_bytes_can_be_read(bytes in prop::collection::vec(any::<u8>(), 0..40)) {
             let key = Key::from_bytes(bytes);
+            prop_assert_eq!(key.tenant_and_kind().is_some(), key.as_bytes().len() >= 6);
             let mut reader = key.reader();
             while reader.bytes().is_some() {}
             while reader.number().is_some() {}

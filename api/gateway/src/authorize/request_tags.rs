@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 
 use serde_json::Value;
+use service::tags;
 
 const TAG_KEYS: &str = "aws:tagkeys";
 const REQUEST_TAG: &str = "aws:requesttag/";
@@ -11,24 +12,31 @@ const REQUEST_TAG: &str = "aws:requesttag/";
 /// no such tag.
 pub(super) fn values<'i>(input: &'i Value, key: &str) -> Option<Vec<Cow<'i, str>>> {
     let found: Vec<Cow<'i, str>> = if key == TAG_KEYS {
-        given(input).map(|(tag, _)| tag).chain(to_be_removed(input)).map(Cow::from).collect()
+        given(input).map(|(tag, _)| tag).chain(to_be_removed(input).map(Cow::from)).collect()
     } else {
         let wanted = key.strip_prefix(REQUEST_TAG)?;
         let tags = given(input).filter(|(tag, _)| tag.to_ascii_lowercase() == wanted);
-        tags.map(|(_, value)| Cow::from(value)).collect()
+        tags.map(|(_, value)| value).collect()
     };
     (!found.is_empty()).then_some(found)
 }
 
-/// Keys and values of the tags that the request wants to set. Services write them differently.
-fn given(input: &Value) -> impl Iterator<Item = (&str, &str)> {
+/// Keys and values of the tags that the request wants to set. Services write them differently; what
+/// a header has that cannot be read is refused by the operation.
+fn given(input: &Value) -> impl Iterator<Item = (Cow<'_, str>, Cow<'_, str>)> {
     let tags = member(input, "tags", "Tags");
+    let header = tags.and_then(Value::as_str).unwrap_or_default();
+    let of_header = tags::of_header(header).unwrap_or_default().into_iter();
+    let of_header =
+        of_header.map(|tag| (Cow::from(tag.key), Cow::from(tag.value.unwrap_or_default())));
     let of_list = tags.and_then(Value::as_array).into_iter().flatten().filter_map(|tag| {
         let value = member(tag, "value", "Value").and_then(Value::as_str);
         Some((member(tag, "key", "Key")?.as_str()?, value.unwrap_or_default()))
     });
     let of_map = tags.and_then(Value::as_object).into_iter().flatten();
-    of_list.chain(of_map.filter_map(|(key, value)| Some((key.as_str(), value.as_str()?))))
+    let of_map = of_map.filter_map(|(key, value)| Some((key.as_str(), value.as_str()?)));
+    let written = of_list.chain(of_map).map(|(key, value)| (Cow::from(key), Cow::from(value)));
+    written.chain(of_header)
 }
 
 /// Keys of the tags that the request wants to remove.
@@ -62,6 +70,7 @@ mod tests {
             json!({"Tags": [{"Key": "Site", "Value": "north"}, {"Key": "b", "Value": ""}]}),
             json!({"tags": [{"key": "Site", "value": "north"}, {"key": "b", "value": ""}]}),
             json!({"tags": {"Site": "north", "b": ""}}),
+            json!({"tags": "Site=north&b"}),
         ] {
             check(&input, "aws:tagkeys", &["Site", "b"]);
             check(&input, "aws:requesttag/site", &["north"]);
@@ -79,7 +88,7 @@ mod tests {
 
     #[test]
     fn a_request_without_tags_has_no_such_keys() {
-        for input in [json!({}), json!({"tags": []}), json!({"thingName": "tags"})] {
+        for input in [json!({}), json!({"tags": []}), json!({"tags": "%ff=a"})] {
             check(&input, "aws:tagkeys", &[]);
             check(&input, "aws:requesttag/a", &[]);
             check(&input, "aws:sourceip", &[]);

@@ -1,0 +1,268 @@
+//! All rules and destinations, in memory, as the store has them.
+//!
+//! A change of this server is here as soon as it is committed, and one of another server within a
+//! second. While the store cannot be read, what is known stays: rules go on as they were.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::ops::Bound;
+use std::sync::{Arc, PoisonError, RwLock};
+use std::time::Duration;
+
+use env::{Shutdown, TaskKind};
+use model::iot::TopicRuleDestinationStatus;
+use service::{ApiError, App};
+use store::{Changes, Direction, KeyRange, Sequence, Versioned};
+use tokio::sync::watch;
+use tokio::time::{sleep, timeout};
+use types::TenantId;
+
+use crate::statement::{Statement, Version};
+use crate::store::Change;
+use crate::store::destinations::{self, Destination};
+use crate::store::rules::{self, Rule};
+
+/// How long the feed may be silent before it is asked anyway.
+const TICK: Duration = Duration::from_millis(250);
+/// The pause after the store could not be read.
+const PAUSE: Duration = Duration::from_millis(100);
+/// How long whoever changed a rule waits for it to be here.
+const SETTLE_WITHIN: Duration = Duration::from_secs(2);
+/// Records that are read at once.
+const PAGE: u32 = 500;
+
+/// A rule, ready to be run.
+#[derive(Debug)]
+pub(crate) struct LiveRule {
+    /// As it is kept.
+    pub(crate) rule: Rule,
+    /// What it says; none if this server cannot read it, whoever wrote it.
+    pub(crate) statement: Option<Statement>,
+}
+
+/// What a tenant has.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct LiveTenant {
+    rules: BTreeMap<String, Arc<LiveRule>>,
+    destinations: BTreeMap<String, Arc<Destination>>,
+}
+
+impl LiveTenant {
+    /// The rules whose names come behind `name`, or all, by name.
+    pub(crate) fn rules_after(&self, name: Option<&str>) -> impl Iterator<Item = &LiveRule> {
+        let begin = name.map_or(Bound::Unbounded, Bound::Excluded);
+        let range = self.rules.range::<str, _>((begin, Bound::Unbounded));
+        range.map(|(_, rule)| &**rule)
+    }
+
+    /// The rule called `name`.
+    pub(crate) fn rule(&self, name: &str) -> Option<&Arc<LiveRule>> {
+        self.rules.get(name)
+    }
+
+    /// Whether messages may be sent below `confirmation_url`.
+    pub(crate) fn may_send_to(&self, confirmation_url: &str) -> bool {
+        self.destinations.values().any(|destination| {
+            destination.confirmation_url == confirmation_url
+                && destination.status == TopicRuleDestinationStatus::Enabled
+        })
+    }
+}
+
+/// The rules and destinations of all tenants.
+pub(crate) struct Live {
+    app: Arc<App>,
+    tenants: RwLock<HashMap<TenantId, Arc<LiveTenant>>>,
+    /// How far the feed was read.
+    read: watch::Sender<Option<Sequence>>,
+    /// Counts the times that something has changed here.
+    changed: watch::Sender<u64>,
+    /// Somebody waits for what was just committed.
+    wanted: watch::Sender<()>,
+}
+
+impl Live {
+    /// Starts to follow the store's changes.
+    pub(crate) fn start(app: &Arc<App>) -> Arc<Self> {
+        let live = Arc::new(Self {
+            app: Arc::clone(app),
+            tenants: RwLock::default(),
+            read: watch::Sender::new(None),
+            changed: watch::Sender::new(0),
+            wanted: watch::Sender::new(()),
+        });
+        let work = Arc::clone(&live).follow_changes(app.env.tasks.shutdown_signal());
+        app.env.tasks.spawn("rules", TaskKind::Vital, work);
+        live
+    }
+
+    /// What `tenant` has at this moment.
+    pub(crate) fn tenant(&self, tenant: TenantId) -> Arc<LiveTenant> {
+        let tenants = self.tenants.read().unwrap_or_else(PoisonError::into_inner);
+        tenants.get(&tenant).cloned().unwrap_or_default()
+    }
+
+    /// Wakes whenever rules or destinations may have changed.
+    pub(crate) fn changes(&self) -> watch::Receiver<u64> {
+        self.changed.subscribe()
+    }
+
+    /// Waits until all that is committed by now is here.
+    pub(crate) async fn catch_up(&self) -> Result<(), ApiError> {
+        let target = self.app.store.current().await?;
+        let mut read = self.read.subscribe();
+        self.wanted.send_replace(());
+        let reached = read.wait_for(|read| read.is_some_and(|read| read >= target));
+        match timeout(SETTLE_WITHIN, reached).await {
+            Ok(Ok(_)) => Ok(()),
+            Ok(Err(_)) | Err(_) => Err(ApiError::unavailable("The rules cannot be read now.")),
+        }
+    }
+
+    /// As [`Live::catch_up`], for whoever has been told that his change is made: it is, also if it
+    /// takes a while until messages meet it.
+    pub(crate) async fn settle(&self) {
+        if let Err(error) = self.catch_up().await {
+            tracing::warn!(%error, "a change of rules is not in effect yet");
+        }
+    }
+
+    async fn follow_changes(self: Arc<Self>, mut shutdown: Shutdown) {
+        let mut wanted = self.wanted.subscribe();
+        let mut is_failing = false;
+        loop {
+            let turn = async {
+                match self.follow().await {
+                    Ok(()) if std::mem::take(&mut is_failing) => {
+                        tracing::info!("rules follow changes again");
+                    }
+                    Ok(()) => {}
+                    Err(error) => {
+                        if !std::mem::replace(&mut is_failing, true) {
+                            tracing::warn!(?error, "rules do not follow changes");
+                        }
+                        sleep(PAUSE).await;
+                    }
+                }
+                self.wait(&mut wanted).await;
+            };
+            tokio::select! {
+                biased;
+                () = shutdown.begun() => return,
+                () = turn => {}
+            }
+        }
+    }
+
+    /// Waits for somebody who wants to know, or for a while.
+    async fn wait(&self, wanted: &mut watch::Receiver<()>) {
+        tokio::select! {
+            // An error means that nobody can want it any more.
+            _ = wanted.changed() => {}
+            () = sleep(TICK) => {}
+        }
+    }
+
+    async fn follow(&self) -> Result<(), ApiError> {
+        let read = *self.read.borrow();
+        let changes = match read {
+            Some(read) => self.app.store.changes(read).await?,
+            None => Changes::Lost { upto: self.app.store.current().await? },
+        };
+        let upto = match changes {
+            Changes::Since { keys, upto } => {
+                let changed: BTreeSet<Change> = keys.iter().filter_map(Change::of).collect();
+                if !changed.is_empty() {
+                    self.read_again(changed.into_iter().collect()).await?;
+                    self.changed.send_modify(|times| *times += 1);
+                }
+                upto
+            }
+            Changes::Lost { upto } => {
+                self.read_all().await?;
+                self.changed.send_modify(|times| *times += 1);
+                upto
+            }
+        };
+        self.read.send_if_modified(|read| read.replace(upto) != Some(upto));
+        Ok(())
+    }
+
+    /// Reads the records that have changed.
+    async fn read_again(&self, changed: Vec<Change>) -> Result<(), ApiError> {
+        let keys: Vec<_> = changed.iter().map(|change| change.key.clone()).collect();
+        let found = self.app.store.get_many(&keys).await?;
+        let mut tenants = self.tenants.write().unwrap_or_else(PoisonError::into_inner);
+        for (change, found) in changed.iter().zip(&found) {
+            let tenant = tenants.entry(change.tenant).or_default();
+            apply(Arc::make_mut(tenant), change, found.as_ref());
+        }
+        Ok(())
+    }
+
+    /// Reads all records of all tenants.
+    async fn read_all(&self) -> Result<(), ApiError> {
+        let mut tenants = HashMap::new();
+        for tenant in self.app.tenants.all().await? {
+            let mut live = LiveTenant::default();
+            self.read_range(&mut live, rules::all(tenant.id)).await?;
+            self.read_range(&mut live, destinations::all(tenant.id)).await?;
+            tenants.insert(tenant.id, Arc::new(live));
+        }
+        *self.tenants.write().unwrap_or_else(PoisonError::into_inner) = tenants;
+        Ok(())
+    }
+
+    async fn read_range(&self, live: &mut LiveTenant, range: KeyRange) -> Result<(), ApiError> {
+        let mut after = None;
+        loop {
+            let page = self.app.store.scan(range.clone(), after, PAGE, Direction::Forward).await?;
+            for entry in &page.entries {
+                let found = Versioned { value: entry.value.clone(), version: entry.version };
+                if let Some(change) = Change::of(&entry.key) {
+                    apply(live, &change, Some(&found));
+                }
+            }
+            match page.entries.last().filter(|_| page.has_more) {
+                Some(last) => after = Some(last.key.clone()),
+                None => return Ok(()),
+            }
+        }
+    }
+}
+
+/// Takes over what a record says now.
+fn apply(tenant: &mut LiveTenant, change: &Change, found: Option<&Versioned>) {
+    let Some(name) = change.name() else { return };
+    if change.is_destination {
+        match found.and_then(|found| readable(&name, destinations::decode(found))) {
+            Some(destination) => {
+                tenant.destinations.insert(name, Arc::new(destination));
+            }
+            None => {
+                tenant.destinations.remove(&name);
+            }
+        }
+        return;
+    }
+    match found.and_then(|found| readable(&name, rules::decode(found))) {
+        Some(rule) => {
+            let statement = readable(&name, statement(&rule));
+            tenant.rules.insert(name, Arc::new(LiveRule { rule, statement }));
+        }
+        None => {
+            tenant.rules.remove(&name);
+        }
+    }
+}
+
+fn statement(rule: &Rule) -> Result<Statement, ApiError> {
+    let version = Version::parse(rule.payload.aws_iot_sql_version.as_deref())?;
+    Statement::parse(&rule.payload.sql, version)
+}
+
+fn readable<T>(name: &str, result: Result<T, ApiError>) -> Option<T> {
+    if let Err(error) = &result {
+        tracing::error!(name, ?error, "a rule or destination of the store cannot be read");
+    }
+    result.ok()
+}
