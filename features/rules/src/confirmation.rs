@@ -26,25 +26,25 @@ const PURPOSE: &str = "confirmation of a destination of rules";
 /// Where links lead.
 const LINK: &str = "/confirmdestination/";
 /// What AWS calls the message that asks.
-pub(crate) const MESSAGE_TYPE: &str = "DestinationConfirmation";
+const MESSAGE_TYPE: &str = "DestinationConfirmation";
 /// As AWS has it while nothing has come back.
 const NO_RESPONSE: &str = "no response received from the endpoint.";
 
 /// What asks a destination.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Message {
+pub struct Question {
     /// With the token.
-    pub(crate) url: String,
-    /// In the headers.
-    pub(crate) destination_arn: String,
+    pub url: String,
+    /// For the headers, with the type of the message.
+    pub headers: [(&'static str, String); 3],
     /// JSON.
-    pub(crate) body: Bytes,
+    pub body: Bytes,
 }
 
 /// Brings questions to destinations.
-pub(crate) trait Courier: Send + Sync {
-    /// Sends `message`: the status of the answer, or why there is none.
-    fn post(&self, message: Message) -> BoxFuture<'_, Result<u16, String>>;
+pub trait Courier: Send + Sync {
+    /// Sends `question` by POST: the status of the answer, or why there is none.
+    fn post(&self, question: Question) -> BoxFuture<'_, Result<u16, String>>;
 }
 
 /// What a destination proves by: whoever has it was sent it.
@@ -175,7 +175,7 @@ impl Confirmations {
     async fn ask(&self, timer: &Timer) -> Result<(), ApiError> {
         let Some((cx, destination)) = self.in_progress(timer).await? else { return Ok(()) };
         let sent = self.app.env.clock.now();
-        let answer = self.courier.post(message(&cx, &destination)).await;
+        let answer = self.courier.post(question(&cx, &destination)).await;
         let reason = format!(
             "Awaiting confirmation. Confirmation message sent on {}{}",
             in_millis(sent),
@@ -260,7 +260,7 @@ fn named(timer: &Timer) -> (&str, &str) {
     timer.id.split_once('/').unwrap_or((&timer.id, ""))
 }
 
-fn message(cx: &Cx, destination: &Destination) -> Message {
+fn question(cx: &Cx, destination: &Destination) -> Question {
     let token = Token::of(&cx.tenant, destination).seal(&cx.app);
     let link = format!("{}{LINK}{token}", cx.app.settings.api_url(&cx.tenant));
     let body = json!({
@@ -269,9 +269,13 @@ fn message(cx: &Cx, destination: &Destination) -> Message {
         "enableUrl": link,
         "messageType": MESSAGE_TYPE,
     });
-    Message {
+    Question {
         url: with_token(&destination.confirmation_url, &token),
-        destination_arn: destination.arn.clone(),
+        headers: [
+            ("content-type", "application/json".to_owned()),
+            ("x-amz-rules-engine-message-type", MESSAGE_TYPE.to_owned()),
+            ("x-amz-rules-engine-destination-arn", destination.arn.clone()),
+        ],
         body: body.to_string().into(),
     }
 }

@@ -12,14 +12,19 @@ mod store;
 mod template;
 mod validation;
 
+pub use confirmation::{Courier, Question};
+
 use std::sync::Arc;
 
 use service::{App, Feature};
 
+use crate::confirmation::Confirmations;
 use crate::live::Live;
 
-/// Everything that rules serve. Must be called inside the tokio runtime that is to run it.
-pub fn feature(app: &Arc<App>) -> Feature {
+/// Everything that rules serve; `courier` asks destinations whether they want messages. Must be
+/// called inside the tokio runtime that is to run it.
+pub fn feature(app: &Arc<App>, courier: Arc<dyn Courier>) -> Feature {
+    Confirmations::start(app, courier);
     let live = Live::start(app);
     app.taggable.add("rule", store::rules::key);
     let endpoints = [rules::endpoints(&live), destinations::endpoints(&live)];
