@@ -3,11 +3,26 @@
 use std::sync::Arc;
 
 use broker::Broker;
-use service::{App, Feature};
+use rules::{Courier, Question};
+use service::{App, BoxFuture, Feature};
 
 /// What this server does of AWS IoT.
 pub(crate) fn modelled(app: &Arc<App>, broker: &Arc<Broker>) -> Vec<Feature> {
-    vec![registry::feature(), shadow::feature(app), broker::feature(broker)]
+    vec![
+        registry::feature(),
+        shadow::feature(app),
+        rules::feature(app, Arc::new(NoCourier)),
+        broker::feature(broker),
+    ]
+}
+
+/// Sends nothing.
+struct NoCourier;
+
+impl Courier for NoCourier {
+    fn post(&self, _: Question) -> BoxFuture<'_, Result<u16, String>> {
+        Box::pin(std::future::ready(Err("this server cannot send it yet".to_owned())))
+    }
 }
 
 #[cfg(test)]
