@@ -3,26 +3,12 @@
 use std::sync::Arc;
 
 use broker::Broker;
-use rules::{Courier, Question};
-use service::{App, BoxFuture, Feature};
+use rules::Rules;
+use service::{App, Feature};
 
 /// What this server does of AWS IoT.
-pub(crate) fn modelled(app: &Arc<App>, broker: &Arc<Broker>) -> Vec<Feature> {
-    vec![
-        registry::feature(),
-        shadow::feature(app),
-        rules::feature(app, Arc::new(NoCourier)),
-        broker::feature(broker),
-    ]
-}
-
-/// Sends nothing.
-struct NoCourier;
-
-impl Courier for NoCourier {
-    fn post(&self, _: Question) -> BoxFuture<'_, Result<u16, String>> {
-        Box::pin(std::future::ready(Err("this server cannot send it yet".to_owned())))
-    }
+pub(crate) fn modelled(app: &Arc<App>, broker: &Arc<Broker>, rules: &Rules) -> Vec<Feature> {
+    vec![registry::feature(), shadow::feature(app), rules.feature(), broker::feature(broker)]
 }
 
 #[cfg(test)]
@@ -38,7 +24,10 @@ mod tests {
         let server = testing::Server::build(|app| {
             let devices = registry::Devices::start(app);
             let broker = Broker::new(Arc::clone(app), devices.clone(), devices);
-            let features = modelled(app, &broker);
+            let client = outbound::Client::new(&outbound::Settings::default(), &app.env);
+            let outside = rules::Outside::new(client.unwrap());
+            let rules = Rules::start(app, rules::Durability::Disk, outside);
+            let features = modelled(app, &broker, &rules);
             let endpoints = features.iter().flat_map(|feature| &feature.endpoints);
             page = gateway::compatibility::page(endpoints.map(|endpoint| endpoint.spec));
             Vec::new()

@@ -16,10 +16,11 @@ use journal::{Journal, JournalUrl, Recovered};
 use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
 use pki::{Authority, CurrentAuthority, KEY_POOL_DEFAULT, KeyPool, KeyPoolBounds};
 use registry::Devices;
+use rules::{Outside, Rules};
 use secrets::Keyring;
 use service::tags::Taggable;
 use service::{
-    AccessKey, App, Audit, DeviceLog, Limits, Outbox, Schedule, Settings, Slot, Tenants,
+    AccessKey, App, Audit, DeviceLog, Feature, Limits, Outbox, Schedule, Settings, Slot, Tenants,
 };
 use store::{Options, Store, StoreUrl};
 use tokio::signal::unix::{SignalKind, signal};
@@ -75,14 +76,18 @@ async fn start(config: &Config, is_dev: bool) -> anyhow::Result<Inside> {
     let began = env.clock.now();
     let metrics = install_metrics(&env)?;
     let files = doors::raise_file_descriptor_limit();
-    let (app, waiting) = open_app(config, is_dev, &env).await?;
+    let (app, mut waiting) = open_app(config, is_dev, &env).await?;
     let identity = Identity::start(&app);
     let root_key = identity.bootstrap().await?;
     let devices = Devices::start(&app);
     let broker = Broker::new(Arc::clone(&app), devices.clone(), devices.clone());
+    let client = outbound::Client::new(&config.outbound.settings(), &env)?;
+    let rules = Rules::start(&app, config.rules.durability, Outside::new(client));
+    rules.recover(&mut waiting).await.context("could not bring back what waits for rules")?;
     let brought = broker.bring_back_sessions(waiting).await;
     brought.context("could not bring back the persistent sessions")?;
-    let gateway = build_gateway(&app, &identity, &devices, &broker, config, metrics);
+    let features = features(&app, &identity, &broker, &rules, config);
+    let gateway = build_gateway(&app, &identity, &devices, &broker, (features, metrics));
     app.outbox.serve(&app).await;
     let tls = server_identity::present(config, &app)?;
     root_ca::watch(&app);
@@ -246,18 +251,28 @@ fn is_postgres(url: &str) -> bool {
     url.starts_with("postgres://") || url.starts_with("postgresql://")
 }
 
+/// All that is served, in which the broker's part is hooked.
+fn features(
+    app: &Arc<App>,
+    identity: &Arc<Identity>,
+    broker: &Arc<Broker>,
+    rules: &Rules,
+    config: &Config,
+) -> Vec<Feature> {
+    let mut features = features::modelled(app, broker, rules);
+    features.push(identity::feature(identity));
+    features.push(admin::feature(app, identity, broker, config.key_file()));
+    broker.hook(features.iter().map(|feature| feature.hooks.clone()));
+    features
+}
+
 fn build_gateway(
     app: &Arc<App>,
     identity: &Arc<Identity>,
     devices: &Arc<Devices>,
     broker: &Arc<Broker>,
-    config: &Config,
-    metrics: PrometheusHandle,
+    (features, metrics): (Vec<Feature>, PrometheusHandle),
 ) -> Arc<Gateway> {
-    let mut features = features::modelled(app, broker);
-    features.push(identity::feature(identity));
-    features.push(admin::feature(app, identity, broker, config.key_file()));
-    broker.hook(features.iter().map(|feature| feature.hooks.clone()));
     let neighbours = Neighbours {
         keys: Arc::clone(identity) as Arc<dyn service::AccessKeys>,
         authenticator: Arc::clone(devices) as Arc<dyn service::Authenticator>,

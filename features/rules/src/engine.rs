@@ -33,6 +33,7 @@ use self::rule::Rule;
 use self::run::Run;
 use self::table::Tables;
 use self::world::World;
+use crate::Outside;
 
 /// Who evaluates: as many as there are cores, mostly.
 const WORKERS: usize = 2;
@@ -87,9 +88,9 @@ pub(crate) struct Job {
 
 impl Engine {
     /// An engine without rules yet. Must be called inside the tokio runtime that is to run it.
-    pub(crate) fn start(app: &Arc<App>, durability: Durability) -> Arc<Self> {
+    pub(crate) fn start(app: &Arc<App>, durability: Durability, outside: Outside) -> Arc<Self> {
         let engine = Arc::new(Self {
-            world: World { app: Arc::clone(app) },
+            world: World { app: Arc::clone(app), outside },
             durability,
             tables: RwLock::default(),
             generation: AtomicU64::new(0),

@@ -5,6 +5,7 @@
 
 mod actions;
 mod confirmation;
+mod courier;
 mod destinations;
 mod engine;
 mod live;
@@ -34,12 +35,28 @@ pub struct Rules {
     engine: Arc<Engine>,
 }
 
+/// What rules reach outside of the server.
+#[derive(Clone)]
+pub struct Outside {
+    /// Sends requests to URLs that rules name.
+    pub client: outbound::Client,
+    /// Asks destinations whether they want messages; mostly the client.
+    pub courier: Arc<dyn Courier>,
+}
+
+impl Outside {
+    /// All by one client.
+    pub fn new(client: outbound::Client) -> Self {
+        Self { courier: Arc::new(client.clone()), client }
+    }
+}
+
 impl Rules {
-    /// Starts to run the rules that the store has; `courier` asks destinations whether they want
-    /// messages. Must be called inside the tokio runtime that is to run it.
-    pub fn start(app: &Arc<App>, durability: Durability, courier: Arc<dyn Courier>) -> Self {
-        Confirmations::start(app, courier);
-        let engine = Engine::start(app, durability);
+    /// Starts to run the rules that the store has. Must be called inside the tokio runtime that is
+    /// to run them.
+    pub fn start(app: &Arc<App>, durability: Durability, outside: Outside) -> Self {
+        Confirmations::start(app, Arc::clone(&outside.courier));
+        let engine = Engine::start(app, durability, outside);
         let live = Live::start(app, &engine);
         app.taggable.add("rule", store::rules::key);
         Self { live, engine }
@@ -67,9 +84,4 @@ impl Rules {
         };
         Feature { endpoints, raw_routes: vec![confirmation::link(&self.live)], hooks }
     }
-}
-
-/// Everything that rules serve, kept on disk, without what waits.
-pub fn feature(app: &Arc<App>, courier: Arc<dyn Courier>) -> Feature {
-    Rules::start(app, Durability::Disk, courier).feature()
 }

@@ -6,11 +6,14 @@ use service::App;
 use sql::Request;
 
 use super::heard::Heard;
+use crate::Outside;
 
 /// The parts of the server, and of what is outside, that rules reach.
 pub(crate) struct World {
     /// The server.
     pub(crate) app: Arc<App>,
+    /// What is outside of it.
+    pub(crate) outside: Outside,
 }
 
 impl World {

@@ -11,9 +11,7 @@ use serde_json::{Value, json};
 use service::{ApiError, Limits};
 use testing::Server;
 
-use crate::{
-    Postbox, STATEMENT, code, create, payload, refusal, rules_feature, server, server_and_postbox,
-};
+use crate::{Postbox, STATEMENT, code, create, payload, refusal, server, server_and_postbox};
 
 async fn add(server: &Server, url: &str) -> Result<Value, ApiError> {
     let http = json!({"httpUrlConfiguration": {"confirmationUrl": url}});
@@ -183,7 +181,7 @@ async fn access_to_a_destination_that_is_not_there_is_denied() {
 async fn an_account_has_a_bounded_number_of_destinations() {
     let server = Server::build_with(
         |choices| choices.limits = Limits { rule_destinations_max: 2, ..Limits::default() },
-        |app| vec![rules_feature::feature(app, std::sync::Arc::new(Postbox::default()))],
+        |app| vec![crate::feature(app, std::sync::Arc::new(Postbox::default()))],
     );
     let server = server.await;
     let first = add(&server, "https://a.example.com/").await.unwrap()["arn"].clone();

@@ -17,9 +17,9 @@ use std::time::Duration;
 
 use ferrite_rules as rules_feature;
 use model::iot::op::{CreateTopicRule, GetTopicRule};
-use rules_feature::{Courier, Question};
+use rules_feature::{Courier, Durability, Outside, Question, Rules};
 use serde_json::{Value, json};
-use service::{ApiError, BoxFuture};
+use service::{ApiError, App, BoxFuture, Feature};
 use testing::Server;
 use tokio::sync::watch;
 use tokio::time::timeout;
@@ -64,9 +64,15 @@ impl Courier for Postbox {
 async fn server_and_postbox() -> (Server, Arc<Postbox>) {
     let postbox = Arc::new(Postbox::default());
     let courier = Arc::clone(&postbox);
-    let server =
-        Server::build(|app| vec![registry::feature(), rules_feature::feature(app, courier)]);
+    let server = Server::build(|app| vec![registry::feature(), feature(app, courier)]);
     (server.await, postbox)
+}
+
+/// What rules serve, with `courier` for their questions.
+fn feature(app: &Arc<App>, courier: Arc<dyn Courier>) -> Feature {
+    let client = outbound::Client::new(&outbound::Settings::default(), &app.env).unwrap();
+    let outside = Outside { client, courier };
+    Rules::start(app, Durability::Disk, outside).feature()
 }
 
 async fn server() -> Server {

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use service::Limits;
 use testing::Server;
 
-use crate::{Postbox, ROLE, STATEMENT, code, create, get, payload, refusal, rules_feature, server};
+use crate::{Postbox, ROLE, STATEMENT, code, create, get, payload, refusal, server};
 
 const ARN: &str = "arn:aws:iot:us-east-1:000000000000:rule/hot";
 
@@ -110,7 +110,7 @@ async fn access_to_an_unknown_rule_is_denied_and_deleting_it_succeeds() {
 async fn an_account_has_a_bounded_number_of_rules() {
     let server = Server::build_with(
         |choices| choices.limits = Limits { topic_rules_max: 2, ..Limits::default() },
-        |app| vec![rules_feature::feature(app, std::sync::Arc::new(Postbox::default()))],
+        |app| vec![crate::feature(app, std::sync::Arc::new(Postbox::default()))],
     );
     let server = server.await;
     create(&server, "a", payload()).await.unwrap();
