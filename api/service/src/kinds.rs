@@ -114,6 +114,8 @@ pub const RULE_DESTINATION: Kind = Kind(118);
 pub const RULE_DESTINATION_BY_URL: Kind = Kind(119);
 /// How many destinations of topic rules there are.
 pub const RULE_DESTINATION_COUNT: Kind = Kind(120);
+/// Messages that no action of a rule has taken, by (rule, id).
+pub const RULE_DEAD_LETTER: Kind = Kind(121);
 
 /// Tags, by resource ARN.
 pub const TAGS: Kind = Kind(64);

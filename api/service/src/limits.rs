@@ -152,6 +152,8 @@ limits! {
     topic_rule_bytes_max: usize = 128 * KIB, relaxed MIB;
     /// Of one account in one region.
     rule_destinations_max: usize = 10_000, aws 1000, relaxed 100_000;
+    /// Messages that no action of a rule has taken, kept for it.
+    rule_dead_letters_max: usize = 10_000, relaxed 1_000_000;
     /// How long a destination of rules may take to confirm that it wants messages.
     rule_destination_confirm_s: u64 = 259_200, within 1..=YEAR_S;
     /// How long a connection by WebSocket may last.

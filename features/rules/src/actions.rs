@@ -1,5 +1,6 @@
 //! What rules do with what they select: one file for each kind of action.
 
+pub(crate) mod http;
 pub(crate) mod republish;
 
 use std::fmt;
@@ -26,6 +27,9 @@ pub(crate) trait Action: Send + Sync {
 pub(crate) trait Call: Send + Sync {
     /// What it is done to, as error actions name it: a topic, a bucket.
     fn resource(&self) -> String;
+
+    /// What else error actions say of it: `Action: s3, Bucket: b`.
+    fn details(&self) -> String;
 
     /// What goes out, for whoever tries a rule before it runs.
     fn inputs(&self) -> Value;
@@ -97,6 +101,9 @@ pub(crate) fn compile(
 ) -> Result<Box<dyn Action>, ApiError> {
     if let Some(republish) = &action.republish {
         return Ok(Box::new(republish::Republish::compile(republish, statement)?));
+    }
+    if let Some(http) = &action.http {
+        return Ok(Box::new(http::Http::compile(http, statement)?));
     }
     Err(ApiError::invalid("The action is of a kind that is not built yet."))
 }

@@ -5,6 +5,7 @@
 //! in lanes, one for each, so that a slow target holds up nobody else. What is over the bounds of
 //! memory stays in the journal, where it is anyhow, and comes back when there is room.
 
+mod dead_letters;
 pub(crate) mod heard;
 pub(crate) mod ingest;
 pub(crate) mod lane;
@@ -17,9 +18,8 @@ pub(crate) mod world;
 use std::collections::VecDeque;
 use std::hash::{BuildHasher as _, RandomState};
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, Weak};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, RwLock, Weak};
 
-use bytes::Bytes;
 use env::{Shutdown, TaskKind};
 use journal::{Recovered, Sequence};
 use metrics::counter;
@@ -28,9 +28,10 @@ use service::{App, DeviceEvent, HeardMessage};
 use tokio::sync::Notify;
 use types::Timestamp;
 
+use self::dead_letters::Counts;
 use self::heard::Heard;
 use self::rule::Rule;
-use self::run::Run;
+use self::run::{Kept, Run};
 use self::table::Tables;
 use self::world::World;
 use crate::Outside;
@@ -69,6 +70,7 @@ pub(crate) struct Engine {
     hasher: RandomState,
     seed: u64,
     heard: AtomicU64,
+    dead_letters: Counts,
 }
 
 /// One of those who evaluate.
@@ -90,7 +92,7 @@ impl Engine {
     /// An engine without rules yet. Must be called inside the tokio runtime that is to run it.
     pub(crate) fn start(app: &Arc<App>, durability: Durability, outside: Outside) -> Arc<Self> {
         let engine = Arc::new(Self {
-            world: World { app: Arc::clone(app), outside },
+            world: World { app: Arc::clone(app), outside, live: OnceLock::new() },
             durability,
             tables: RwLock::default(),
             generation: AtomicU64::new(0),
@@ -98,6 +100,7 @@ impl Engine {
             hasher: RandomState::new(),
             seed: u64::from_be_bytes(app.env.random.bytes()),
             heard: AtomicU64::new(0),
+            dead_letters: Counts::default(),
         });
         for place in 0..WORKERS {
             let shutdown = app.env.tasks.shutdown_signal();
@@ -231,17 +234,26 @@ impl Engine {
             for job in jobs {
                 worker.bytes.fetch_sub(job.heard.bytes(), Ordering::Relaxed);
                 for rule in &*job.rules {
-                    Run::start(&self, rule, &job.heard, job.kept);
+                    let kept = job.kept.map_or(Kept::Nowhere, Kept::Journal);
+                    Run::start(&self, rule, &job.heard, kept);
                 }
             }
             tokio::task::yield_now().await;
         }
     }
 
-    /// The rule is done with a message that the journal keeps for it.
-    fn release(&self, rule: &Rule, kept: Option<Sequence>) {
-        if let Some(sequence) = kept {
-            self.world.app.journal.release([(rule.queue, sequence)]);
+    /// The rule is done with a message: it need not be kept any more.
+    fn release(self: &Arc<Self>, rule: &Arc<Rule>, kept: Kept) {
+        match kept {
+            Kept::Nowhere => {}
+            Kept::Journal(sequence) => {
+                self.world.app.journal.release([(rule.queue, sequence)]);
+            }
+            Kept::Letter(key) => {
+                let (engine, rule) = (Arc::clone(self), Arc::clone(rule));
+                let work = async move { engine.dig_up(&rule, key).await };
+                self.world.app.env.tasks.spawn("rule-letter", TaskKind::Transient, work);
+            }
         }
     }
 
@@ -280,10 +292,12 @@ impl Engine {
                 let tenant =
                     |number: u32| (number == rule.tenant.id.0).then(|| rule.tenant.clone());
                 match Heard::decode(&body, tenant) {
-                    Ok(heard) => Run::start(self, rule, &Arc::new(heard), Some(sequence)),
+                    Ok(heard) => {
+                        Run::start(self, rule, &Arc::new(heard), Kept::Journal(sequence));
+                    }
                     Err(error) => {
                         tracing::error!(rule = rule.name, %error, "a message cannot be read");
-                        self.release(rule, Some(sequence));
+                        self.release(rule, Kept::Journal(sequence));
                     }
                 }
             }
@@ -319,11 +333,6 @@ impl Engine {
             topic_name: Some(heard.topic.clone()),
             ..DeviceEvent::failure(event, event, details)
         });
-    }
-
-    /// Keeps for a person what no action has taken.
-    async fn dead_letter(&self, rule: &Rule, heard: &Heard, document: Bytes) {
-        let _ = (rule, heard, document);
     }
 }
 

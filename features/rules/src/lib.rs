@@ -6,6 +6,7 @@
 mod actions;
 mod confirmation;
 mod courier;
+mod dead_letters;
 mod destinations;
 mod engine;
 mod live;
@@ -58,6 +59,7 @@ impl Rules {
         Confirmations::start(app, Arc::clone(&outside.courier));
         let engine = Engine::start(app, durability, outside);
         let live = Live::start(app, &engine);
+        engine.world.live.get_or_init(|| Arc::downgrade(&live));
         app.taggable.add("rule", store::rules::key);
         Self { live, engine }
     }
@@ -82,6 +84,8 @@ impl Rules {
             reserved: vec![Arc::new(BasicIngest(Arc::clone(&self.engine)))],
             taps: vec![Arc::new(RuleTap(Arc::clone(&self.engine)))],
         };
-        Feature { endpoints, raw_routes: vec![confirmation::link(&self.live)], hooks }
+        let mut raw_routes = vec![confirmation::link(&self.live)];
+        raw_routes.extend(dead_letters::routes(&self.engine));
+        Feature { endpoints, raw_routes, hooks }
     }
 }

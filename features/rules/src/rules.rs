@@ -17,6 +17,7 @@ use service::{ApiError, Cx, Endpoint, PageRequest, tags};
 use store::{Batch, Direction};
 
 use crate::destinations;
+use crate::engine::rule::Rule as Running;
 use crate::live::{Live, LiveRule};
 use crate::store::Stored;
 use crate::store::rules::{self, Rule};
@@ -60,6 +61,7 @@ async fn create_topic_rule(cx: &Cx, request: CreateTopicRuleRequest) -> Result<(
     let limits = &cx.app.limits;
     let Checked { topic_pattern, confirmation_urls } =
         validation::check(&request.topic_rule_payload, limits)?;
+    Running::compile(&cx.tenant, &request.rule_name, &request.topic_rule_payload)?;
     let tags = tags::of_header(request.tags.as_deref().unwrap_or_default())?;
     let tags = tags::of_new_resource(Some(tags), limits)?;
     let rule = Rule::new(cx, request.rule_name, request.topic_rule_payload, topic_pattern);
@@ -90,6 +92,7 @@ async fn create_topic_rule(cx: &Cx, request: CreateTopicRuleRequest) -> Result<(
 async fn replace_topic_rule(cx: &Cx, request: ReplaceTopicRuleRequest) -> Result<(), ApiError> {
     let (name, payload) = (&request.rule_name, &request.topic_rule_payload);
     let Checked { topic_pattern, confirmation_urls } = validation::check(payload, &cx.app.limits)?;
+    Running::compile(&cx.tenant, name, payload)?;
     let replaced = retry(|| async {
         let before = find(cx, name).await?;
         let mut after = before.document.clone();

@@ -1,5 +1,6 @@
 //! The records of rules and their destinations. The files below this one are all that knows keys.
 
+pub(crate) mod dead_letters;
 pub(crate) mod destinations;
 pub(crate) mod rules;
 

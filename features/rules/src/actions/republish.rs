@@ -177,6 +177,10 @@ impl Call for Publish {
         self.message.topic.clone()
     }
 
+    fn details(&self) -> String {
+        format!("Action: republish, Topic: {}", self.message.topic)
+    }
+
     fn inputs(&self) -> Value {
         json!({
             "topic": self.message.topic,
@@ -188,26 +192,23 @@ impl Call for Publish {
     fn run<'a>(&'a self, world: &'a World) -> BoxFuture<'a, Result<(), ActionError>> {
         Box::pin(async move {
             if let Some(wrong) = &self.wrong {
-                return Err(self.error(wrong));
+                return Err(failed(wrong));
             }
             if is_closed(&self.message.topic) {
-                return Err(self.error("rules do not publish to topics of jobs and of Defender"));
+                return Err(failed("rules do not publish to topics of jobs and of Defender"));
             }
             let published = world.app.publisher.publish(&self.tenant, self.message.clone()).await;
             published.map_err(|error| {
                 let is_transient = TRANSIENT.contains(&error.code);
-                ActionError { is_transient, ..self.error(&error.to_string()) }
+                ActionError { is_transient, ..failed(&error.to_string()) }
             })
         })
     }
 }
 
-impl Publish {
-    fn error(&self, reason: &str) -> ActionError {
-        let topic = &self.message.topic;
-        let message = format!("Failed to republish to topic. The error received was {reason}.");
-        ActionError::lasting(format!("{message} Action: republish, Topic: {topic}"))
-    }
+fn failed(reason: &str) -> ActionError {
+    let message = "Failed to republish to topic. The error received was";
+    ActionError::lasting(format!("{message} {reason}"))
 }
 
 /// Whether a topic belongs to a service that takes nothing from rules.

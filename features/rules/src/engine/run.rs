@@ -13,6 +13,7 @@ use journal::Sequence;
 use metrics::counter;
 use serde::Serialize;
 use sql::{Answers, Halt, Request};
+use store::Key;
 use tokio::time::sleep;
 
 use super::Engine;
@@ -26,13 +27,23 @@ const PAUSE_FIRST: Duration = Duration::from_millis(200);
 /// What a statement may ask for from outside, for one message.
 const REQUESTS_MAX: usize = 16;
 
+/// Where a message is kept until the rule is done with it.
+#[derive(Clone, Debug)]
+pub(crate) enum Kept {
+    /// In memory alone.
+    Nowhere,
+    /// In the journal.
+    Journal(Sequence),
+    /// As a dead letter, which is tried again.
+    Letter(Key),
+}
+
 /// One message on its way through one rule.
 pub(crate) struct Run {
     pub(crate) engine: Arc<Engine>,
     pub(crate) rule: Arc<Rule>,
     pub(crate) heard: Arc<Heard>,
-    /// Where the journal keeps it until the rule is done, if it does.
-    kept: Option<Sequence>,
+    kept: Kept,
     /// Actions that are not done.
     left: AtomicUsize,
     failures: Mutex<Vec<Failure>>,
@@ -70,12 +81,7 @@ struct ErrorDocument<'r> {
 
 impl Run {
     /// Starts a message on its way. What is not done by then goes on by itself.
-    pub(crate) fn start(
-        engine: &Arc<Engine>,
-        rule: &Arc<Rule>,
-        heard: &Arc<Heard>,
-        kept: Option<Sequence>,
-    ) {
+    pub(crate) fn start(engine: &Arc<Engine>, rule: &Arc<Rule>, heard: &Arc<Heard>, kept: Kept) {
         let answers = Answers::default();
         match rule.prepare(heard, engine.now(), &answers) {
             Ok(None) => engine.release(rule, kept),
@@ -161,7 +167,7 @@ impl Run {
             let place = Place::Action(place);
             match call {
                 Ok(call) => self.admit(place, call),
-                Err(error) => self.done(place, String::new(), Err(error)),
+                Err(error) => self.done(place, None, Err(error)),
             }
         }
         self.one_less();
@@ -174,25 +180,31 @@ impl Run {
             Admission::Waits => {}
             Admission::Full(errand) => {
                 let error = ActionError::transient("too much waits for the action");
-                let resource = errand.call.resource();
                 self.engine.throttled(&self.rule, &self.heard);
-                self.done(place, resource, Err(error));
+                self.done(place, Some(&*errand.call), Err(error));
             }
         }
     }
 
     /// Leaves the message in the journal for later; one that is not there is lost.
     fn put_off(&self) {
-        match self.kept {
-            Some(sequence) => {
+        match self.kept.clone() {
+            Kept::Journal(sequence) => {
                 self.rule.backlog.park(sequence);
                 self.engine.feed(&self.rule);
             }
-            None => self.engine.throttled(&self.rule, &self.heard),
+            Kept::Nowhere => self.engine.throttled(&self.rule, &self.heard),
+            // It stays where it is.
+            Kept::Letter(_) => {}
         }
     }
 
-    fn done(self: &Arc<Self>, place: Place, resource: String, result: Result<(), ActionError>) {
+    fn done(
+        self: &Arc<Self>,
+        place: Place,
+        call: Option<&dyn Call>,
+        result: Result<(), ActionError>,
+    ) {
         let name = self.rule.slot(place).map_or("", |slot| slot.action.name());
         let word = if result.is_ok() { "success" } else { "failure" };
         counter!("ferrite_rule_actions_total", "action" => name, "result" => word).increment(1);
@@ -202,8 +214,8 @@ impl Run {
             self.engine.tell_failure(&self.rule, &self.heard, event, &details);
             let failure = Failure {
                 failed_action: name,
-                failed_resource: resource,
-                error_message: self.error_message(error),
+                failed_resource: call.map(Call::resource).unwrap_or_default(),
+                error_message: self.error_message(error, call),
             };
             self.failures.lock().unwrap_or_else(PoisonError::into_inner).push(failure);
         }
@@ -214,8 +226,9 @@ impl Run {
         }
     }
 
-    fn error_message(&self, error: &ActionError) -> String {
-        format!("{error}. Message arrived on: {}", self.heard.topic)
+    fn error_message(&self, error: &ActionError, call: Option<&dyn Call>) -> String {
+        let details = call.map(|call| format!(", {}", call.details())).unwrap_or_default();
+        format!("{error}. Message arrived on: {}{details}", self.heard.topic)
     }
 
     fn one_less(self: &Arc<Self>) {
@@ -233,7 +246,7 @@ impl Run {
         }
         let run = Arc::clone(self);
         let telling = async move {
-            let document = run.error_document();
+            let document = Bytes::from(run.error_document());
             let mut answers = Answers::default();
             let call = loop {
                 let now = run.engine.now();
@@ -249,13 +262,13 @@ impl Run {
             };
             match call {
                 Ok(call) => run.admit(Place::Error, call),
-                Err(error) => run.done(Place::Error, String::new(), Err(error)),
+                Err(error) => run.done(Place::Error, None, Err(error)),
             }
         };
         self.engine.set_out(telling);
     }
 
-    fn error_document(&self) -> Bytes {
+    fn error_document(&self) -> String {
         let failures = self.failures.lock().unwrap_or_else(PoisonError::into_inner);
         let document = ErrorDocument {
             rule_name: &self.rule.name,
@@ -266,21 +279,24 @@ impl Run {
             base64_original_payload: STANDARD.encode(&self.heard.payload),
             failures: &failures,
         };
-        serde_json::to_vec(&document).map(Bytes::from).unwrap_or_default()
+        serde_json::to_string(&document).unwrap_or_default()
     }
 
-    /// Keeps for a person what nothing has taken.
+    /// Keeps for a person what nothing has taken; what is kept so already stays as it is.
     fn give_up(self: &Arc<Self>) {
+        if matches!(self.kept, Kept::Letter(_)) {
+            return;
+        }
         let run = Arc::clone(self);
         self.engine.set_out(async move {
             let document = run.error_document();
-            run.engine.dead_letter(&run.rule, &run.heard, document).await;
+            run.engine.bury(&run.rule, &run.heard, document).await;
             run.finish();
         });
     }
 
     fn finish(&self) {
-        self.engine.release(&self.rule, self.kept);
+        self.engine.release(&self.rule, self.kept.clone());
     }
 }
 
@@ -314,8 +330,7 @@ impl Errand {
             sleep(PAUSE_FIRST * 2_u32.pow(tries - 1)).await;
             tries += 1;
         };
-        let resource = if result.is_err() { self.call.resource() } else { String::new() };
-        self.run.done(self.place, resource, result);
+        self.run.done(self.place, Some(&*self.call), result);
     }
 }
 

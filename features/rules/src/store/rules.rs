@@ -6,6 +6,7 @@ use service::{ApiError, Cx, encode, kinds, tags};
 use store::{Batch, Key, KeyRange, Versioned};
 use types::{Tenant, TenantId, Timestamp};
 
+use super::dead_letters;
 use super::{Counter, FORMAT, Stored, load};
 
 /// A rule.
@@ -88,10 +89,11 @@ pub(crate) fn replace(batch: &mut Batch, before: &Stored<Rule>, after: &Rule) {
     batch.put(before.key.clone(), encode(after));
 }
 
-/// Removes a rule and its tags.
+/// Removes a rule with its tags and its dead letters.
 pub(crate) fn delete(cx: &Cx, batch: &mut Batch, rule: &Stored<Rule>, counter: &Counter) {
     rule.require_unchanged(batch);
     batch.delete(rule.key.clone());
+    batch.delete_range(dead_letters::of_rule(&cx.tenant, &rule.document.name));
     counter.set(batch, counter.number().saturating_sub(1));
     tags::delete(cx, batch, &arn(&cx.tenant, &rule.document.name));
 }

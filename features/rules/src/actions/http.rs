@@ -1,0 +1,183 @@
+//! HTTP: what is selected is posted to a URL that has confirmed that it wants it.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::header::CONTENT_TYPE;
+use http::{HeaderName, HeaderValue};
+use model::iot::HttpAction;
+use outbound::{Error, Request, Response, Url};
+use serde_json::{Value, json};
+use service::{ApiError, BoxFuture};
+use sql::{Halt, Payload, Statement, Template};
+use tokio::time::{Instant, sleep, timeout_at};
+use types::Tenant;
+
+use super::{Action, ActionError, Call, Selected, template};
+use crate::engine::world::World;
+
+/// All tries together (AWS IoT developer guide, "HTTP", retry logic).
+const WITHIN: Duration = Duration::from_secs(3);
+/// Tries, the first included.
+const TRIES_MAX: u32 = 3;
+/// An answer that is longer is not tried again.
+const ANSWER_BYTES_MAX: usize = 16 * 1024;
+/// The pause between two tries.
+const PAUSE: Duration = Duration::from_millis(100);
+/// Bytes of a URL.
+const URL_BYTES_MAX: usize = 2048;
+
+/// An HTTP action.
+pub(crate) struct Http {
+    url: Template,
+    confirmation_url: Template,
+    headers: Vec<(HeaderName, Template)>,
+}
+
+impl Http {
+    /// Reads the action.
+    pub(crate) fn compile(action: &HttpAction, statement: &Statement) -> Result<Self, ApiError> {
+        if action.auth.as_ref().is_some_and(|auth| auth.sigv4.is_some()) {
+            return Err(ApiError::invalid("http.auth.sigv4 is not built yet."));
+        }
+        let confirmation_url = action.confirmation_url.as_ref().unwrap_or(&action.url);
+        let headers = action.headers.as_deref().unwrap_or_default().iter().map(|header| {
+            let name = HeaderName::try_from(&header.key)
+                .map_err(|_| ApiError::invalid(format!("{} is no header.", header.key)))?;
+            Ok((name, template("http.headers.value", &header.value, statement)?))
+        });
+        Ok(Self {
+            url: template("http.url", &action.url, statement)?,
+            confirmation_url: template("http.confirmationUrl", confirmation_url, statement)?,
+            headers: headers.collect::<Result<_, ApiError>>()?,
+        })
+    }
+}
+
+impl Action for Http {
+    fn name(&self) -> &'static str {
+        "HttpAction"
+    }
+
+    fn call(&self, selected: &Selected<'_>) -> Result<Box<dyn Call>, Halt> {
+        let mut headers = Vec::with_capacity(self.headers.len());
+        for (name, value) in &self.headers {
+            headers.push((name.clone(), selected.text(value)?));
+        }
+        Ok(Box::new(Post {
+            tenant: selected.heard.tenant.clone(),
+            url: selected.text(&self.url)?,
+            confirmation_url: selected.text(&self.confirmation_url)?,
+            headers,
+            body: selected.payload.clone(),
+        }))
+    }
+}
+
+struct Post {
+    tenant: Tenant,
+    url: String,
+    confirmation_url: String,
+    headers: Vec<(HeaderName, String)>,
+    body: Bytes,
+}
+
+impl Call for Post {
+    fn resource(&self) -> String {
+        self.url.clone()
+    }
+
+    fn details(&self) -> String {
+        format!("Action: http, URL: {}", self.url)
+    }
+
+    fn inputs(&self) -> Value {
+        let headers = self.headers.iter().map(|(name, value)| (name.to_string(), json!(value)));
+        json!({
+            "url": self.url,
+            "headers": headers.collect::<serde_json::Map<_, _>>(),
+            "body": String::from_utf8_lossy(&self.body),
+        })
+    }
+
+    /// It tries again by itself.
+    fn tries_max(&self) -> u32 {
+        1
+    }
+
+    fn run<'a>(&'a self, world: &'a World) -> BoxFuture<'a, Result<(), ActionError>> {
+        Box::pin(async move {
+            if !world.may_send_to(&self.tenant, &self.confirmation_url) {
+                let reason = "the destination is not enabled: confirm it first";
+                return Err(failed(reason));
+            }
+            let request = self.request().map_err(|reason| failed(&reason))?;
+            let until = Instant::now() + WITHIN;
+            let mut tries = 1;
+            loop {
+                let answer = timeout_at(until, world.outside.client.send(request.clone())).await;
+                let answer = answer.map_err(|_| failed("no answer within 3 seconds"))?;
+                match judge(answer) {
+                    Verdict::Done => return Ok(()),
+                    Verdict::Again(_) if tries < TRIES_MAX && Instant::now() + PAUSE < until => {
+                        sleep(PAUSE * tries).await;
+                        tries += 1;
+                    }
+                    Verdict::Again(reason) | Verdict::Failed(reason) => {
+                        return Err(failed(&reason));
+                    }
+                }
+            }
+        })
+    }
+}
+
+impl Post {
+    fn request(&self) -> Result<Request, String> {
+        if self.url.len() > URL_BYTES_MAX {
+            return Err(format!("the URL has more than {URL_BYTES_MAX} bytes"));
+        }
+        let url = Url::parse(&self.url).map_err(|error| error.to_string())?;
+        if !url.is_https() {
+            return Err("the URL does not begin with https".to_owned());
+        }
+        let mut request = Request::post(url, self.body.clone());
+        request.timeout = Some(WITHIN);
+        request.response_bytes_max = Some(ANSWER_BYTES_MAX);
+        let is_json = Payload::read(&self.body).is_json();
+        let kind = if is_json { "application/json" } else { "application/octet-stream" };
+        request.headers.insert(CONTENT_TYPE, HeaderValue::from_static(kind));
+        for (name, value) in &self.headers {
+            let value = HeaderValue::try_from(value)
+                .map_err(|_| format!("the header {name} has a value that cannot be sent"))?;
+            request.headers.insert(name.clone(), value);
+        }
+        Ok(request)
+    }
+}
+
+/// What an answer means.
+enum Verdict {
+    Done,
+    Again(String),
+    Failed(String),
+}
+
+fn judge(answer: Result<Response, Error>) -> Verdict {
+    match answer {
+        Ok(response) if response.status.is_success() => Verdict::Done,
+        Ok(response) => {
+            let reason = format!("HTTP status {}", response.status.as_u16());
+            let may_pass = response.status.is_server_error() || response.status.as_u16() == 429;
+            if may_pass { Verdict::Again(reason) } else { Verdict::Failed(reason) }
+        }
+        // An answer that is too long is one all the same.
+        Err(Error::TooLarge { status, .. }) if (200..300).contains(&status) => Verdict::Done,
+        Err(error) => Verdict::Failed(error.chain()),
+    }
+}
+
+fn failed(reason: &str) -> ActionError {
+    let message = "Failed to send the HTTP request";
+    ActionError::lasting(format!("{message}. The error received was {reason}"))
+}
