@@ -95,8 +95,10 @@ impl Backlog {
     }
 }
 
-/// What the actions of a rule have to do for a message: one for each, or why it cannot be said.
-pub(crate) type Calls = Vec<Result<Box<dyn Call>, ActionError>>;
+/// What an action has to do for a message, or why that cannot be said.
+pub(crate) type Prepared = Result<Box<dyn Call>, ActionError>;
+/// What the actions of a rule have to do, one for each.
+pub(crate) type Calls = Vec<Prepared>;
 
 impl Rule {
     /// Reads a rule's definition.
@@ -174,7 +176,7 @@ impl Rule {
         now: Timestamp,
         answers: &Answers,
         document: &Bytes,
-    ) -> Result<Option<Result<Box<dyn Call>, ActionError>>, Halt> {
+    ) -> Result<Option<Prepared>, Halt> {
         let Some(slot) = &self.error_action else { return Ok(None) };
         heard.with_message(now, |message| {
             let variables = self.statement.evaluate(message, answers).map(|it| it.variables);
@@ -193,7 +195,7 @@ impl Rule {
 
 /// What an action has to do. What its templates want from outside comes first; what else they lack
 /// is the action's failure, and not the rule's.
-fn call(slot: &Slot, selected: &Selected<'_>) -> Result<Result<Box<dyn Call>, ActionError>, Halt> {
+fn call(slot: &Slot, selected: &Selected<'_>) -> Result<Prepared, Halt> {
     match slot.action.call(selected) {
         Ok(call) => Ok(Ok(call)),
         Err(wanted @ Halt::Wanted(_)) => Err(wanted),

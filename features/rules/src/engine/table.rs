@@ -65,13 +65,16 @@ impl Tables {
     }
 }
 
+/// Who hears topics.
+type Topics = HashMap<Box<str>, Arc<[Arc<Rule>]>, RandomState>;
+
 /// What a thread has found out about topics.
 #[derive(Default)]
 struct Known {
     /// Whose it is: a server after another has the same tenants.
     engine: usize,
     generation: u64,
-    topics: HashMap<TenantId, HashMap<Box<str>, Arc<[Arc<Rule>]>, RandomState>, RandomState>,
+    topics: HashMap<TenantId, Topics, RandomState>,
     count: usize,
 }
 
