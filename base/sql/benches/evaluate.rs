@@ -1,0 +1,2 @@
+//! How long a message takes.
+fn main() {}
