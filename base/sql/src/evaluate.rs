@@ -11,7 +11,10 @@ use crate::value::{Object, Value};
 const VARIABLE_BYTES_MAX: usize = 128 * 1024;
 /// Bytes of all values that an evaluation makes of texts, so that `a + a + a` of a large payload
 /// stays bounded.
-const RESULT_BYTES_MAX: usize = 1024 * 1024;
+pub(crate) const RESULT_BYTES_MAX: usize = 1024 * 1024;
+
+/// Messages of Protocol Buffers that a statement may decode.
+const PROTOBUF_MAX: u32 = 2;
 
 /// What a statement gives.
 #[derive(Clone, Debug, PartialEq)]
@@ -32,6 +35,8 @@ pub(crate) struct Evaluation<'m> {
     /// Values that were drawn by chance.
     drawn: u64,
     once: [bool; 2],
+    /// Messages of Protocol Buffers that were decoded.
+    protobuf: u32,
     /// Whether a field of a payload that is no JSON is an error rather than Undefined.
     needs_json: bool,
 }
@@ -64,6 +69,7 @@ impl<'m> Evaluation<'m> {
             rows: Vec::new(),
             drawn: 0,
             once: [false; 2],
+            protobuf: 0,
             needs_json: false,
         }
     }
@@ -327,6 +333,16 @@ impl<'m> Evaluation<'m> {
             return Err(Halt::Failed { function: name, reason });
         }
         Ok(())
+    }
+
+    /// An error from the third on.
+    pub(crate) fn decodes_protobuf(&mut self) -> Result<(), Halt> {
+        self.protobuf += 1;
+        if self.protobuf <= PROTOBUF_MAX {
+            return Ok(());
+        }
+        let reason = "a statement may decode two messages of Protocol Buffers".to_owned();
+        Err(Halt::Failed { function: "decode", reason })
     }
 
     /// 64 bits, the next of those that the message's seed makes (SplitMix64 over both halves).

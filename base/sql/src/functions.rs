@@ -4,7 +4,13 @@ mod collections;
 mod context;
 mod encoding;
 mod external;
+mod hash;
 mod math;
+mod protobuf;
+mod recent;
+mod regex;
+mod text;
+mod time;
 
 use std::fmt;
 
@@ -125,12 +131,15 @@ impl fmt::Debug for Function {
 }
 
 /// All functions, by kind.
-const ALL: [&[Function]; 5] = [
+const ALL: [&[Function]; 8] = [
     collections::FUNCTIONS,
     context::FUNCTIONS,
     encoding::FUNCTIONS,
     external::FUNCTIONS,
+    hash::FUNCTIONS,
     math::FUNCTIONS,
+    text::FUNCTIONS,
+    time::FUNCTIONS,
 ];
 
 /// The function `name`, in small letters, of `version`; else what to do about it.

@@ -44,8 +44,12 @@ impl Decimal {
         if digits.abs() >= BEYOND {
             return Self::rounded(digits, exponent, inexact);
         }
+        if digits == 0 {
+            // Nought keeps its places, yet not so many that counting them takes time.
+            return Some(Self { digits, exponent: exponent.clamp(-EXPONENT_MAX, EXPONENT_MAX) });
+        }
         let first = exponent.checked_add(length(digits).cast_signed() - 1)?;
-        (digits == 0 || first.abs() <= EXPONENT_MAX).then_some(Self { digits, exponent })
+        (first.abs() <= EXPONENT_MAX).then_some(Self { digits, exponent })
     }
 
     /// The whole number that it is, if it is one of at most 34 digits.
@@ -133,6 +137,12 @@ impl Number {
             },
             Self::Decimal(_) => self,
         }
+    }
+
+    /// The same as a decimal, without a point if it is whole.
+    #[must_use]
+    pub fn as_decimal(self) -> Self {
+        Self::Decimal(self.decimal())
     }
 
     /// The whole number that it is, if it is one of at most 34 digits, in whatever form.
@@ -286,7 +296,7 @@ impl Number {
     }
 
     /// A whole number, or the decimal nearest to it if it has over 34 digits.
-    fn of_whole(whole: i128) -> Option<Self> {
+    pub(crate) fn of_whole(whole: i128) -> Option<Self> {
         if whole.abs() < BEYOND {
             return Some(Self::Int(whole));
         }

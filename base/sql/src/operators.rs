@@ -93,8 +93,14 @@ fn arithmetic<'m>(
     version: Version,
     of: fn(Number, Number) -> Option<Number>,
 ) -> Value<'m> {
-    let numbers = left.as_number().zip(right.as_number());
+    let numbers = operand(left).zip(operand(right));
     Value::of(numbers.and_then(|(left, right)| of(left, right)).map(|it| version.normal(it)))
+}
+
+/// What an operator calculates with: a text is a decimal, whole or not.
+fn operand(value: &Value<'_>) -> Option<Number> {
+    let number = value.as_number()?;
+    Some(if matches!(value, Value::String(_)) { number.as_decimal() } else { number })
 }
 
 fn divide(left: Number, right: Number) -> Option<Number> {
