@@ -81,6 +81,9 @@ fn length(number: i128) -> u32 {
 }
 
 impl Number {
+    /// The last whole number.
+    pub const WHOLE_MAX: i128 = BEYOND - 1;
+
     /// What `text` says, if it is a number as JSON writes it and in range.
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {

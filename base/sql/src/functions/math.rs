@@ -51,7 +51,7 @@ pub(super) const FUNCTIONS: &[Function] = &[
     Function::of_values("bitor", 2, 2, |values, _| bits(values, |left, right| left | right)),
     Function::of_values("bitxor", 2, 2, |values, _| bits(values, |left, right| left ^ right)),
     Function::of_values("bitnot", 1, 1, |values, _| {
-        let int = values.first().and_then(Value::as_int);
+        let int = values.first().and_then(Value::as_number).and_then(Number::floor);
         int.map_or(Value::Undefined, |int| Value::int(turned(int)))
     }),
 ];
@@ -81,7 +81,7 @@ fn two_doubles<'m>(values: &[Value<'_>], version: Version, of: fn(f64, f64) -> f
 
 /// What `of` makes of the two arguments as whole numbers.
 fn bits<'m>(values: &[Value<'_>], of: fn(i128, i128) -> i128) -> Value<'m> {
-    let ints = two(values, |value| value.as_int());
+    let ints = two(values, |value| value.as_number()?.floor());
     Value::of(ints.and_then(|(left, right)| Number::of_whole(of(left, right))))
 }
 

@@ -90,8 +90,8 @@ fn decoded(descriptor: MessageDescriptor, bytes: &[u8]) -> Result<Vec<u8>, Halt>
     }
     let message = DynamicMessage::decode(descriptor, bytes)
         .map_err(|_| failed("the value is no such message"))?;
-    let json = serde_json::to_vec(&message)
-        .map_err(|_| failed("the message has no form in JSON"))?;
+    let json =
+        serde_json::to_vec(&message).map_err(|_| failed("the message has no form in JSON"))?;
     if json.len() > MESSAGE_BYTES_MAX {
         return Err(failed("the decoded message has more than 128 KiB"));
     }

@@ -47,7 +47,10 @@ mod tests {
                 key.len()
             })
         };
-        assert_eq!([ask("a"), ask("bb"), ask("a"), ask("ccc"), ask("a"), ask("bb")], [1, 2, 1, 3, 1, 2]);
+        assert_eq!(
+            [ask("a"), ask("bb"), ask("a"), ask("ccc"), ask("a"), ask("bb")],
+            [1, 2, 1, 3, 1, 2]
+        );
         assert_eq!(*made.borrow(), ["a", "bb", "ccc", "bb"]);
     }
 }

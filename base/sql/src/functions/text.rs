@@ -36,26 +36,32 @@ pub(super) const FUNCTIONS: &[Function] = &[
         of_text(values, |text| Value::text(text.to_uppercase()))
     }),
     Function::of_values("lpad", 2, 2, |values, _| pad(values, |text, spaces| spaces + text)),
-    Function::of_values("rpad", 2, 2, |values, _| pad(values, |text, spaces| {
-        text.to_owned() + &spaces
-    })),
-    Function::of_values("ltrim", 1, 1, |values, _| cut(values, |text| {
-        text.trim_start_matches(BLANKS)
-    })),
-    Function::of_values("rtrim", 1, 1, |values, _| cut(values, |text| {
-        text.trim_end_matches(BLANKS)
-    })),
+    Function::of_values("rpad", 2, 2, |values, _| {
+        pad(values, |text, spaces| text.to_owned() + &spaces)
+    }),
+    Function::of_values("ltrim", 1, 1, |values, _| {
+        cut(values, |text| text.trim_start_matches(BLANKS))
+    }),
+    Function::of_values("rtrim", 1, 1, |values, _| {
+        cut(values, |text| text.trim_end_matches(BLANKS))
+    }),
     Function::of_values("trim", 1, 1, |values, _| cut(values, |text| text.trim_matches(BLANKS))),
     Function::of_values("replace", 3, 3, replace),
     Function::of_values("substring", 2, 3, substring),
-    Function::of_values("regexp_matches", 2, 2, |values, _| of_two(values, |text, pattern| {
-        regex::named(pattern).map_or(Value::Undefined, |regex| Value::Boolean(regex.is_match(text)))
-    })),
-    Function::of_values("regexp_substr", 2, 2, |values, _| of_two(values, |text, pattern| {
-        let found = regex::named(pattern).and_then(|regex| regex.find(text).map(|found| found.range()));
-        let found = found.and_then(|range| text.get(range));
-        found.map_or(Value::Undefined, |found| Value::text(found.to_owned()))
-    })),
+    Function::of_values("regexp_matches", 2, 2, |values, _| {
+        of_two(values, |text, pattern| {
+            regex::named(pattern)
+                .map_or(Value::Undefined, |regex| Value::Boolean(regex.is_match(text)))
+        })
+    }),
+    Function::of_values("regexp_substr", 2, 2, |values, _| {
+        of_two(values, |text, pattern| {
+            let found =
+                regex::named(pattern).and_then(|regex| regex.find(text).map(|found| found.range()));
+            let found = found.and_then(|range| text.get(range));
+            found.map_or(Value::Undefined, |found| Value::text(found.to_owned()))
+        })
+    }),
     Function::of_values("regexp_replace", 3, 3, |values, _| {
         let texts = (text(values, 0), text(values, 1), text(values, 2));
         let (Some(text), Some(pattern), Some(replacement)) = texts else { return Value::Undefined };
@@ -136,7 +142,8 @@ fn replace<'m>(values: &mut [Value<'m>], _: Version) -> Value<'m> {
 
 /// The characters from one place up to another, without it.
 fn substring<'m>(values: &mut [Value<'m>], _: Version) -> Value<'m> {
-    let place = |value: &Value<'m>| Some(usize::try_from(value.as_int()?.max(0)).unwrap_or(usize::MAX));
+    let place =
+        |value: &Value<'m>| Some(usize::try_from(value.as_int()?.max(0)).unwrap_or(usize::MAX));
     let Some(text) = text(values, 0) else { return Value::Undefined };
     let Some(start) = values.get(1).and_then(place) else { return Value::Undefined };
     let end = match values.get(2) {

@@ -29,9 +29,7 @@ pub(super) enum Part {
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct OffsetForm {
     pub(super) colon: bool,
-    pub(super) minutes: bool,
-    /// Whether minutes may be missing.
-    pub(super) short: bool,
+    pub(super) may_lack_minutes: bool,
     pub(super) seconds: bool,
 }
 
@@ -200,13 +198,12 @@ fn word(field: Field, count: usize, max: usize) -> Option<Part> {
 fn offset(letter: char, count: usize) -> Option<Part> {
     let form = OffsetForm::default();
     let form = match (letter, count) {
-        ('Z', 1..=3) => OffsetForm { minutes: true, ..form },
+        ('Z', 1..=3) | ('X' | 'x', 2) => form,
         ('Z', 4) => return Some(Part::LocalizedOffset { is_long: true }),
-        ('Z' | 'X' | 'x', 5) => OffsetForm { minutes: true, colon: true, seconds: true, ..form },
-        ('X' | 'x', 1) => OffsetForm { minutes: true, short: true, ..form },
-        ('X' | 'x', 2) => OffsetForm { minutes: true, ..form },
-        ('X' | 'x', 3) => OffsetForm { minutes: true, colon: true, ..form },
-        ('X' | 'x', 4) => OffsetForm { minutes: true, seconds: true, ..form },
+        ('Z' | 'X' | 'x', 5) => OffsetForm { colon: true, seconds: true, ..form },
+        ('X' | 'x', 1) => OffsetForm { may_lack_minutes: true, ..form },
+        ('X' | 'x', 3) => OffsetForm { colon: true, ..form },
+        ('X' | 'x', 4) => OffsetForm { seconds: true, ..form },
         _ => return None,
     };
     let nought = match letter {

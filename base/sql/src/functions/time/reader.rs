@@ -130,7 +130,8 @@ fn number(
 fn word(text: &str, field: Field, is_long: bool) -> Option<(i64, &str)> {
     let of = |names: &'static [&'static str], first: i64| {
         let named = names.iter().zip(first..);
-        let mut named = named.map(|(name, number)| (if is_long { name } else { short(name) }, number));
+        let mut named =
+            named.map(|(name, number)| (if is_long { name } else { short(name) }, number));
         named.find_map(|(name, number)| Some((number, text.strip_prefix(name)?)))
     };
     match field {
@@ -156,15 +157,10 @@ fn offset<'t>(text: &'t str, nought: &str, form: OffsetForm) -> Option<(i32, &'t
     let sign = if text.starts_with('-') { -1 } else { 1 };
     let (hours, mut rest) = two_digits(text.strip_prefix(['+', '-'])?)?;
     let mut seconds = hours * 3600;
-    if form.minutes {
-        match two_more(rest, form.colon) {
-            Some((minutes, after)) => {
-                seconds += minutes * 60;
-                rest = after;
-            }
-            None if form.short => return Some((sign * seconds, rest)),
-            None => return None,
-        }
+    match two_more(rest, form.colon) {
+        Some((minutes, after)) => (seconds, rest) = (seconds + minutes * 60, after),
+        None if form.may_lack_minutes => {}
+        None => return None,
     }
     if form.seconds
         && let Some((more, after)) = two_more(rest, form.colon)
@@ -193,7 +189,7 @@ fn localized(text: &str, is_long: bool) -> Option<(i32, &str)> {
         return Some((0, rest));
     }
     if is_long {
-        let form = OffsetForm { colon: true, minutes: true, seconds: true, short: false };
+        let form = OffsetForm { colon: true, seconds: true, may_lack_minutes: false };
         return offset(rest, "", form);
     }
     zones::offset(rest)

@@ -75,7 +75,8 @@ fn date(said: &Said) -> Option<Date> {
 /// The year: that of the era counts from 1, backwards before it.
 fn year(said: &Said) -> Option<i16> {
     let of_era = said.number(Field::YearOfEra).filter(|year| *year > 0);
-    let of_era = of_era.map(|year| if said.number(Field::Era) == Some(0) { 1 - year } else { year });
+    let of_era =
+        of_era.map(|year| if said.number(Field::Era) == Some(0) { 1 - year } else { year });
     let year = said.number(Field::Year).or(of_era)?;
     i16::try_from(year).ok()
 }
@@ -123,7 +124,8 @@ fn time(said: &Said) -> Option<(Time, Span)> {
     let has_gap = (minute.is_none() && (second.is_some() || nano.is_some()))
         || (second.is_none() && nano.is_some());
     (!has_gap).then_some(())?;
-    let nanos = (minute.unwrap_or(0) * 60 + second.unwrap_or(0)) * 1_000_000_000 + nano.unwrap_or(0);
+    let nanos =
+        (minute.unwrap_or(0) * 60 + second.unwrap_or(0)) * 1_000_000_000 + nano.unwrap_or(0);
     if hour == 24 {
         return (nanos == 0).then(|| (Time::midnight(), 1.day()));
     }
@@ -133,7 +135,8 @@ fn time(said: &Said) -> Option<(Time, Span)> {
 /// The hour of the day if one is said; nothing where only a part of it is.
 #[allow(clippy::option_option, reason = "not said is other than not to be known")]
 fn hour(said: &Said) -> Option<Option<i64>> {
-    let from_1 = said.number(Field::HourFrom1).map(|hour| if hour == 0 { None } else { Some(hour % 24) });
+    let from_1 =
+        said.number(Field::HourFrom1).map(|hour| if hour == 0 { None } else { Some(hour % 24) });
     let of_half = said.number(Field::HourOfHalfFrom1).map(|hour| hour % 12);
     let of_half = of_half.or_else(|| said.number(Field::HourOfHalf));
     match (said.number(Field::Hour), from_1, of_half, said.number(Field::Half)) {

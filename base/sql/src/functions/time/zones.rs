@@ -22,7 +22,13 @@ const NAMES: [(&str, &str, &str, &str, &str); 20] = [
     ("IST", "India Standard Time", "IST", "India Standard Time", "Asia/Kolkata"),
     ("JST", "Japan Standard Time", "JDT", "Japan Daylight Time", "Asia/Tokyo"),
     ("KST", "Korea Standard Time", "KDT", "Korea Daylight Time", "Asia/Seoul"),
-    ("SAST", "South Africa Standard Time", "SAST", "South Africa Summer Time", "Africa/Johannesburg"),
+    (
+        "SAST",
+        "South Africa Standard Time",
+        "SAST",
+        "South Africa Summer Time",
+        "Africa/Johannesburg",
+    ),
     (
         "AEST",
         "Australian Eastern Standard Time",
@@ -37,13 +43,7 @@ const NAMES: [(&str, &str, &str, &str, &str); 20] = [
         "Australian Central Daylight Time",
         "Australia/Adelaide",
     ),
-    (
-        "NZST",
-        "New Zealand Standard Time",
-        "NZDT",
-        "New Zealand Daylight Time",
-        "Pacific/Auckland",
-    ),
+    ("NZST", "New Zealand Standard Time", "NZDT", "New Zealand Daylight Time", "Pacific/Auckland"),
 ];
 
 /// The zone of that name.
@@ -67,7 +67,11 @@ pub(super) fn of_joda(id: &str) -> Option<TimeZone> {
 }
 
 fn fixed(seconds: i32) -> Option<TimeZone> {
-    if seconds == 0 { Some(TimeZone::UTC) } else { Offset::from_seconds(seconds).ok().map(TimeZone::fixed) }
+    if seconds == 0 {
+        Some(TimeZone::UTC)
+    } else {
+        Offset::from_seconds(seconds).ok().map(TimeZone::fixed)
+    }
 }
 
 /// Seconds of `+h`, `+hh`, `+hhmm`, `+hh:mm` or with seconds, and what follows.
