@@ -81,6 +81,9 @@ fn bytes(text: &str) -> Vec<u8> {
 
 /// An error by a part of what it says, anything else to the letter.
 fn agrees(given: &str, expected: &str) -> bool {
+    if expected.starts_with("wants ") {
+        return given.starts_with(expected);
+    }
     match expected.split_once(':') {
         Some((kind @ ("parse error" | "fails"), part)) => {
             given.starts_with(kind) && given.contains(part.trim())
@@ -113,6 +116,7 @@ impl Setting {
             },
             "registry" => Request::RegistryData { operation: name, thing: rest, role },
             "secret" => Request::Secret { id: name, role },
+            "descriptor" => Request::Descriptor { bucket: name, key: rest },
             "predict" => Request::Prediction { model: name, role, record: rest },
             other => panic!("an answer to {other}"),
         };
