@@ -217,7 +217,7 @@ impl Number {
 
     /// The sum; whole if both are.
     #[must_use]
-    pub fn add(self, other: Self) -> Option<Self> {
+    pub fn plus(self, other: Self) -> Option<Self> {
         if let (Self::Int(left), Self::Int(right)) = (self, other) {
             return Self::of_whole(left + right);
         }
@@ -229,13 +229,13 @@ impl Number {
 
     /// The difference; whole if both are.
     #[must_use]
-    pub fn subtract(self, other: Self) -> Option<Self> {
-        self.add(other.negated())
+    pub fn minus(self, other: Self) -> Option<Self> {
+        self.plus(other.negated())
     }
 
     /// The product; whole if both are.
     #[must_use]
-    pub fn multiply(self, other: Self) -> Option<Self> {
+    pub fn times(self, other: Self) -> Option<Self> {
         let (left, right) = (self.decimal(), other.decimal());
         let exponent = left.exponent.checked_add(right.exponent)?;
         let both_whole = matches!((self, other), (Self::Int(_), Self::Int(_)));
@@ -248,7 +248,7 @@ impl Number {
 
     /// The quotient to 34 digits; none by nought.
     #[must_use]
-    pub fn divide(self, other: Self) -> Option<Self> {
+    pub fn divided_by(self, other: Self) -> Option<Self> {
         let (left, right) = (self.decimal(), other.decimal());
         if right.digits == 0 {
             return None;

@@ -28,8 +28,8 @@ pub(crate) fn apply<'m>(
         Operator::Greater => compare(&left, &right, |left, right| left > right),
         Operator::GreaterOrEqual => compare(&left, &right, |left, right| left >= right),
         Operator::Add => add(left, right, version),
-        Operator::Subtract => arithmetic(&left, &right, version, Number::subtract),
-        Operator::Multiply => arithmetic(&left, &right, version, Number::multiply),
+        Operator::Subtract => arithmetic(&left, &right, version, Number::minus),
+        Operator::Multiply => arithmetic(&left, &right, version, Number::times),
         Operator::Divide => arithmetic(&left, &right, version, divide),
         Operator::Remainder => arithmetic(&left, &right, version, Number::remainder),
     }
@@ -76,7 +76,7 @@ fn compare<'m>(left: &Value<'_>, right: &Value<'_>, of: fn(&Number, &Number) -> 
 
 fn add<'m>(left: Value<'m>, right: Value<'m>, version: Version) -> Value<'m> {
     if let (Value::Number(left), Value::Number(right)) = (&left, &right) {
-        return Value::of(left.add(*right).map(|sum| version.normal(sum)));
+        return Value::of(left.plus(*right).map(|sum| version.normal(sum)));
     }
     if !matches!(left, Value::String(_)) && !matches!(right, Value::String(_)) {
         return Value::Undefined;
@@ -108,6 +108,6 @@ fn divide(left: Number, right: Number) -> Option<Number> {
         (Number::Int(left), Number::Int(right)) if INT_DIVISION_IS_WHOLE => {
             left.checked_div(right).map(Number::Int)
         }
-        _ => left.divide(right),
+        _ => left.divided_by(right),
     }
 }

@@ -66,6 +66,18 @@ impl<'m> Value<'m> {
         matches!(self, Self::Undefined)
     }
 
+    /// About how many bytes it is to copy.
+    pub(crate) fn weight(&self) -> usize {
+        match self {
+            Self::Undefined | Self::Null | Self::Boolean(_) | Self::Number(_) => 8,
+            Self::String(text) => 8 + text.len(),
+            Self::Array(items) => 8 + items.iter().map(Self::weight).sum::<usize>(),
+            Self::Object(object) => {
+                8 + object.iter().map(|(name, value)| name.len() + value.weight()).sum::<usize>()
+            }
+        }
+    }
+
     /// The same, borrowing from nothing.
     #[must_use]
     pub fn into_owned(self) -> Value<'static> {

@@ -108,9 +108,9 @@ fn floor(number: Number) -> Number {
 /// it against its table.
 fn round(number: Number) -> Option<Number> {
     let below = floor(number.abs());
-    let twice_the_rest = number.abs().subtract(below)?.multiply(Number::Int(2))?;
+    let twice_the_rest = number.abs().minus(below)?.times(Number::Int(2))?;
     let is_up = twice_the_rest.cmp(&Number::Int(1)) != Ordering::Less;
-    let rounded = if is_up { below.add(Number::Int(1))? } else { below };
+    let rounded = if is_up { below.plus(Number::Int(1))? } else { below };
     Some(if number.signum() < 0 { rounded.negated() } else { rounded })
 }
 

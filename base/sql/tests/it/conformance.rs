@@ -41,7 +41,7 @@ fn check(file: &str, text: &str, wrong: &mut Vec<String>) -> usize {
             continue;
         }
         let place = format!("{file}:{}", number + 1);
-        let (key, value) = line.split_once(':').unwrap_or_else(|| panic!("{place}: no colon"));
+        let (key, value) = line.split_once(':').expect(&place);
         let value = value.trim();
         match key {
             "source" => {
@@ -118,7 +118,7 @@ impl Setting {
             "secret" => Request::Secret { id: name, role },
             "descriptor" => Request::Descriptor { bucket: name, key: rest },
             "predict" => Request::Prediction { model: name, role, record: rest },
-            other => panic!("an answer to {other}"),
+            other => unreachable!("an answer to {other}"),
         };
         let answer = match answer.strip_prefix("fails:") {
             Some(reason) => Err(reason.trim().to_owned()),

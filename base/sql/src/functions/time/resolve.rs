@@ -32,7 +32,7 @@ impl Said {
 /// Whether each number is one that its field may have.
 fn in_range(said: &Said) -> Option<()> {
     let fits = |(field, number): (&Field, &i64)| match field {
-        Field::Month => (1..=12).contains(number),
+        Field::Month | Field::HourOfHalfFrom1 => (1..=12).contains(number),
         Field::Quarter => (1..=4).contains(number),
         Field::Day => (1..=31).contains(number),
         Field::DayOfYear => (1..=366).contains(number),
@@ -42,7 +42,6 @@ fn in_range(said: &Said) -> Option<()> {
         Field::DayOfWeek | Field::LocalDayOfWeek => (1..=7).contains(number),
         Field::Hour | Field::HourFrom1 => (0..=24).contains(number),
         Field::HourOfHalf => (0..=11).contains(number),
-        Field::HourOfHalfFrom1 => (1..=12).contains(number),
         Field::Minute | Field::Second => (0..=59).contains(number),
         Field::Nano => (0..1_000_000_000).contains(number),
         Field::MilliOfDay => (0..86_400_000).contains(number),
