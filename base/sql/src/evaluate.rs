@@ -13,9 +13,9 @@ const VARIABLE_BYTES_MAX: usize = 128 * 1024;
 /// stays bounded.
 pub(crate) const RESULT_BYTES_MAX: usize = 1024 * 1024;
 
-/// What an evaluation may do, counted in bytes that it looks at: a SELECT in a SELECT over long
-/// arrays would go on for minutes.
-const WORK_MAX: usize = 32 * 1024 * 1024;
+/// What an evaluation may do, counted in bytes that it looks at and copies: a SELECT in a SELECT
+/// over long arrays would go on for minutes.
+const WORK_MAX: usize = 64 * 1024 * 1024;
 /// What an element of an array costs besides.
 const ROW_WORK: usize = 64;
 
@@ -174,7 +174,7 @@ impl<'m> Evaluation<'m> {
         }
         self.works(self.message.payload.bytes().len())?;
         match self.message.payload.json() {
-            Some(json) => Ok(json.value(self.version)),
+            Some(json) => self.worked(json.value(self.version)),
             None if self.message.payload.bytes().is_empty() => Ok(Value::Undefined),
             None => self.no_json(),
         }
@@ -266,7 +266,7 @@ impl<'m> Evaluation<'m> {
         let found = path
             .iter()
             .try_fold(json, |json, name| if json.is_object() { json.member(name) } else { None });
-        Ok(found.map_or(Value::Undefined, |json| json.value(self.version)))
+        found.map_or(Ok(Value::Undefined), |json| self.worked(json.value(self.version)))
     }
 
     fn object(&mut self, members: &'m [(String, Expression)]) -> Result<Value<'m>, Halt> {

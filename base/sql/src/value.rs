@@ -66,16 +66,17 @@ impl<'m> Value<'m> {
         matches!(self, Self::Undefined)
     }
 
-    /// About how many bytes it is to copy.
+    /// About how many bytes it has in memory.
     pub(crate) fn weight(&self) -> usize {
-        match self {
-            Self::Undefined | Self::Null | Self::Boolean(_) | Self::Number(_) => 8,
-            Self::String(text) => 8 + text.len(),
-            Self::Array(items) => 8 + items.iter().map(Self::weight).sum::<usize>(),
+        let inside = match self {
+            Self::Undefined | Self::Null | Self::Boolean(_) | Self::Number(_) => 0,
+            Self::String(text) => text.len(),
+            Self::Array(items) => items.iter().map(Self::weight).sum(),
             Self::Object(object) => {
-                8 + object.iter().map(|(name, value)| name.len() + value.weight()).sum::<usize>()
+                object.iter().map(|(name, value)| 24 + name.len() + value.weight()).sum()
             }
-        }
+        };
+        size_of::<Self>() + inside
     }
 
     /// The same, borrowing from nothing.
