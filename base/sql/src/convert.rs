@@ -19,10 +19,12 @@ impl<'m> Value<'m> {
     }
 
     /// The value as a whole number: what stands behind the point is cut off downwards. The
-    /// conversion table says nearest; the functions' pages and examples cut off.
+    /// conversion table says nearest; the functions' pages and examples cut off. What is beyond all
+    /// whole numbers is the last of them: `substring(text, -2.411E247)` begins at the start.
     #[must_use]
     pub fn as_int(&self) -> Option<i128> {
-        self.as_number()?.floor()
+        let number = self.as_number()?;
+        Some(number.floor().unwrap_or(number.signum() * Number::WHOLE_MAX))
     }
 
     /// The value as a text: anything but Null and Undefined.

@@ -11,7 +11,16 @@ use crate::value::{Object, Value};
 const VARIABLE_BYTES_MAX: usize = 128 * 1024;
 /// Bytes of all values that an evaluation makes of texts, so that `a + a + a` of a large payload
 /// stays bounded.
-const RESULT_BYTES_MAX: usize = 1024 * 1024;
+pub(crate) const RESULT_BYTES_MAX: usize = 1024 * 1024;
+
+/// What an evaluation may do, counted in bytes that it looks at and copies: a SELECT in a SELECT
+/// over long arrays would go on for minutes.
+const WORK_MAX: usize = 64 * 1024 * 1024;
+/// What an element of an array costs besides.
+const ROW_WORK: usize = 64;
+
+/// Messages of Protocol Buffers that a statement may decode.
+const PROTOBUF_MAX: u32 = 2;
 
 /// What a statement gives.
 #[derive(Clone, Debug, PartialEq)]
@@ -32,6 +41,10 @@ pub(crate) struct Evaluation<'m> {
     /// Values that were drawn by chance.
     drawn: u64,
     once: [bool; 2],
+    /// Messages of Protocol Buffers that were decoded.
+    protobuf: u32,
+    /// What is left of [`WORK_MAX`].
+    work: usize,
     /// Whether a field of a payload that is no JSON is an error rather than Undefined.
     needs_json: bool,
 }
@@ -64,6 +77,8 @@ impl<'m> Evaluation<'m> {
             rows: Vec::new(),
             drawn: 0,
             once: [false; 2],
+            protobuf: 0,
+            work: WORK_MAX,
             needs_json: false,
         }
     }
@@ -154,10 +169,12 @@ impl<'m> Evaluation<'m> {
     /// What `*` stands for as a value: the row of a nested SELECT, or the payload.
     pub(crate) fn everything(&mut self) -> Result<Value<'m>, Halt> {
         if let Some(row) = self.rows.last() {
-            return Ok(row.value.clone());
+            let value = row.value.clone();
+            return self.worked(value);
         }
+        self.works(self.message.payload.bytes().len())?;
         match self.message.payload.json() {
-            Some(json) => Ok(json.value(self.version)),
+            Some(json) => self.worked(json.value(self.version)),
             None if self.message.payload.bytes().is_empty() => Ok(Value::Undefined),
             None => self.no_json(),
         }
@@ -176,7 +193,10 @@ impl<'m> Evaluation<'m> {
             Expression::Text(text) => Value::text(text.as_str()),
             Expression::All => self.everything()?,
             Expression::Path(path) => self.path(path)?,
-            Expression::Variable(place) => self.variables.get(*place).cloned().unwrap_or_default(),
+            Expression::Variable(place) => {
+                let value = self.variables.get(*place).cloned().unwrap_or_default();
+                self.worked(value)?
+            }
             Expression::Member(inner, name) => self.value(inner)?.member(name),
             Expression::Call(function, arguments) => self.call(function, arguments)?,
             Expression::Cast(inner, kind) => self.value(inner)?.cast(*kind, self.version),
@@ -185,7 +205,7 @@ impl<'m> Evaluation<'m> {
             Expression::Binary(operator, left, right) => {
                 let (left, right) = (self.value(left)?, self.value(right)?);
                 let value = operators::apply(*operator, left, right, self.version);
-                self.bounded(value)?
+                bounded(value)?
             }
             Expression::In(left, right) => {
                 operators::is_in(&self.value(left)?, &self.value(right)?)
@@ -210,18 +230,20 @@ impl<'m> Evaluation<'m> {
         function: &'static Function,
         arguments: &'m [Expression],
     ) -> Result<Value<'m>, Halt> {
-        let value = function.call(arguments, self)?;
-        self.bounded(value)
+        bounded(function.call(arguments, self)?)
     }
 
-    /// The value, unless it is a text that grew beyond all measure.
-    fn bounded(&self, value: Value<'m>) -> Result<Value<'m>, Halt> {
-        match &value {
-            Value::String(text) if text.len() > RESULT_BYTES_MAX => {
-                Err(Halt::TooLarge { what: "a text that the statement makes" })
-            }
-            _ => Ok(value),
-        }
+    /// An error once there is more work than an evaluation may have.
+    fn works(&mut self, bytes: usize) -> Result<(), Halt> {
+        let left = self.work.checked_sub(bytes);
+        self.work = left.unwrap_or(0);
+        left.map(drop).ok_or(Halt::TooLarge { what: "the work of the statement" })
+    }
+
+    /// The value, which was work to copy.
+    fn worked(&mut self, value: Value<'m>) -> Result<Value<'m>, Halt> {
+        self.works(value.weight())?;
+        Ok(value)
     }
 
     fn path(&mut self, path: &'m [String]) -> Result<Value<'m>, Halt> {
@@ -235,14 +257,16 @@ impl<'m> Evaluation<'m> {
                 None
             };
             if let Some(found) = found {
-                return Ok(inside(found, rest).cloned().unwrap_or_default());
+                let value = inside(found, rest).cloned().unwrap_or_default();
+                return self.worked(value);
             }
         }
         let Some(json) = self.message.payload.json() else { return self.no_json() };
+        self.works(json.as_str().len())?;
         let found = path
             .iter()
             .try_fold(json, |json, name| if json.is_object() { json.member(name) } else { None });
-        Ok(found.map_or(Value::Undefined, |json| json.value(self.version)))
+        found.map_or(Ok(Value::Undefined), |json| self.worked(json.value(self.version)))
     }
 
     fn object(&mut self, members: &'m [(String, Expression)]) -> Result<Value<'m>, Halt> {
@@ -288,6 +312,7 @@ impl<'m> Evaluation<'m> {
     }
 
     fn row(&mut self, nested: &'m Nested, value: Value<'m>) -> Result<Value<'m>, Halt> {
+        self.works(ROW_WORK)?;
         self.rows.push(Row { value, alias: nested.alias.as_deref() });
         let selected = self.row_selected(nested);
         self.rows.pop();
@@ -329,6 +354,16 @@ impl<'m> Evaluation<'m> {
         Ok(())
     }
 
+    /// An error from the third on.
+    pub(crate) fn decodes_protobuf(&mut self) -> Result<(), Halt> {
+        self.protobuf += 1;
+        if self.protobuf <= PROTOBUF_MAX {
+            return Ok(());
+        }
+        let reason = "a statement may decode two messages of Protocol Buffers".to_owned();
+        Err(Halt::Failed { function: "decode", reason })
+    }
+
     /// 64 bits, the next of those that the message's seed makes (SplitMix64 over both halves).
     pub(crate) fn draw(&mut self) -> u64 {
         let (high, low) = self.message.seed.split_at(8);
@@ -337,6 +372,16 @@ impl<'m> Evaluation<'m> {
         self.drawn += 1;
         let step = half(high).wrapping_add(self.drawn.wrapping_mul(0x9E37_79B9_7F4A_7C15));
         mixed(mixed(step) ^ half(low))
+    }
+}
+
+/// The value, unless it is a text that grew beyond all measure.
+fn bounded(value: Value<'_>) -> Result<Value<'_>, Halt> {
+    match &value {
+        Value::String(text) if text.len() > RESULT_BYTES_MAX => {
+            Err(Halt::TooLarge { what: "a text that the statement makes" })
+        }
+        _ => Ok(value),
     }
 }
 

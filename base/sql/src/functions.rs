@@ -4,7 +4,13 @@ mod collections;
 mod context;
 mod encoding;
 mod external;
+mod hash;
 mod math;
+mod protobuf;
+mod recent;
+mod regex;
+mod text;
+mod time;
 
 use std::fmt;
 
@@ -34,20 +40,21 @@ type OfMessage = for<'m> fn(&mut [Value<'m>], &mut Evaluation<'m>) -> Result<Val
 /// Of arguments that it evaluates itself.
 type OfExpressions = for<'m> fn(&'m [Expression], &mut Evaluation<'m>) -> Result<Value<'m>, Halt>;
 
+/// What a function runs on.
 #[derive(Clone, Copy)]
 enum Run {
-    OfValues(OfValues),
-    OfMessage(OfMessage),
-    OfExpressions(OfExpressions),
+    Values(OfValues),
+    Message(OfMessage),
+    Expressions(OfExpressions),
 }
 
 impl Function {
     const fn of_values(name: &'static str, min: usize, max: usize, run: OfValues) -> Self {
-        Self::new(name, min, max, Run::OfValues(run))
+        Self::new(name, min, max, Run::Values(run))
     }
 
     const fn of_message(name: &'static str, min: usize, max: usize, run: OfMessage) -> Self {
-        Self::new(name, min, max, Run::OfMessage(run))
+        Self::new(name, min, max, Run::Message(run))
     }
 
     const fn of_expressions(
@@ -56,7 +63,7 @@ impl Function {
         max: usize,
         run: OfExpressions,
     ) -> Self {
-        Self::new(name, min, max, Run::OfExpressions(run))
+        Self::new(name, min, max, Run::Expressions(run))
     }
 
     const fn new(name: &'static str, min: usize, max: usize, run: Run) -> Self {
@@ -89,7 +96,7 @@ impl Function {
         if !(self.arguments_min..=self.arguments_max).contains(&arguments.len()) {
             return Ok(Value::Undefined);
         }
-        if let Run::OfExpressions(run) = self.run {
+        if let Run::Expressions(run) = self.run {
             return run(arguments, evaluation);
         }
         // Most have up to four arguments, for which nothing need be allocated.
@@ -111,9 +118,9 @@ impl Function {
         evaluation: &mut Evaluation<'m>,
     ) -> Result<Value<'m>, Halt> {
         match self.run {
-            Run::OfValues(run) => Ok(run(values, evaluation.version)),
-            Run::OfMessage(run) => run(values, evaluation),
-            Run::OfExpressions(_) => Ok(Value::Undefined),
+            Run::Values(run) => Ok(run(values, evaluation.version)),
+            Run::Message(run) => run(values, evaluation),
+            Run::Expressions(_) => Ok(Value::Undefined),
         }
     }
 }
@@ -125,12 +132,15 @@ impl fmt::Debug for Function {
 }
 
 /// All functions, by kind.
-const ALL: [&[Function]; 5] = [
+const ALL: [&[Function]; 8] = [
     collections::FUNCTIONS,
     context::FUNCTIONS,
     encoding::FUNCTIONS,
     external::FUNCTIONS,
+    hash::FUNCTIONS,
     math::FUNCTIONS,
+    text::FUNCTIONS,
+    time::FUNCTIONS,
 ];
 
 /// The function `name`, in small letters, of `version`; else what to do about it.

@@ -44,8 +44,12 @@ impl Decimal {
         if digits.abs() >= BEYOND {
             return Self::rounded(digits, exponent, inexact);
         }
+        if digits == 0 {
+            // Nought keeps its places, yet not so many that counting them takes time.
+            return Some(Self { digits, exponent: exponent.clamp(-EXPONENT_MAX, EXPONENT_MAX) });
+        }
         let first = exponent.checked_add(length(digits).cast_signed() - 1)?;
-        (digits == 0 || first.abs() <= EXPONENT_MAX).then_some(Self { digits, exponent })
+        (first.abs() <= EXPONENT_MAX).then_some(Self { digits, exponent })
     }
 
     /// The whole number that it is, if it is one of at most 34 digits.
@@ -77,6 +81,9 @@ fn length(number: i128) -> u32 {
 }
 
 impl Number {
+    /// The last whole number.
+    pub const WHOLE_MAX: i128 = BEYOND - 1;
+
     /// What `text` says, if it is a number as JSON writes it and in range.
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
@@ -133,6 +140,12 @@ impl Number {
             },
             Self::Decimal(_) => self,
         }
+    }
+
+    /// The same as a decimal, without a point if it is whole.
+    #[must_use]
+    pub fn as_decimal(self) -> Self {
+        Self::Decimal(self.decimal())
     }
 
     /// The whole number that it is, if it is one of at most 34 digits, in whatever form.
@@ -204,7 +217,7 @@ impl Number {
 
     /// The sum; whole if both are.
     #[must_use]
-    pub fn add(self, other: Self) -> Option<Self> {
+    pub fn plus(self, other: Self) -> Option<Self> {
         if let (Self::Int(left), Self::Int(right)) = (self, other) {
             return Self::of_whole(left + right);
         }
@@ -216,13 +229,13 @@ impl Number {
 
     /// The difference; whole if both are.
     #[must_use]
-    pub fn subtract(self, other: Self) -> Option<Self> {
-        self.add(other.negated())
+    pub fn minus(self, other: Self) -> Option<Self> {
+        self.plus(other.negated())
     }
 
     /// The product; whole if both are.
     #[must_use]
-    pub fn multiply(self, other: Self) -> Option<Self> {
+    pub fn times(self, other: Self) -> Option<Self> {
         let (left, right) = (self.decimal(), other.decimal());
         let exponent = left.exponent.checked_add(right.exponent)?;
         let both_whole = matches!((self, other), (Self::Int(_), Self::Int(_)));
@@ -235,7 +248,7 @@ impl Number {
 
     /// The quotient to 34 digits; none by nought.
     #[must_use]
-    pub fn divide(self, other: Self) -> Option<Self> {
+    pub fn divided_by(self, other: Self) -> Option<Self> {
         let (left, right) = (self.decimal(), other.decimal());
         if right.digits == 0 {
             return None;
@@ -286,7 +299,7 @@ impl Number {
     }
 
     /// A whole number, or the decimal nearest to it if it has over 34 digits.
-    fn of_whole(whole: i128) -> Option<Self> {
+    pub(crate) fn of_whole(whole: i128) -> Option<Self> {
         if whole.abs() < BEYOND {
             return Some(Self::Int(whole));
         }

@@ -28,8 +28,8 @@ pub(crate) fn apply<'m>(
         Operator::Greater => compare(&left, &right, |left, right| left > right),
         Operator::GreaterOrEqual => compare(&left, &right, |left, right| left >= right),
         Operator::Add => add(left, right, version),
-        Operator::Subtract => arithmetic(&left, &right, version, Number::subtract),
-        Operator::Multiply => arithmetic(&left, &right, version, Number::multiply),
+        Operator::Subtract => arithmetic(&left, &right, version, Number::minus),
+        Operator::Multiply => arithmetic(&left, &right, version, Number::times),
         Operator::Divide => arithmetic(&left, &right, version, divide),
         Operator::Remainder => arithmetic(&left, &right, version, Number::remainder),
     }
@@ -76,7 +76,7 @@ fn compare<'m>(left: &Value<'_>, right: &Value<'_>, of: fn(&Number, &Number) -> 
 
 fn add<'m>(left: Value<'m>, right: Value<'m>, version: Version) -> Value<'m> {
     if let (Value::Number(left), Value::Number(right)) = (&left, &right) {
-        return Value::of(left.add(*right).map(|sum| version.normal(sum)));
+        return Value::of(left.plus(*right).map(|sum| version.normal(sum)));
     }
     if !matches!(left, Value::String(_)) && !matches!(right, Value::String(_)) {
         return Value::Undefined;
@@ -93,8 +93,14 @@ fn arithmetic<'m>(
     version: Version,
     of: fn(Number, Number) -> Option<Number>,
 ) -> Value<'m> {
-    let numbers = left.as_number().zip(right.as_number());
+    let numbers = operand(left).zip(operand(right));
     Value::of(numbers.and_then(|(left, right)| of(left, right)).map(|it| version.normal(it)))
+}
+
+/// What an operator calculates with: a text is a decimal, whole or not.
+fn operand(value: &Value<'_>) -> Option<Number> {
+    let number = value.as_number()?;
+    Some(if matches!(value, Value::String(_)) { number.as_decimal() } else { number })
 }
 
 fn divide(left: Number, right: Number) -> Option<Number> {
@@ -102,6 +108,6 @@ fn divide(left: Number, right: Number) -> Option<Number> {
         (Number::Int(left), Number::Int(right)) if INT_DIVISION_IS_WHOLE => {
             left.checked_div(right).map(Number::Int)
         }
-        _ => left.divide(right),
+        _ => left.divided_by(right),
     }
 }

@@ -30,13 +30,14 @@ pub(crate) fn statement(text: &str, version: Version) -> Result<Query, ParseErro
     Ok(Query { variables, select, topic, condition })
 }
 
-/// Reads an expression in which `variables` may stand.
+/// Reads an expression of a template, in which `variables` may stand.
 pub(crate) fn expression(
     text: &str,
     version: Version,
     variables: Vec<String>,
 ) -> Result<Expression, ParseError> {
     let mut parser = Parser::new(text, version, variables)?;
+    parser.is_template = true;
     let expression = if parser.is_sign("*") {
         parser.at += 1;
         Expression::All
@@ -54,11 +55,13 @@ struct Parser<'t> {
     version: Version,
     variables: Vec<String>,
     depth: usize,
+    is_template: bool,
 }
 
 impl<'t> Parser<'t> {
     fn new(text: &'t str, version: Version, variables: Vec<String>) -> Result<Self, ParseError> {
-        Ok(Self { text, tokens: tokens(text)?, at: 0, version, variables, depth: 0 })
+        let tokens = tokens(text)?;
+        Ok(Self { text, tokens, at: 0, version, variables, depth: 0, is_template: false })
     }
 
     fn variables(&mut self) -> Result<Vec<Expression>, ParseError> {
@@ -396,9 +399,15 @@ impl<'t> Parser<'t> {
             }
             if !self.takes_sign(",") {
                 self.sign(")")?;
-                return Ok(Expression::Call(function, arguments));
+                break;
             }
         }
+        // Only Protocol Buffers need more than what to decode and how.
+        if self.is_template && function.name == "decode" && arguments.len() > 2 {
+            return Err(ParseError::at(start, "a template cannot decode Protocol Buffers")
+                .hint("decode them in SET and refer to the variable"));
+        }
+        Ok(Expression::Call(function, arguments))
     }
 
     fn cast(&mut self) -> Result<Expression, ParseError> {

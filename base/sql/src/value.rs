@@ -66,6 +66,19 @@ impl<'m> Value<'m> {
         matches!(self, Self::Undefined)
     }
 
+    /// About how many bytes it has in memory.
+    pub(crate) fn weight(&self) -> usize {
+        let inside = match self {
+            Self::Undefined | Self::Null | Self::Boolean(_) | Self::Number(_) => 0,
+            Self::String(text) => text.len(),
+            Self::Array(items) => items.iter().map(Self::weight).sum(),
+            Self::Object(object) => {
+                object.iter().map(|(name, value)| 24 + name.len() + value.weight()).sum()
+            }
+        };
+        size_of::<Self>() + inside
+    }
+
     /// The same, borrowing from nothing.
     #[must_use]
     pub fn into_owned(self) -> Value<'static> {

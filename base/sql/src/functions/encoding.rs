@@ -1,9 +1,9 @@
-//! Base64, there and back.
+//! Base64, there and back, and Protocol Buffers.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
-use super::{Function, take};
+use super::{Function, protobuf, take};
 use crate::evaluate::Evaluation;
 use crate::message::{Halt, Payload};
 use crate::syntax::Expression;
@@ -33,10 +33,12 @@ fn decode<'m>(
     arguments: &'m [Expression],
     evaluation: &mut Evaluation<'m>,
 ) -> Result<Value<'m>, Halt> {
-    let Some((what, rest)) = arguments.split_first() else { return Ok(Value::Undefined) };
-    let mut rest = rest.iter().map(|argument| evaluation.value(argument));
-    let scheme = rest.next().transpose()?.unwrap_or_default();
-    if scheme != Value::text("base64") || rest.next().is_some() {
+    let [what, scheme, rest @ ..] = arguments else { return Ok(Value::Undefined) };
+    let scheme = evaluation.value(scheme)?;
+    if scheme == Value::text("proto") {
+        return protobuf::decode(what, rest, evaluation);
+    }
+    if scheme != Value::text("base64") || !rest.is_empty() {
         return Ok(Value::Undefined);
     }
     let mut encoded = match what {

@@ -45,10 +45,10 @@ fn arithmetic_keeps_34_digits() {
     let check = |left: &str, right: &str, expect: [&str; 5]| {
         let (left, right) = (number(left), number(right));
         let results = [
-            left.add(right),
-            left.subtract(right),
-            left.multiply(right),
-            left.divide(right),
+            left.plus(right),
+            left.minus(right),
+            left.times(right),
+            left.divided_by(right),
             left.remainder(right),
         ];
         let results = results.map(|result| result.map_or("none".into(), |it| it.to_string()));

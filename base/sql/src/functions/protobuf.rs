@@ -1,0 +1,103 @@
+//! `decode(…, 'proto', …)`: messages of Protocol Buffers as JSON has them.
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use prost_reflect::{DescriptorPool, DynamicMessage, MessageDescriptor};
+
+use super::recent::Recent;
+use crate::evaluate::Evaluation;
+use crate::message::{Halt, Payload, Request};
+use crate::syntax::Expression;
+use crate::value::Value;
+
+/// Bytes of a set of file descriptors.
+const DESCRIPTOR_BYTES_MAX: usize = 32 * 1024;
+/// Bytes of a message before and after it is decoded.
+const MESSAGE_BYTES_MAX: usize = 128 * 1024;
+/// Sets of file descriptors that a thread keeps.
+const KEPT_MAX: usize = 8;
+
+thread_local! {
+    static POOLS: Recent<Option<DescriptorPool>> = const { Recent::of(KEPT_MAX) };
+}
+
+/// The value of `what` by the descriptors in an object: bucket, key, file and message.
+pub(super) fn decode<'m>(
+    what: &'m Expression,
+    place: &'m [Expression],
+    evaluation: &mut Evaluation<'m>,
+) -> Result<Value<'m>, Halt> {
+    let [bucket, key, file, message] = place else { return Ok(Value::Undefined) };
+    let mut text = |expression| evaluation.value(expression).map(Value::into_text);
+    let texts = (text(bucket)?, text(key)?, text(file)?, text(message)?);
+    let (Some(bucket), Some(key), Some(file), Some(message)) = texts else {
+        return Ok(Value::Undefined);
+    };
+    evaluation.decodes_protobuf()?;
+    let Some(bytes) = bytes(what, evaluation)? else { return Ok(Value::Undefined) };
+    let request = Request::Descriptor { bucket: bucket.into_owned(), key: key.into_owned() };
+    let descriptors = evaluation.answer("decode", request)?;
+    let message = described(descriptors, &file, &message)?;
+    let json = decoded(message, &bytes)?;
+    let payload = Payload::read(&json);
+    let json = payload.json().ok_or_else(|| failed("the message is nested too deep"))?;
+    Ok(json.value(evaluation.version).into_owned())
+}
+
+/// The message as it came, or what a text has in base64; none of what is no text.
+fn bytes<'m>(
+    what: &'m Expression,
+    evaluation: &mut Evaluation<'m>,
+) -> Result<Option<Vec<u8>>, Halt> {
+    if matches!(what, Expression::All) {
+        return Ok(Some(evaluation.message.payload.bytes().to_vec()));
+    }
+    let Some(text) = evaluation.value(what)?.into_text() else { return Ok(None) };
+    let bytes = STANDARD.decode(text.trim_ascii());
+    bytes.map(Some).map_err(|_| failed("the value is not base64"))
+}
+
+/// The message type `name` of `file`, which is written without its ending.
+fn described(descriptors: &[u8], file: &str, name: &str) -> Result<MessageDescriptor, Halt> {
+    if descriptors.len() > DESCRIPTOR_BYTES_MAX {
+        return Err(failed("the file descriptor set has more than 32 KiB"));
+    }
+    let read = || DescriptorPool::decode(descriptors).ok();
+    let pool = POOLS.with(|pools| pools.get_or_make(descriptors, read));
+    let pool = pool.ok_or_else(|| failed("the object is no file descriptor set"))?;
+    let is_file = |path: &str| {
+        let (path, file) = (without_ending(path), without_ending(file));
+        path == file || path.rsplit('/').next() == Some(file)
+    };
+    let is_message = |message: &MessageDescriptor| {
+        let full = message.full_name();
+        let inside = full.strip_prefix(message.package_name()).unwrap_or(full);
+        full == name || inside.strip_prefix('.').unwrap_or(inside) == name
+    };
+    let mut messages = pool.all_messages();
+    let found = messages.find(|it| is_file(it.parent_file().name()) && is_message(it));
+    found.ok_or_else(|| failed(&format!("the descriptors have no message {name} in {file}")))
+}
+
+fn without_ending(file: &str) -> &str {
+    file.strip_suffix(".proto").unwrap_or(file)
+}
+
+/// The message as JSON.
+fn decoded(descriptor: MessageDescriptor, bytes: &[u8]) -> Result<Vec<u8>, Halt> {
+    if bytes.len() > MESSAGE_BYTES_MAX {
+        return Err(failed("the message has more than 128 KiB"));
+    }
+    let message = DynamicMessage::decode(descriptor, bytes)
+        .map_err(|_| failed("the value is no such message"))?;
+    let json =
+        serde_json::to_vec(&message).map_err(|_| failed("the message has no form in JSON"))?;
+    if json.len() > MESSAGE_BYTES_MAX {
+        return Err(failed("the decoded message has more than 128 KiB"));
+    }
+    Ok(json)
+}
+
+fn failed(reason: &str) -> Halt {
+    Halt::Failed { function: "decode", reason: reason.to_owned() }
+}
