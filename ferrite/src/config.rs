@@ -30,7 +30,7 @@ const VARIABLE_PREFIX: &str = "FERRITE_";
 const TYPO_MAX: usize = 2;
 
 /// Every setting with its default; an empty one is none.
-const SETTINGS: [(&str, &str); 29] = [
+const SETTINGS: [(&str, &str); 31] = [
     ("account_id", "000000000000"),
     ("region", "us-east-1"),
     ("data_dir", "data"),
@@ -57,6 +57,8 @@ const SETTINGS: [(&str, &str); 29] = [
     ("store.url", "sqlite"),
     ("journal.url", "files"),
     ("journal.bytes_max", "10737418240"),
+    ("outbound.allow", ""),
+    ("outbound.ca_file", ""),
     ("secrets.key_file", ""),
     ("log.format", "text"),
     ("log.level", "info"),
@@ -81,6 +83,7 @@ pub(crate) struct Config {
     pub(crate) limits: Limits,
     pub(crate) store: StoreSettings,
     pub(crate) journal: JournalSettings,
+    pub(crate) outbound: Outbound,
     secrets: Secrets,
     pub(crate) log: Log,
 }
@@ -119,6 +122,25 @@ pub(crate) struct JournalSettings {
     /// What all of them together may take on disk.
     #[serde(deserialize_with = "values::bytes")]
     pub(crate) bytes_max: u64,
+}
+
+/// What may be sent to URLs that somebody configured.
+#[derive(Clone, Debug, Deserialize)]
+pub(crate) struct Outbound {
+    /// What may be reached although it is not public.
+    #[serde(deserialize_with = "values::list")]
+    allow: Vec<String>,
+    /// Certificates that are trusted besides the system's.
+    #[serde(deserialize_with = "values::path_or_none")]
+    ca_file: Option<PathBuf>,
+}
+
+impl Outbound {
+    /// As the client has it.
+    pub(crate) fn settings(&self) -> outbound::Settings {
+        let (allow, ca_file) = (self.allow.clone(), self.ca_file.clone());
+        outbound::Settings { allow, ca_file, ..outbound::Settings::default() }
+    }
 }
 
 #[derive(Clone, Debug, Deserialize)]

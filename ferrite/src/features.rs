@@ -3,26 +3,20 @@
 use std::sync::Arc;
 
 use broker::Broker;
-use rules::{Courier, Question};
-use service::{App, BoxFuture, Feature};
+use service::{App, Feature};
 
 /// What this server does of AWS IoT.
-pub(crate) fn modelled(app: &Arc<App>, broker: &Arc<Broker>) -> Vec<Feature> {
+pub(crate) fn modelled(
+    app: &Arc<App>,
+    broker: &Arc<Broker>,
+    client: &outbound::Client,
+) -> Vec<Feature> {
     vec![
         registry::feature(),
         shadow::feature(app),
-        rules::feature(app, Arc::new(NoCourier)),
+        rules::feature(app, Arc::new(client.clone())),
         broker::feature(broker),
     ]
-}
-
-/// Sends nothing.
-struct NoCourier;
-
-impl Courier for NoCourier {
-    fn post(&self, _: Question) -> BoxFuture<'_, Result<u16, String>> {
-        Box::pin(std::future::ready(Err("this server cannot send it yet".to_owned())))
-    }
 }
 
 #[cfg(test)]
@@ -38,7 +32,8 @@ mod tests {
         let server = testing::Server::build(|app| {
             let devices = registry::Devices::start(app);
             let broker = Broker::new(Arc::clone(app), devices.clone(), devices);
-            let features = modelled(app, &broker);
+            let client = outbound::Client::new(&outbound::Settings::default(), &app.env);
+            let features = modelled(app, &broker, &client.unwrap());
             let endpoints = features.iter().flat_map(|feature| &feature.endpoints);
             page = gateway::compatibility::page(endpoints.map(|endpoint| endpoint.spec));
             Vec::new()

@@ -19,7 +19,7 @@ use registry::Devices;
 use secrets::Keyring;
 use service::tags::Taggable;
 use service::{
-    AccessKey, App, Audit, DeviceLog, Limits, Outbox, Schedule, Settings, Slot, Tenants,
+    AccessKey, App, Audit, DeviceLog, Feature, Limits, Outbox, Schedule, Settings, Slot, Tenants,
 };
 use store::{Options, Store, StoreUrl};
 use tokio::signal::unix::{SignalKind, signal};
@@ -82,7 +82,9 @@ async fn start(config: &Config, is_dev: bool) -> anyhow::Result<Inside> {
     let broker = Broker::new(Arc::clone(&app), devices.clone(), devices.clone());
     let brought = broker.bring_back_sessions(waiting).await;
     brought.context("could not bring back the persistent sessions")?;
-    let gateway = build_gateway(&app, &identity, &devices, &broker, config, metrics);
+    let client = outbound::Client::new(&config.outbound.settings(), &env)?;
+    let features = features(&app, &identity, &broker, &client, config);
+    let gateway = build_gateway(&app, &identity, &devices, &broker, (features, metrics));
     app.outbox.serve(&app).await;
     let tls = server_identity::present(config, &app)?;
     root_ca::watch(&app);
@@ -246,18 +248,28 @@ fn is_postgres(url: &str) -> bool {
     url.starts_with("postgres://") || url.starts_with("postgresql://")
 }
 
+/// All that is served, in which the broker's part is hooked.
+fn features(
+    app: &Arc<App>,
+    identity: &Arc<Identity>,
+    broker: &Arc<Broker>,
+    client: &outbound::Client,
+    config: &Config,
+) -> Vec<Feature> {
+    let mut features = features::modelled(app, broker, client);
+    features.push(identity::feature(identity));
+    features.push(admin::feature(app, identity, broker, config.key_file()));
+    broker.hook(features.iter().map(|feature| feature.hooks.clone()));
+    features
+}
+
 fn build_gateway(
     app: &Arc<App>,
     identity: &Arc<Identity>,
     devices: &Arc<Devices>,
     broker: &Arc<Broker>,
-    config: &Config,
-    metrics: PrometheusHandle,
+    (features, metrics): (Vec<Feature>, PrometheusHandle),
 ) -> Arc<Gateway> {
-    let mut features = features::modelled(app, broker);
-    features.push(identity::feature(identity));
-    features.push(admin::feature(app, identity, broker, config.key_file()));
-    broker.hook(features.iter().map(|feature| feature.hooks.clone()));
     let neighbours = Neighbours {
         keys: Arc::clone(identity) as Arc<dyn service::AccessKeys>,
         authenticator: Arc::clone(devices) as Arc<dyn service::Authenticator>,

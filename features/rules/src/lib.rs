@@ -5,6 +5,7 @@
 
 mod actions;
 mod confirmation;
+mod courier;
 mod destinations;
 mod engine;
 mod live;

@@ -1,8 +1,8 @@
 //! `http` actions and the URLs that confirm for them.
 
-use http::uri::{Scheme, Uri};
 use http::{HeaderName, HeaderValue};
 use model::iot::{Action, HttpAction};
+use outbound::Url;
 use service::ApiError;
 
 use super::Place;
@@ -66,19 +66,14 @@ fn check_pair(confirmation_url: &str, url: &str) -> Result<(), ApiError> {
 /// Refuses a URL that nothing could be sent to.
 pub(crate) fn check_url(member: &str, url: &str) -> Result<(), ApiError> {
     let refused = |why: &str| ApiError::invalid(format!("{member} {url}: {why}"));
-    let uri: Uri = url.parse().map_err(|_| refused("this is not a URL."))?;
-    if uri.scheme() != Some(&Scheme::HTTPS) {
+    let parsed = Url::parse(url).map_err(|error| refused(&error.to_string()))?;
+    if !parsed.is_https() {
         return Err(refused("a URL of rules begins with https://"));
     }
-    let authority = uri.authority().ok_or_else(|| refused("this is not a URL."))?;
-    if authority.as_str().contains('@') {
-        return Err(refused("a URL of rules has no user name and password."));
+    if parsed.host().contains(':') {
+        return Err(refused("rules do not send to IPv6 addresses."));
     }
-    match authority.host() {
-        "" => Err(refused("this URL names no host.")),
-        host if host.starts_with('[') => Err(refused("rules do not send to IPv6 addresses.")),
-        _ => Ok(()),
-    }
+    Ok(())
 }
 
 fn check_header(key: &str, value: &str) -> Result<(), ApiError> {
