@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use env::{Shutdown, TaskKind};
 use model::iot::TopicRuleDestinationStatus;
+use mqtt::TopicFilter;
 use service::{ApiError, App};
 use store::{Changes, Direction, KeyRange, Sequence, Versioned};
 use tokio::sync::watch;
@@ -19,7 +20,6 @@ use types::{Tenant, TenantId};
 use crate::engine::Engine;
 use crate::engine::rule::Rule as Running;
 use crate::engine::table::Tables;
-use crate::statement::{Statement, Version};
 use crate::store::Change;
 use crate::store::destinations::{self, Destination};
 use crate::store::rules::{self, Rule};
@@ -38,8 +38,8 @@ const PAGE: u32 = 500;
 pub(crate) struct LiveRule {
     /// As it is kept.
     pub(crate) rule: Rule,
-    /// What it says; none if this server cannot read it, whoever wrote it.
-    pub(crate) statement: Option<Statement>,
+    /// What it hears; nothing if only messages to itself are for it.
+    pub(crate) filter: Option<TopicFilter>,
 }
 
 /// What a tenant has.
@@ -282,18 +282,14 @@ fn apply(tenant: &mut LiveTenant, change: &Change, found: Option<&Versioned>) {
     }
     match found.and_then(|found| readable(&name, rules::decode(found))) {
         Some(rule) => {
-            let statement = readable(&name, statement(&rule));
-            tenant.rules.insert(name, Arc::new(LiveRule { rule, statement }));
+            let filter = rule.topic_pattern.as_deref();
+            let filter = filter.and_then(|filter| TopicFilter::parse(filter.into()).ok());
+            tenant.rules.insert(name, Arc::new(LiveRule { rule, filter }));
         }
         None => {
             tenant.rules.remove(&name);
         }
     }
-}
-
-fn statement(rule: &Rule) -> Result<Statement, ApiError> {
-    let version = Version::parse(rule.payload.aws_iot_sql_version.as_deref())?;
-    Statement::parse(&rule.payload.sql, version)
 }
 
 fn readable<T>(name: &str, result: Result<T, ApiError>) -> Option<T> {

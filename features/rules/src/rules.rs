@@ -159,8 +159,7 @@ async fn list_topic_rules(
 
 fn is_asked_for(found: &LiveRule, request: &ListTopicRulesRequest) -> bool {
     let hears = |topic: &str| {
-        let filter = found.statement.as_ref().and_then(|statement| statement.filter.as_ref());
-        filter.is_some_and(|filter| filter.matches(topic, HashMatch::ChildrenOnly))
+        found.filter.as_ref().is_some_and(|filter| filter.matches(topic, HashMatch::ChildrenOnly))
     };
     request.rule_disabled.is_none_or(|wanted| wanted == found.rule.is_disabled())
         && request.topic.as_deref().is_none_or(hears)

@@ -6,7 +6,7 @@ mod http;
 use model::iot::{Action, TopicRulePayload};
 use service::{ApiError, Limits};
 
-use crate::statement::{Statement, Version};
+use crate::statement;
 use actions::Place;
 pub(crate) use http::check_url;
 
@@ -28,8 +28,7 @@ pub(crate) fn check(payload: &TopicRulePayload, limits: &Limits) -> Result<Check
             limits.topic_rule_bytes_max
         )));
     }
-    let version = Version::parse(payload.aws_iot_sql_version.as_deref())?;
-    let statement = Statement::parse(&payload.sql, version)?;
+    let statement = statement::read(payload)?;
     for (place, action) in places(payload) {
         actions::check(place, action, &statement, limits)?;
     }
@@ -37,7 +36,7 @@ pub(crate) fn check(payload: &TopicRulePayload, limits: &Limits) -> Result<Check
         places(payload).filter_map(|(_, action)| http::confirmation_url(action)).collect();
     confirmation_urls.sort_unstable();
     confirmation_urls.dedup();
-    let topic_pattern = statement.filter.map(|filter| filter.as_str().to_owned());
+    let topic_pattern = statement.topic().map(str::to_owned);
     Ok(Checked { topic_pattern, confirmation_urls })
 }
 

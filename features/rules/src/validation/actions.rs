@@ -9,11 +9,11 @@ use model::iot::{
 use mqtt::{TopicName, slashes};
 use serde_json::Value;
 use service::{ApiError, Limits};
+use sql::Statement;
 use types::Arn;
 
 use super::http;
-use crate::statement::Statement;
-use crate::template;
+use crate::{actions, template};
 
 /// The kinds of action that work.
 pub(crate) const BUILT: [&str; 12] = [
@@ -112,7 +112,7 @@ fn check_strings(
         }
         Value::String(text) if member == "roleArn" => check_role(path, text),
         Value::String(text) if !NOT_TEMPLATES.contains(&member) => {
-            template::check(path, text, statement)
+            actions::template(path, text, statement).map(drop)
         }
         _ => Ok(()),
     }

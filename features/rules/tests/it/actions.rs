@@ -101,11 +101,10 @@ fn refused() -> Vec<(Value, &'static str)> {
         (changed(republish, "/republish/topic", json!("$aws/things/t/shadow/update")), "$$"),
         (changed(republish, "/republish/topic", json!("a/b/c/d/e/f/g/h/i")), "slashes"),
         (changed(republish, "/republish/topic", json!("$$aws/things/${t}/jobs/get")), "jobs"),
-        (changed(republish, "/republish/topic", json!("a/${topic(")), "topic"),
         (changed(republish, "/republish/roleArn", json!("my-role")), "roleArn"),
         (changed(of("lambda"), "/lambda/functionArn", json!("f")), "lambda.functionArn"),
         (changed(of("s3"), "/s3/key", json!("")), "s3.key"),
-        (changed(of("s3"), "/s3/key", json!("${}")), "s3.key"),
+        (changed(of("s3"), "/s3/key", json!("")), "s3.key"),
         (changed(dynamo, "/dynamoDB/operation", json!("insert")), "dynamoDB.operation"),
         (changed(dynamo, "/dynamoDB/rangeKeyField", json!("at")), "dynamoDB.rangeKey"),
         (changed(of("sqs"), "/sqs/queueUrl", json!("q")), "sqs.queueUrl"),
@@ -177,4 +176,27 @@ async fn what_may_be_right_for_some_message_is_taken() {
         let payload = json!({"sql": STATEMENT, "actions": [action]});
         create(&server, &format!("r{number}"), payload).await.unwrap();
     }
+}
+
+#[tokio::test]
+async fn a_template_that_cannot_be_read_is_refused_with_its_member() {
+    let server = server().await;
+    let all = least();
+    let of = |kind: &str| all.iter().find(|action| action.get(kind).is_some()).unwrap();
+    let header = json!([{"key": "x-a", "value": "${"}]);
+    for (action, member) in [
+        (changed(of("republish"), "/republish/topic", json!("a/${topic(")), "republish.topic"),
+        (changed(of("s3"), "/s3/key", json!("a/${}")), "s3.key"),
+        (changed(of("dynamoDBv2"), "/dynamoDBv2/putItem/tableName", json!("${a +}")), "tableName"),
+        (changed(of("http"), "/http/headers", header), "http.headers.value"),
+    ] {
+        let (code, message) = refusal(create_with(&server, &action).await);
+        assert_eq!(code, "SqlParseException", "{action}");
+        assert!(message.contains(member), "{message}");
+    }
+    let of_rule = json!({
+        "sql": "SET @kind = a SELECT * FROM 'a'", "awsIotSqlVersion": "2016-03-23",
+        "actions": [changed(of("s3"), "/s3/key", json!("${@kind}"))],
+    });
+    create(&server, "r", of_rule).await.unwrap();
 }
