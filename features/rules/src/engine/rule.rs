@@ -9,13 +9,14 @@ use journal::{QueueId, Sequence};
 use model::iot::{Action as ActionModel, TopicRulePayload};
 use mqtt::{Holder, TopicFilter};
 use service::{ApiError, LogBudget};
-use sql::{Answers, Halt, Statement, Version};
+use sql::{Answers, Halt, Statement};
 use types::{Tenant, Timestamp};
 
 use super::heard::Heard;
 use super::lane::Lane;
 use super::run::{Errand, Run};
 use crate::actions::{self, Action, ActionError, Call, Selected};
+use crate::statement;
 
 /// What one action does at once.
 const RUNNING_MAX: usize = 64;
@@ -107,13 +108,7 @@ impl Rule {
         name: &str,
         payload: &TopicRulePayload,
     ) -> Result<Self, ApiError> {
-        let version = match &payload.aws_iot_sql_version {
-            None => Some(Version::V2015),
-            Some(version) => Version::named(version),
-        };
-        let version = version.ok_or_else(|| ApiError::invalid("awsIotSqlVersion is unknown."))?;
-        let statement = Statement::parse(&payload.sql, version)
-            .map_err(|error| ApiError::new("SqlParseException", format!("{error}.")))?;
+        let statement = statement::read(payload)?;
         let filter = statement.topic().map(|topic| TopicFilter::parse(topic.into()));
         let filter = filter.transpose();
         let filter = filter.map_err(|error| ApiError::invalid(format!("FROM: {error}.")))?;
