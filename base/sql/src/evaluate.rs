@@ -1,5 +1,7 @@
 //! From a tree and a message to a value.
 
+use std::cell::RefCell;
+
 use crate::Version;
 use crate::functions::Function;
 use crate::message::{Answers, Halt, Message, Request};
@@ -31,6 +33,18 @@ pub enum Output<'m> {
     Value(Value<'m>),
 }
 
+/// An expression of a statement, and its value.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Step {
+    /// As a statement would write it.
+    pub expression: String,
+    /// As JSON; none of Undefined.
+    pub value: Option<String>,
+}
+
+/// Steps that are told of one evaluation; a SELECT in a SELECT could have any number.
+const STEPS_MAX: usize = 256;
+
 /// An evaluation under way.
 pub(crate) struct Evaluation<'m> {
     pub(crate) message: Message<'m>,
@@ -47,6 +61,8 @@ pub(crate) struct Evaluation<'m> {
     work: usize,
     /// Whether a field of a payload that is no JSON is an error rather than Undefined.
     needs_json: bool,
+    /// What was found out, if somebody wants to know.
+    steps: Option<&'m RefCell<Vec<Step>>>,
 }
 
 /// Functions that a statement may call once.
@@ -80,6 +96,7 @@ impl<'m> Evaluation<'m> {
             protobuf: 0,
             work: WORK_MAX,
             needs_json: false,
+            steps: None,
         }
     }
 
@@ -184,8 +201,21 @@ impl<'m> Evaluation<'m> {
         if self.needs_json { Err(Halt::NotJson) } else { Ok(Value::Undefined) }
     }
 
+    /// The same, telling `steps` what it finds out.
+    pub(crate) fn telling(self, steps: &'m RefCell<Vec<Step>>) -> Self {
+        Self { steps: Some(steps), ..self }
+    }
+
     /// The value of an expression.
     pub(crate) fn value(&mut self, expression: &'m Expression) -> Result<Value<'m>, Halt> {
+        let value = self.found(expression)?;
+        if let Some(steps) = self.steps {
+            tell(steps, expression, &value);
+        }
+        Ok(value)
+    }
+
+    fn found(&mut self, expression: &'m Expression) -> Result<Value<'m>, Halt> {
         Ok(match expression {
             Expression::Null => Value::Null,
             Expression::Boolean(boolean) => Value::Boolean(*boolean),
@@ -193,7 +223,7 @@ impl<'m> Evaluation<'m> {
             Expression::Text(text) => Value::text(text.as_str()),
             Expression::All => self.everything()?,
             Expression::Path(path) => self.path(path)?,
-            Expression::Variable(place) => {
+            Expression::Variable(_, place) => {
                 let value = self.variables.get(*place).cloned().unwrap_or_default();
                 self.worked(value)?
             }
@@ -397,4 +427,17 @@ fn inside<'v, 'm>(value: &'v Value<'m>, path: &[String]) -> Option<&'v Value<'m>
         Value::Object(object) => object.get(name),
         _ => None,
     })
+}
+
+/// Notes a value, unless it is there for everybody to read.
+fn tell(steps: &RefCell<Vec<Step>>, expression: &Expression, value: &Value<'_>) {
+    let is_literal = matches!(
+        expression,
+        Expression::Null | Expression::Boolean(_) | Expression::Number(_) | Expression::Text(_)
+    );
+    let mut steps = steps.borrow_mut();
+    if !is_literal && steps.len() < STEPS_MAX {
+        let value = (!value.is_undefined()).then(|| value.to_json());
+        steps.push(Step { expression: expression.to_string(), value });
+    }
 }

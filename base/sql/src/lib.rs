@@ -14,6 +14,7 @@ mod message;
 mod number;
 mod operators;
 mod parse;
+mod render;
 mod statement;
 mod syntax;
 mod template;
@@ -22,7 +23,7 @@ mod value;
 mod version;
 
 pub use error::ParseError;
-pub use evaluate::Output;
+pub use evaluate::{Output, Step};
 pub use message::{Answers, Halt, Message, Payload, Properties, Request};
 pub use number::{Decimal, Number};
 pub use statement::{Outcome, Statement};

@@ -3,7 +3,9 @@
 use std::collections::HashMap;
 use std::net::IpAddr;
 
+use crate::Version;
 use crate::json::Text;
+use crate::value::Value;
 
 /// A message that came to the rules engine.
 #[derive(Clone, Copy, Debug)]
@@ -70,6 +72,12 @@ impl<'m> Payload<'m> {
     #[must_use]
     pub fn is_json(&self) -> bool {
         self.json.is_some()
+    }
+
+    /// What it says, if it is JSON; decimals as they were written.
+    #[must_use]
+    pub fn value(&self) -> Option<Value<'m>> {
+        self.json.map(|json| json.value(Version::V2015))
     }
 
     pub(crate) fn json(&self) -> Option<Text<'m>> {

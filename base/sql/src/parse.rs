@@ -290,7 +290,7 @@ impl<'t> Parser<'t> {
             self.error(format!("@{name} has no value")).hint("give it one before, with SET")
         })?;
         self.at += 1;
-        Ok(Expression::Variable(place))
+        Ok(Expression::Variable(name.to_owned(), place))
     }
 
     fn parenthesis(&mut self) -> Result<Expression, ParseError> {

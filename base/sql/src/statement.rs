@@ -1,8 +1,10 @@
 //! A statement: read once, evaluated for each message.
 
+use std::cell::RefCell;
+
 use crate::Version;
 use crate::error::ParseError;
-use crate::evaluate::{Evaluation, Output};
+use crate::evaluate::{Evaluation, Output, Step};
 use crate::message::{Answers, Halt, Message};
 use crate::parse;
 use crate::syntax::Query;
@@ -65,6 +67,31 @@ impl Statement {
         let evaluation = Evaluation::new(message, self.version, answers, Vec::new());
         let (output, variables) = evaluation.query(&self.query)?;
         Ok(Outcome { output, variables })
+    }
+}
+
+impl Statement {
+    /// As [`Statement::evaluate`], telling `steps` the value of each expression, the inner before
+    /// the outer.
+    ///
+    /// # Errors
+    ///
+    /// As there.
+    pub fn explain<'m>(
+        &'m self,
+        message: &Message<'m>,
+        answers: &'m Answers,
+        steps: &'m RefCell<Vec<Step>>,
+    ) -> Result<Outcome<'m>, Halt> {
+        let evaluation = Evaluation::new(message, self.version, answers, Vec::new());
+        let (output, variables) = evaluation.telling(steps).query(&self.query)?;
+        Ok(Outcome { output, variables })
+    }
+
+    /// The condition of WHERE, as text.
+    #[must_use]
+    pub fn condition(&self) -> Option<String> {
+        self.query.condition.as_ref().map(ToString::to_string)
     }
 }
 

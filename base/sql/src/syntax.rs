@@ -57,8 +57,8 @@ pub(crate) enum Expression {
     All,
     /// `a.b.c`: a field, and fields of it.
     Path(Vec<String>),
-    /// The variable of that place.
-    Variable(usize),
+    /// The variable of that name, and its place.
+    Variable(String, usize),
     Member(Box<Self>, String),
     Call(&'static Function, Vec<Self>),
     Cast(Box<Self>, CastType),

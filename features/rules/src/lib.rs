@@ -4,6 +4,7 @@
 //! store, for whoever runs them.
 
 mod actions;
+mod bench;
 mod confirmation;
 mod courier;
 mod dead_letters;
@@ -85,6 +86,7 @@ impl Rules {
             taps: vec![Arc::new(RuleTap(Arc::clone(&self.engine)))],
         };
         let mut raw_routes = vec![confirmation::link(&self.live)];
+        raw_routes.push(bench::route(&self.engine));
         raw_routes.extend(dead_letters::routes(&self.engine));
         Feature { endpoints, raw_routes, hooks }
     }

@@ -1,5 +1,6 @@
 //! A rule, ready to be run.
 
+use std::cell::RefCell;
 use std::collections::VecDeque;
 use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -9,7 +10,7 @@ use journal::{QueueId, Sequence};
 use model::iot::{Action as ActionModel, TopicRulePayload};
 use mqtt::{Holder, TopicFilter};
 use service::{ApiError, LogBudget};
-use sql::{Answers, Halt, Statement};
+use sql::{Answers, Halt, Statement, Step};
 use types::{Tenant, Timestamp};
 
 use super::heard::Heard;
@@ -162,6 +163,32 @@ impl Rule {
             let calls = self.actions.iter().map(|slot| call(slot, &selected));
             calls.collect::<Result<_, _>>().map(Some)
         })
+    }
+
+    /// The value of each expression of the statement, and what actions would get; none if the
+    /// condition is not met.
+    pub(crate) fn explain(
+        &self,
+        heard: &Heard,
+        now: Timestamp,
+        answers: &Answers,
+    ) -> (Vec<Step>, Result<Option<Bytes>, Halt>) {
+        let steps = RefCell::default();
+        let output = heard.with_message(now, |message| {
+            let outcome = self.statement.explain(message, answers, &steps)?;
+            Ok(outcome.output.map(|output| Bytes::from(output.to_bytes())))
+        });
+        (steps.into_inner(), output)
+    }
+
+    /// The condition of WHERE, as text.
+    pub(crate) fn condition(&self) -> Option<String> {
+        self.statement.condition()
+    }
+
+    /// What AWS calls the actions, in order.
+    pub(crate) fn action_names(&self) -> impl Iterator<Item = &'static str> {
+        self.actions.iter().map(|slot| slot.action.name())
     }
 
     /// What the error action has to do with `document`.
