@@ -7,7 +7,7 @@ use criterion::{Criterion, criterion_group, criterion_main};
 use ferrite_sql::{Answers, Message, Payload, Properties, Statement, Version};
 
 /// 256 bytes, as a device reports.
-const PAYLOAD: &str = r#"{"deviceId":"sensor-0042-berlin","site":"plant-7/hall-3/line-12","temp":57.25,"humidity":41.5,"pressure":1013.2,"battery":87,"rssi":-61,"charging":false,"location":{"lat":52.520008,"lon":13.404954},"tags":["hvac","roof"],"firmware":"1.4.2+build77","seq":182}"#;
+const PAYLOAD: &str = r#"{"deviceId":"sensor-0042-munich","site":"plant-7/hall-3/line-12","temp":57.25,"humidity":41.5,"pressure":1013.2,"battery":87,"rssi":-61,"charging":false,"location":{"lat":52.520008,"lon":13.4049},"tags":["hvac","roof"],"firmware":"1.4.2+build77","seq":182}"#;
 
 const TRANSFORM: &str = "SELECT upper(deviceId) AS id, concat(site, '/', deviceId) AS path, \
  round(temp) AS temp, abs(rssi) AS rssi, substring(deviceId, 0, 6) AS kind, \
@@ -19,7 +19,7 @@ fn evaluate(statement: &Statement, answers: &Answers, bytes: &[u8]) -> Option<Ve
     let message = Message {
         payload: &payload,
         topic: "a/b/t",
-        client_id: Some("sensor-0042-berlin"),
+        client_id: Some("sensor-0042-munich"),
         principal: None,
         source_ip: None,
         account: "123456789012",
@@ -41,7 +41,7 @@ fn messages(c: &mut Criterion) {
         (
             "ten functions",
             TRANSFORM,
-            r#"{"id":"SENSOR-0042-BERLIN","path":"plant-7/hall-3/line-12/sensor-0042-berlin","temp":57,"rssi":61,"kind":"sensor","tag":"hvac","length":22,"firmware":"1.4.2-77","line":"b","battery":"87"}"#,
+            r#"{"id":"SENSOR-0042-MUNICH","path":"plant-7/hall-3/line-12/sensor-0042-munich","temp":57,"rssi":61,"kind":"sensor","tag":"hvac","length":22,"firmware":"1.4.2-77","line":"b","battery":"87"}"#,
         ),
     ] {
         let statement = parse(sql);

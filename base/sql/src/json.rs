@@ -64,12 +64,12 @@ impl<'m> Text<'m> {
         loop {
             reader.skip_white_space();
             let start = reader.at;
-            let is_plain = reader.skip_string()?;
+            let is_plain = reader.pass_string();
             let name = Name { quoted: self.0.get(start..reader.at)?, is_plain };
             reader.takes(b':').then_some(())?;
             reader.skip_white_space();
             let start = reader.at;
-            reader.skip_value(NESTING_MAX)?;
+            reader.pass_value();
             each(name, Self(self.0.get(start..reader.at)?));
             if !reader.takes(b',') {
                 return reader.takes(b'}').then_some(());
@@ -163,6 +163,8 @@ impl<'m> Reader<'m> {
         let bytes = self.text.as_bytes();
         let mut is_plain = true;
         loop {
+            let rest = bytes.get(self.at..)?;
+            self.at += rest.iter().position(|byte| is_special(*byte))?;
             match *bytes.get(self.at)? {
                 b'"' => {
                     self.at += 1;
@@ -172,8 +174,7 @@ impl<'m> Reader<'m> {
                     is_plain = false;
                     self.skip_escape()?;
                 }
-                0..0x20 => return None,
-                _ => self.at += 1,
+                _ => return None,
             }
         }
     }
@@ -208,6 +209,54 @@ impl<'m> Reader<'m> {
             self.skip_digits()?;
         }
         Some(())
+    }
+
+    /// Goes over a string of a text that was checked, and says whether it is written without escapes.
+    fn pass_string(&mut self) -> bool {
+        let bytes = self.text.as_bytes();
+        let mut is_plain = true;
+        self.at += 1;
+        while let Some(byte) = bytes.get(self.at) {
+            self.at += 1;
+            match byte {
+                b'"' => break,
+                b'\\' => {
+                    is_plain = false;
+                    self.at += 1;
+                }
+                _ => {}
+            }
+        }
+        is_plain
+    }
+
+    /// Goes over a value of a text that was checked.
+    fn pass_value(&mut self) {
+        let mut levels = 0_usize;
+        while let Some(byte) = self.peek() {
+            match byte {
+                b'"' => {
+                    self.pass_string();
+                }
+                b'{' | b'[' => {
+                    levels += 1;
+                    self.at += 1;
+                }
+                b'}' | b']' if levels > 0 => {
+                    levels -= 1;
+                    self.at += 1;
+                }
+                b'}' | b']' => return,
+                b',' | b' ' | b'\n' | b'\r' | b'\t' if levels == 0 => return,
+                _ => {
+                    self.at += 1;
+                    continue;
+                }
+            }
+            if levels == 0 {
+                return;
+            }
+        }
     }
 
     fn skip_digits(&mut self) -> Option<()> {
@@ -276,6 +325,22 @@ impl<'m> Reader<'m> {
         let inside = self.text.get(start..self.at - 1)?;
         if is_plain { Some(Cow::Borrowed(inside)) } else { unescape(inside).map(Cow::Owned) }
     }
+}
+
+/// Whether a byte ends a string, or is not to stand in one as it is.
+fn is_special(byte: u8) -> bool {
+    const SPECIAL: [bool; 256] = {
+        let mut special = [false; 256];
+        let mut byte = 0;
+        while byte < 0x20 {
+            special[byte] = true;
+            byte += 1;
+        }
+        special[b'"' as usize] = true;
+        special[b'\\' as usize] = true;
+        special
+    };
+    SPECIAL[usize::from(byte)]
 }
 
 /// What a string's inside says. Halves of surrogate pairs that stand alone become U+FFFD.
@@ -362,8 +427,7 @@ fn separated<T>(items: impl Iterator<Item = T>, text: &mut String, each: impl Fn
 pub(crate) fn write_string(string: &str, text: &mut String) {
     text.push('"');
     let mut rest = string;
-    while let Some(at) = rest.bytes().position(|byte| byte < 0x20 || byte == b'"' || byte == b'\\')
-    {
+    while let Some(at) = rest.bytes().position(is_special) {
         let (plain, tail) = rest.split_at(at);
         text.push_str(plain);
         let mut characters = tail.chars();

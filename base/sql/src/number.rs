@@ -10,6 +10,8 @@ use std::fmt;
 const DIGITS_MAX: u32 = 34;
 /// The first whole number with more digits than a number keeps.
 const BEYOND: i128 = 10_i128.pow(DIGITS_MAX);
+/// Bytes of numbers that are read without a thought to rounding.
+const SHORT_MAX: usize = 18;
 /// The exponent of a number's first digit, either way.
 const EXPONENT_MAX: i32 = 999;
 
@@ -54,6 +56,10 @@ impl Decimal {
 
     /// The whole number that it is, if it is one of at most 34 digits.
     fn whole(self) -> Option<i128> {
+        // Most have digits behind the point, and few.
+        if self.exponent < 0 && i64::try_from(self.digits).is_ok_and(|digits| digits % 10 != 0) {
+            return None;
+        }
         if self.digits == 0 {
             return Some(0);
         }
@@ -64,6 +70,29 @@ impl Decimal {
         let power = 10_i128.checked_pow(self.exponent.unsigned_abs())?;
         (self.digits % power == 0).then_some(self.digits / power)
     }
+}
+
+/// A number with a point and few digits, as most are.
+fn short_decimal(bytes: &[u8]) -> Option<Decimal> {
+    let (is_negative, unsigned) = match bytes.split_first()? {
+        (b'-', rest) => (true, rest),
+        _ => (false, bytes),
+    };
+    let (mut digits, mut behind) = (0_i64, None);
+    (unsigned.len() <= SHORT_MAX && unsigned.first()?.is_ascii_digit()).then_some(())?;
+    for byte in unsigned {
+        match byte {
+            b'0'..=b'9' => digits = digits * 10 + i64::from(byte - b'0'),
+            b'.' if behind.is_none() => {
+                behind = Some(0);
+                continue;
+            }
+            _ => return None,
+        }
+        behind = behind.map(|behind: i32| behind + 1);
+    }
+    let exponent = -behind?;
+    Some(Decimal { digits: i128::from(if is_negative { -digits } else { digits }), exponent })
 }
 
 /// Whether `rest` of `unit` is more than half, or half of an odd number.
@@ -89,7 +118,10 @@ impl Number {
     pub fn parse(text: &str) -> Option<Self> {
         let bytes = text.as_bytes();
         if bytes.len() < 18 && bytes.iter().all(u8::is_ascii_digit) {
-            return text.parse().ok().map(Self::Int);
+            return text.parse::<i64>().ok().map(|int| Self::Int(int.into()));
+        }
+        if let Some(decimal) = short_decimal(bytes) {
+            return Some(Self::Decimal(decimal));
         }
         Reader::default().read(bytes)
     }
@@ -365,6 +397,9 @@ impl Ord for Number {
             return left.cmp(right);
         }
         let (left, right) = (self.decimal(), other.decimal());
+        if let Some(order) = order_of_short(left, right) {
+            return order;
+        }
         let signs = left.digits.signum().cmp(&right.digits.signum());
         if signs != Ordering::Equal || left.digits == 0 {
             return signs;
@@ -379,6 +414,18 @@ impl Ord for Number {
     }
 }
 
+/// The order of two that have few digits, near to each other.
+fn order_of_short(left: Decimal, right: Decimal) -> Option<Ordering> {
+    let scaled = |number: Decimal, exponent: i32| {
+        let digits = i64::try_from(number.digits).ok()?;
+        digits.checked_mul(
+            10_i64.checked_pow(number.exponent.checked_sub(exponent)?.cast_unsigned())?,
+        )
+    };
+    let exponent = left.exponent.min(right.exponent);
+    Some(scaled(left, exponent)?.cmp(&scaled(right, exponent)?))
+}
+
 /// The digits of `number` at the exponent of `other`, if that is lower. Both are of one magnitude,
 /// so that there are at most 34.
 fn scaled(number: Decimal, other: Decimal) -> i128 {
@@ -391,10 +438,17 @@ impl fmt::Display for Number {
     /// As Java's `BigDecimal` writes itself: with an exponent where the point would stand far off.
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         let decimal = match self {
-            Self::Int(int) => return write!(formatter, "{int}"),
+            // Few digits are written much faster.
+            Self::Int(int) => {
+                return match i64::try_from(*int) {
+                    Ok(short) => write!(formatter, "{short}"),
+                    Err(_) => write!(formatter, "{int}"),
+                };
+            }
             Self::Decimal(decimal) => *decimal,
         };
-        let digits = decimal.digits.unsigned_abs().to_string();
+        let digits = decimal.digits.unsigned_abs();
+        let digits = u64::try_from(digits).map_or_else(|_| digits.to_string(), |it| it.to_string());
         let sign = if decimal.digits < 0 { "-" } else { "" };
         let places = i32::try_from(digits.len()).unwrap_or(i32::MAX);
         let first = decimal.exponent.saturating_add(places - 1);
@@ -407,9 +461,14 @@ impl fmt::Display for Number {
         if behind == 0 {
             return write!(formatter, "{sign}{digits}");
         }
-        let padded = format!("{digits:0>width$}", width = behind + 1);
-        let (whole, fraction) = padded.split_at(padded.len() - behind);
-        write!(formatter, "{sign}{whole}.{fraction}")
+        formatter.write_str(sign)?;
+        let Some(whole) = digits.len().checked_sub(behind).filter(|whole| *whole > 0) else {
+            return write!(formatter, "0.{digits:0>behind$}");
+        };
+        let (whole, fraction) = digits.split_at(whole);
+        formatter.write_str(whole)?;
+        formatter.write_str(".")?;
+        formatter.write_str(fraction)
     }
 }
 

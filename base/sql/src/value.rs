@@ -29,6 +29,9 @@ pub enum Value<'m> {
 #[derive(Clone, Debug, Default)]
 pub struct Object<'m>(Vec<(Cow<'m, str>, Value<'m>)>);
 
+/// Room that a text of JSON has from the beginning.
+const TEXT_BYTES: usize = 128;
+
 /// Members that are compared one by one; of more, an index is made.
 const FEW: usize = 16;
 
@@ -96,7 +99,7 @@ impl<'m> Value<'m> {
     /// The value as JSON without white space; nothing of Undefined.
     #[must_use]
     pub fn to_json(&self) -> String {
-        let mut text = String::new();
+        let mut text = String::with_capacity(TEXT_BYTES);
         json::write(self, &mut text);
         text
     }
