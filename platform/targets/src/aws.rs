@@ -1,0 +1,196 @@
+//! `aws` back ends: one signed call each, to AWS or to what speaks its protocols.
+
+mod failure;
+mod roles;
+pub(crate) mod xml;
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use env::Clock;
+use http::{HeaderMap, HeaderName, HeaderValue, Method};
+use outbound::{Request, Response, Url};
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+use serde::Serialize;
+
+use crate::aws_credentials::Credentials;
+use crate::{Caller, Service, Settings, TargetError};
+
+pub(crate) use failure::is_transient_code;
+
+/// What stays as it is in a form.
+const FORM: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
+
+/// Calls services.
+pub(crate) struct Aws {
+    settings: Arc<Settings>,
+    client: outbound::Client,
+    clock: Clock,
+    roles: roles::Roles,
+}
+
+/// One request, before it is known where it goes and who signs it.
+#[derive(Clone, Debug)]
+pub(crate) struct Call {
+    service: Service,
+    method: Method,
+    /// What comes before the service's host on AWS: a bucket.
+    pub(crate) host_prefix: Option<String>,
+    /// The region that the request itself names.
+    pub(crate) region: Option<String>,
+    /// Percent-encoded.
+    path: String,
+    headers: Vec<(&'static str, String)>,
+    pub(crate) body: Bytes,
+}
+
+impl Call {
+    /// A request without headers or body.
+    pub(crate) fn new(service: Service, method: Method, path: String) -> Self {
+        let (headers, body) = (Vec::new(), Bytes::new());
+        Self { service, method, host_prefix: None, region: None, path, headers, body }
+    }
+
+    /// A request of the JSON protocols.
+    pub(crate) fn json(
+        service: Service,
+        content_type: &str,
+        target: &str,
+        body: &impl Serialize,
+    ) -> Self {
+        let mut call = Self::new(service, Method::POST, "/".to_owned());
+        call.header("content-type", content_type);
+        call.header("x-amz-target", target);
+        call.body = serde_json::to_vec(body).expect("a request is JSON").into();
+        call
+    }
+
+    /// A request of the query protocol.
+    pub(crate) fn query(service: Service, parameters: &[(&str, &str)]) -> Self {
+        let mut call = Self::new(service, Method::POST, "/".to_owned());
+        call.header("content-type", "application/x-www-form-urlencoded; charset=utf-8");
+        let encoded = |text| utf8_percent_encode(text, FORM);
+        let pairs =
+            parameters.iter().map(|(name, value)| format!("{}={}", encoded(name), encoded(value)));
+        call.body = pairs.collect::<Vec<_>>().join("&").into();
+        call
+    }
+
+    pub(crate) fn header(&mut self, name: &'static str, value: &str) {
+        self.headers.push((name, value.to_owned()));
+    }
+}
+
+impl Aws {
+    pub(crate) fn new(settings: Arc<Settings>, client: outbound::Client, clock: Clock) -> Self {
+        Self { settings, client, clock, roles: roles::Roles::default() }
+    }
+
+    /// Calls as the rule's role; whatever is not a success is an error.
+    pub(crate) async fn send(&self, caller: &Caller, call: Call) -> Result<Response, TargetError> {
+        let credentials = self.credentials_of(call.service, caller).await?;
+        self.send_as(&credentials, caller, call).await
+    }
+
+    async fn send_as(
+        &self,
+        credentials: &Credentials,
+        caller: &Caller,
+        call: Call,
+    ) -> Result<Response, TargetError> {
+        let service = call.service;
+        let request = self.signed(credentials, caller, call)?;
+        let response = self.client.send(request).await.map_err(|error| {
+            let is_transient = error.is_transient();
+            let text = format!("Unable to execute HTTP request: {}", error.chain());
+            let failed = TargetError::unanswered(service, text).caused_by(error);
+            TargetError { is_transient, ..failed }
+        })?;
+        match response.status.is_success() {
+            true => Ok(response),
+            false => Err(failure::read(service, &response)),
+        }
+    }
+
+    fn signed(
+        &self,
+        credentials: &Credentials,
+        caller: &Caller,
+        call: Call,
+    ) -> Result<Request, TargetError> {
+        let Call { service, method, host_prefix, region, path, headers, body } = call;
+        let place = self.settings.place(service);
+        let region = place.region.as_deref().or(region.as_deref());
+        let region = region.unwrap_or(caller.tenant.region.as_str());
+        let base = match &place.endpoint {
+            Some(endpoint) => endpoint.trim_end_matches('/').to_owned(),
+            None => endpoint_of(service, region, host_prefix.as_deref()),
+        };
+        let unusable = |what: &str| {
+            let setting = service.setting();
+            TargetError::unanswered(service, format!("{what}: see targets.{setting}.endpoint"))
+                .lasting()
+        };
+        let url = Url::parse(&format!("{base}{path}"))
+            .map_err(|error| unusable("The URL is not valid").caused_by(error))?;
+        let mut request = Request { method, ..Request::post(url, body) };
+        put(&mut request.headers, "host", &request.url.authority());
+        headers.iter().for_each(|(name, value)| put(&mut request.headers, name, value));
+        let added = sign(&request, credentials, region, service, &self.clock);
+        added.iter().for_each(|(name, value)| put(&mut request.headers, name, value));
+        Ok(request)
+    }
+}
+
+fn sign(
+    request: &Request,
+    credentials: &Credentials,
+    region: &str,
+    service: Service,
+    clock: &Clock,
+) -> Vec<(&'static str, String)> {
+    let headers = request.headers.iter().map(|(name, value)| (name.as_str(), value.as_bytes()));
+    let headers: Vec<_> = headers.collect();
+    let unsigned = sigv4::Request {
+        method: request.method.as_str(),
+        raw_path: request.url.path(),
+        raw_query: request.url.query(),
+        headers: &headers,
+        payload: sigv4::Payload::Bytes(&request.body),
+    };
+    let scope = sigv4::Scope { region, service: service.signing_name() };
+    sigv4::sign(&unsigned, &credentials.to_signer(), &scope, clock.now())
+}
+
+/// Sets a header; what cannot be in one was no name or ACL that a service would take, and is left
+/// out of the signature too.
+fn put(headers: &mut HeaderMap, name: &'static str, value: &str) {
+    if let Ok(value) = HeaderValue::try_from(value) {
+        headers.insert(HeaderName::from_static(name), value);
+    }
+}
+
+fn endpoint_of(service: Service, region: &str, host_prefix: Option<&str>) -> String {
+    let domain = if region.starts_with("cn-") { "amazonaws.com.cn" } else { "amazonaws.com" };
+    let prefix = host_prefix.map(|prefix| format!("{prefix}.")).unwrap_or_default();
+    format!("https://{prefix}{}.{region}.{domain}", service.signing_name())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_service_has_its_host() {
+        let s3 = endpoint_of(Service::S3, "eu-west-1", Some("my-bucket"));
+        assert_eq!(s3, "https://my-bucket.s3.eu-west-1.amazonaws.com");
+        let metrics = endpoint_of(Service::CloudWatch, "cn-north-1", None);
+        assert_eq!(metrics, "https://monitoring.cn-north-1.amazonaws.com.cn");
+    }
+
+    #[test]
+    fn a_form_has_everything_encoded() {
+        let call = Call::query(Service::Sns, &[("Action", "Publish"), ("Message", "a b&c=ü\n+")]);
+        assert_eq!(call.body, "Action=Publish&Message=a%20b%26c%3D%C3%BC%0A%2B");
+    }
+}
