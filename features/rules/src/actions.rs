@@ -1,7 +1,17 @@
 //! What rules do with what they select: one file for each kind of action.
 
+pub(crate) mod cloudwatch_logs;
+pub(crate) mod cloudwatch_metric;
+pub(crate) mod dynamodb;
+pub(crate) mod firehose;
 pub(crate) mod http;
+pub(crate) mod kinesis;
+pub(crate) mod lambda;
 pub(crate) mod republish;
+pub(crate) mod s3;
+pub(crate) mod sns;
+pub(crate) mod sqs;
+mod target;
 
 use std::fmt;
 
@@ -99,11 +109,26 @@ pub(crate) fn compile(
     action: &iot::Action,
     statement: &Statement,
 ) -> Result<Box<dyn Action>, ApiError> {
-    if let Some(republish) = &action.republish {
-        return Ok(Box::new(republish::Republish::compile(republish, statement)?));
+    macro_rules! built {
+        ($($member:ident => $action:path),* $(,)?) => {
+            $(if let Some(action) = &action.$member {
+                return Ok(Box::new(<$action>::compile(action, statement)?));
+            })*
+        };
     }
-    if let Some(http) = &action.http {
-        return Ok(Box::new(http::Http::compile(http, statement)?));
+    built! {
+        republish => republish::Republish,
+        lambda => lambda::Lambda,
+        http => http::Http,
+        s3 => s3::S3,
+        dynamo_db => dynamodb::DynamoDb,
+        dynamo_d_bv2 => dynamodb::DynamoDbV2,
+        sqs => sqs::Sqs,
+        sns => sns::Sns,
+        kinesis => kinesis::Kinesis,
+        firehose => firehose::Firehose,
+        cloudwatch_metric => cloudwatch_metric::CloudwatchMetric,
+        cloudwatch_logs => cloudwatch_logs::CloudwatchLogs,
     }
     Err(ApiError::invalid("The action is of a kind that is not built yet."))
 }

@@ -21,8 +21,10 @@ pub use confirmation::{Courier, Question};
 
 use std::sync::Arc;
 
+use functions::Functions;
 use journal::Recovered;
 use service::{ApiError, App, Feature, Hooks};
+use targets::Targets;
 
 use crate::confirmation::Confirmations;
 pub use crate::engine::Durability;
@@ -42,14 +44,18 @@ pub struct Rules {
 pub struct Outside {
     /// Sends requests to URLs that rules name.
     pub client: outbound::Client,
+    /// Functions that rules call.
+    pub functions: Functions,
+    /// What stands for AWS's services.
+    pub targets: Targets,
     /// Asks destinations whether they want messages; mostly the client.
     pub courier: Arc<dyn Courier>,
 }
 
 impl Outside {
     /// All by one client.
-    pub fn new(client: outbound::Client) -> Self {
-        Self { courier: Arc::new(client.clone()), client }
+    pub fn new(client: outbound::Client, functions: Functions, targets: Targets) -> Self {
+        Self { courier: Arc::new(client.clone()), client, functions, targets }
     }
 }
 
