@@ -6,6 +6,7 @@
 mod limits;
 mod listen;
 mod mqtt;
+mod outside;
 mod values;
 
 use std::path::{Path, PathBuf};
@@ -19,6 +20,7 @@ use service::Limits;
 use types::{AccountId, Region};
 
 use self::mqtt::Mqtt;
+use self::outside::Outbound;
 
 pub(crate) use self::listen::Listen;
 
@@ -82,6 +84,8 @@ pub(crate) struct Config {
     pub(crate) mqtt: Mqtt,
     #[serde(skip)]
     pub(crate) limits: Limits,
+    #[serde(skip)]
+    pub(crate) places: rules::Places,
     pub(crate) store: StoreSettings,
     pub(crate) journal: JournalSettings,
     pub(crate) rules: RuleSettings,
@@ -133,25 +137,6 @@ pub(crate) struct RuleSettings {
     pub(crate) durability: rules::Durability,
 }
 
-/// What may be sent to URLs that somebody configured.
-#[derive(Clone, Debug, Deserialize)]
-pub(crate) struct Outbound {
-    /// What may be reached although it is not public.
-    #[serde(deserialize_with = "values::list")]
-    allow: Vec<String>,
-    /// Certificates that are trusted besides the system's.
-    #[serde(deserialize_with = "values::path_or_none")]
-    ca_file: Option<PathBuf>,
-}
-
-impl Outbound {
-    /// As the client has it.
-    pub(crate) fn settings(&self) -> outbound::Settings {
-        let (allow, ca_file) = (self.allow.clone(), self.ca_file.clone());
-        outbound::Settings { allow, ca_file, ..outbound::Settings::default() }
-    }
-}
-
 #[derive(Clone, Debug, Deserialize)]
 struct Secrets {
     #[serde(deserialize_with = "values::text_or_none")]
@@ -199,11 +184,11 @@ impl Config {
         }
         figment = merge_file(figment, sources.file.as_deref())?;
         for (name, value) in from_environment(&sources.variables)? {
-            figment = figment.merge(Serialized::default(&name, value));
+            figment = merge(figment, &name, &value);
         }
         for setting in &sources.set {
             let (name, value) = from_flag(setting)?;
-            figment = figment.merge(Serialized::default(name, value));
+            figment = merge(figment, name, value);
         }
         if let Some(data_dir) = sources.data_dir {
             figment = figment.merge(Serialized::default("data_dir", data_dir));
@@ -211,6 +196,7 @@ impl Config {
         let mut config: Self =
             figment.extract().map_err(|error| anyhow::anyhow!("{}", explain(&error)))?;
         config.limits = limits::read(&figment, &config.mqtt.dialect())?;
+        config.places = outside::places(&figment, &sources.variables)?;
         config.check()?;
         if sources.is_dev {
             config.listen.check_loopback()?;
@@ -233,6 +219,14 @@ impl Config {
         let own = || self.data_dir.join("secrets.key");
         self.secrets.key_file.as_ref().map_or_else(own, PathBuf::from)
     }
+}
+
+/// Adds a setting that came as text.
+fn merge(figment: Figment, name: &str, value: &str) -> Figment {
+    if name.starts_with(outside::FUNCTIONS) || name.starts_with(outside::TARGETS) {
+        return figment.merge(Serialized::default(name, outside::value(value)));
+    }
+    figment.merge(Serialized::default(name, value))
 }
 
 fn merge_file(figment: Figment, named: Option<&Path>) -> anyhow::Result<Figment> {
@@ -289,6 +283,9 @@ fn from_flag(setting: &str) -> anyhow::Result<(&str, &str)> {
 }
 
 fn check_known(name: &str) -> anyhow::Result<()> {
+    if outside::is_ours(name)? {
+        return Ok(());
+    }
     let (candidate, distance) = nearest(name);
     if distance == 0 {
         return Ok(());

@@ -25,7 +25,8 @@ mod tests {
             let devices = registry::Devices::start(app);
             let broker = Broker::new(Arc::clone(app), devices.clone(), devices);
             let client = outbound::Client::new(&outbound::Settings::default(), &app.env);
-            let outside = rules::Outside::new(client.unwrap());
+            let places = rules::Places::default();
+            let outside = rules::Outside::open(app, client.unwrap(), &places).unwrap();
             let rules = Rules::start(app, rules::Durability::Disk, outside);
             let features = modelled(app, &broker, &rules);
             let endpoints = features.iter().flat_map(|feature| &feature.endpoints);

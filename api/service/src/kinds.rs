@@ -116,6 +116,17 @@ pub const RULE_DESTINATION_BY_URL: Kind = Kind(119);
 pub const RULE_DESTINATION_COUNT: Kind = Kind(120);
 /// Messages that no action of a rule has taken, by (rule, id).
 pub const RULE_DEAD_LETTER: Kind = Kind(121);
+/// Local tables that stand for DynamoDB's, by name.
+pub const TARGET_TABLE: Kind = Kind(122);
+/// Items of local tables, by (table, partition key, sort key).
+pub const TARGET_ITEM: Kind = Kind(123);
+/// Local streams that stand for queues, topics and streams of AWS (global), by (tenant, service,
+/// name).
+pub const TARGET_STREAM: Kind = Kind(124);
+/// Records of local streams, by (service, name, offset of the first).
+pub const TARGET_BLOCK: Kind = Kind(125);
+/// How far webhooks of local topics have come, by topic.
+pub const TARGET_WEBHOOK: Kind = Kind(126);
 
 /// Tags, by resource ARN.
 pub const TAGS: Kind = Kind(64);

@@ -11,6 +11,7 @@ mod dead_letters;
 mod destinations;
 mod engine;
 mod live;
+mod outside;
 mod rules;
 mod statement;
 mod store;
@@ -18,13 +19,12 @@ mod template;
 mod validation;
 
 pub use confirmation::{Courier, Question};
+pub use outside::{Outside, OutsideError, Places};
 
 use std::sync::Arc;
 
-use functions::Functions;
 use journal::Recovered;
 use service::{ApiError, App, Feature, Hooks};
-use targets::Targets;
 
 use crate::confirmation::Confirmations;
 pub use crate::engine::Durability;
@@ -37,26 +37,6 @@ use crate::live::Live;
 pub struct Rules {
     live: Arc<Live>,
     engine: Arc<Engine>,
-}
-
-/// What rules reach outside of the server.
-#[derive(Clone)]
-pub struct Outside {
-    /// Sends requests to URLs that rules name.
-    pub client: outbound::Client,
-    /// Functions that rules call.
-    pub functions: Functions,
-    /// What stands for AWS's services.
-    pub targets: Targets,
-    /// Asks destinations whether they want messages; mostly the client.
-    pub courier: Arc<dyn Courier>,
-}
-
-impl Outside {
-    /// All by one client.
-    pub fn new(client: outbound::Client, functions: Functions, targets: Targets) -> Self {
-        Self { courier: Arc::new(client.clone()), client, functions, targets }
-    }
 }
 
 impl Rules {

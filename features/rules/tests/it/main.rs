@@ -17,7 +17,7 @@ use std::time::Duration;
 
 use ferrite_rules as rules_feature;
 use model::iot::op::{CreateTopicRule, GetTopicRule};
-use rules_feature::{Courier, Durability, Outside, Question, Rules};
+use rules_feature::{Courier, Durability, Outside, Places, Question, Rules};
 use serde_json::{Value, json};
 use service::{ApiError, App, BoxFuture, Feature};
 use testing::Server;
@@ -71,7 +71,8 @@ async fn server_and_postbox() -> (Server, Arc<Postbox>) {
 /// What rules serve, with `courier` for their questions.
 fn feature(app: &Arc<App>, courier: Arc<dyn Courier>) -> Feature {
     let client = outbound::Client::new(&outbound::Settings::default(), &app.env).unwrap();
-    let outside = Outside { client, courier };
+    let outside = Outside::open(app, client, &Places::default()).unwrap();
+    let outside = Outside { courier, ..outside };
     Rules::start(app, Durability::Disk, outside).feature()
 }
 
