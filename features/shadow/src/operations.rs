@@ -16,7 +16,7 @@ use crate::store::history::Author;
 
 /// The operations of this module.
 pub(crate) fn endpoints(shadows: &Arc<Shadows>) -> Vec<Endpoint> {
-    let (get, update, delete) = (Arc::clone(shadows), Arc::clone(shadows), Arc::clone(shadows));
+    let [get, update, delete, list] = [(); 4].map(|()| Arc::clone(shadows));
     vec![
         Endpoint::answering::<op::GetThingShadow, _, _>(move |cx, request| {
             get_thing_shadow(Arc::clone(&get), cx, request)
@@ -27,8 +27,8 @@ pub(crate) fn endpoints(shadows: &Arc<Shadows>) -> Vec<Endpoint> {
         Endpoint::answering::<op::DeleteThingShadow, _, _>(move |cx, request| {
             delete_thing_shadow(Arc::clone(&delete), cx, request)
         }),
-        Endpoint::new::<op::ListNamedShadowsForThing, _, _>(|cx, request| async move {
-            list_named_shadows_for_thing(&cx, request).await
+        Endpoint::new::<op::ListNamedShadowsForThing, _, _>(move |cx, request| {
+            list_named_shadows_for_thing(Arc::clone(&list), cx, request)
         }),
     ]
 }
@@ -63,9 +63,11 @@ async fn delete_thing_shadow(
 
 /// The named shadows of a thing. One that nobody knows has none.
 async fn list_named_shadows_for_thing(
-    cx: &Cx,
+    shadows: Arc<Shadows>,
+    cx: Cx,
     request: ListNamedShadowsForThingRequest,
 ) -> Result<ListNamedShadowsForThingResponse, ApiError> {
+    shadows.admit_list(&cx.tenant, &request.thing_name)?;
     let page = PageRequest::forward(&request.next_token, request.page_size);
     let listing = cx.page(store::named(&cx.tenant, &request.thing_name), page).await?;
     let names = listing.entries.iter().filter_map(|entry| store::shadow_of(&entry.key)).collect();

@@ -8,6 +8,7 @@ mod history;
 mod http;
 mod mqtt;
 mod races;
+mod rates;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;

@@ -5,17 +5,25 @@ use std::time::Duration;
 
 use mqtt::{QoS, TopicFilter};
 use serde_json::{Value, json};
-use service::{Audience, Feature, Reach, ReservedMessage, ReservedTopic, Sender, kinds};
+use service::{Audience, Feature, Limits, Reach, ReservedMessage, ReservedTopic, Sender, kinds};
 use store::{Direction, Key, KeyRange};
-use testing::{Ear, Server};
+use testing::{Choices, Ear, Server};
 use types::TenantId;
 
 use crate::{START, get, server, shadow, update};
 
 /// A server, what is heard of it, and who serves its topics.
 async fn listening() -> (Server, Arc<Ear>, Arc<dyn ReservedTopic>) {
+    listening_within(|_| {}).await
+}
+
+/// The same, within other limits.
+pub(crate) async fn listening_within(
+    change: impl FnOnce(&mut Limits),
+) -> (Server, Arc<Ear>, Arc<dyn ReservedTopic>) {
     let mut topics = Vec::new();
-    let server = Server::build(|app| {
+    let change = |choices: &mut Choices| change(&mut choices.limits);
+    let server = Server::build_with(change, |app| {
         let Feature { hooks, .. } = shadow::feature(app);
         topics = hooks.reserved;
         vec![shadow::feature(app)]
@@ -26,7 +34,7 @@ async fn listening() -> (Server, Arc<Ear>, Arc<dyn ReservedTopic>) {
 }
 
 /// Publishes a request, as a client with `under_way` others.
-async fn publish(
+pub(crate) async fn publish(
     server: &Server,
     serves: &Arc<dyn ReservedTopic>,
     topic: &str,
@@ -46,7 +54,7 @@ async fn publish(
     serves.handle(message).await.unwrap();
 }
 
-fn error(code: u16, message: &str) -> Value {
+pub(crate) fn error(code: u16, message: &str) -> Value {
     json!({"code": code, "message": message, "timestamp": START})
 }
 
