@@ -13,6 +13,7 @@ mod messages;
 mod model;
 mod name;
 mod operations;
+mod outcomes;
 mod rates;
 mod refusal;
 mod request;

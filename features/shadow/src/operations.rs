@@ -10,6 +10,7 @@ use model::iot_data::{
 use service::{ApiError, Cx, Endpoint, PageRequest};
 
 use crate::name::ShadowName;
+use crate::outcomes::Asked;
 use crate::shadows::Shadows;
 use crate::store;
 use crate::store::history::Author;
@@ -39,7 +40,8 @@ async fn get_thing_shadow(
     request: GetThingShadowRequest,
 ) -> Result<Bytes, ApiError> {
     let name = ShadowName { thing: request.thing_name, shadow: request.shadow_name };
-    Ok(shadows.get(&cx.tenant, &name, &[]).await?.into())
+    let done = shadows.get(&cx.tenant, &name, &[]).await;
+    Ok(shadows.outcomes.over_http(Asked::Get, done)?.into())
 }
 
 async fn update_thing_shadow(
@@ -48,7 +50,8 @@ async fn update_thing_shadow(
     request: UpdateThingShadowRequest,
 ) -> Result<Bytes, ApiError> {
     let name = ShadowName { thing: request.thing_name, shadow: request.shadow_name };
-    let accepted = shadows.update(&cx.tenant, &name, &request.payload.0, author(&cx), true).await?;
+    let done = shadows.update(&cx.tenant, &name, &request.payload.0, author(&cx), true).await;
+    let accepted = shadows.outcomes.over_http(Asked::Update, done)?;
     Ok(accepted.unwrap_or_default().into())
 }
 
@@ -58,7 +61,8 @@ async fn delete_thing_shadow(
     request: DeleteThingShadowRequest,
 ) -> Result<Bytes, ApiError> {
     let name = ShadowName { thing: request.thing_name, shadow: request.shadow_name };
-    Ok(shadows.delete(&cx.tenant, &name, &[], author(&cx)).await?.into())
+    let done = shadows.delete(&cx.tenant, &name, &[], author(&cx)).await;
+    Ok(shadows.outcomes.over_http(Asked::Delete, done)?.into())
 }
 
 /// The named shadows of a thing. One that nobody knows has none.

@@ -9,6 +9,7 @@ use types::Tenant;
 
 use crate::messages::{self, Version};
 use crate::name::ShadowName;
+use crate::outcomes::Outcomes;
 use crate::rates::Rates;
 use crate::refusal::Refusal;
 use crate::request::{self, Update};
@@ -27,6 +28,7 @@ pub(crate) struct Shadows {
     pub(crate) app: Arc<App>,
     turns: Turns,
     rates: Rates,
+    pub(crate) outcomes: Outcomes,
 }
 
 /// What an update makes of a shadow.
@@ -41,7 +43,8 @@ impl Shadows {
     /// The shadows that the server's store has. Tombstones are forgotten from now on.
     pub(crate) fn start(app: &Arc<App>) -> Arc<Self> {
         let (turns, rates) = (Turns::default(), Rates::new(&app.limits));
-        let shadows = Arc::new(Self { app: Arc::clone(app), turns, rates });
+        let outcomes = Outcomes::new();
+        let shadows = Arc::new(Self { app: Arc::clone(app), turns, rates, outcomes });
         app.schedule.serve(TimerKind::SHADOW_TOMBSTONE, Arc::new(Forgets(Arc::clone(app))));
         shadows
     }

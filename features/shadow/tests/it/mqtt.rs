@@ -135,6 +135,29 @@ async fn a_client_with_too_much_under_way_is_told_so() {
 }
 
 #[tokio::test]
+async fn a_refusal_stands_in_the_device_log_and_a_storm_of_them_leaves_room_for_others() {
+    let (server, _ear, serves) = listening().await;
+    tokio::time::pause();
+    publish(&server, &serves, "lamp/shadow/name/net/update", "{", 0).await;
+    publish(&server, &serves, "lamp/shadow/update", r#"{"state":{}}"#, 0).await;
+    for _ in 0..20 {
+        publish(&server, &serves, "pump/shadow/get", "", 0).await;
+    }
+    let log = server.app().device_log.newest(100, |_| true);
+    let (first, last) = (log.last().unwrap(), log.first().unwrap());
+    let shown = serde_json::to_value(first).unwrap();
+    let expected = json!({
+        "timestamp": shown["timestamp"], "eventType": "UpdateThingShadow", "status": "Failure",
+        "protocol": "MQTT", "reason": "INVALID_REQUEST", "details": "Invalid JSON",
+        "accountId": "000000000000", "region": "us-east-1",
+        "topicName": "$aws/things/lamp/shadow/name/net/update", "deviceShadowName": "lamp~net",
+    });
+    assert_eq!(shown, expected);
+    assert_eq!((last.event_type, last.reason), ("GetThingShadow", "NOT_FOUND"));
+    assert_eq!(log.len(), 10);
+}
+
+#[tokio::test]
 async fn a_failure_of_the_store_is_told_and_changes_nothing() {
     let (server, ear, serves) = listening().await;
     update(&server, "lamp", json!({"state": {"reported": {"up": 1}}})).await;
