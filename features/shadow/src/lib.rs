@@ -12,6 +12,7 @@ mod messages;
 #[cfg(test)]
 mod model;
 mod name;
+pub mod offline;
 mod operations;
 mod outcomes;
 mod rates;

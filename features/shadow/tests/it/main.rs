@@ -5,6 +5,7 @@
 
 mod faults;
 mod history;
+mod hostile;
 mod http;
 mod mqtt;
 mod races;
