@@ -96,32 +96,38 @@ bench_effect() {
   "$VENV/bin/python" bench/effect.py "$TARGET/release" "${own[@]}"
 }
 
-# Updates are durable; the store's own read-modify-write of a kilobyte is what they are held against.
+# Updates are durable; the store's own read-modify-write of a kilobyte, of as many records, is what
+# they are held against. Over MQTT each client is a thing that has its share of them by name.
 bench_shadow() {
   cargo build --release --quiet --package ferrite-mqload
-  local mqtt=$((port + 1)) payload=$scratch/payload.json
+  local mqtt=$((port + 1)) payload=$scratch/payload.json fleet=100000
   start_server --dev --set "listen.mqtt=127.0.0.1:$mqtt"
   eval "$("$TARGET/release/ferrite" env --data-dir "$scratch/data")"
-  "$TARGET/release/ferrite-load" --address "127.0.0.1:$port" --operation fill-shadows --fleet 100000
-  measure ferrite "127.0.0.1:$port" update-shadow --fleet 100000 --pid "$server"
-  measure ferrite "127.0.0.1:$port" get-shadow --fleet 100000 --pid "$server"
-  echo '{"state":{"reported":{"setting03":{"value":7},"seen":"{stamp}"}}}' >"$payload"
-  ask_shadow update
-  echo '{"clientToken":"{stamp}"}' >"$payload"
-  ask_shadow get
+  local load=("$TARGET/release/ferrite-load" --address "127.0.0.1:$port" --fleet "$fleet")
+  "${load[@]}" --operation fill-shadows
+  measure ferrite "127.0.0.1:$port" update-shadow --fleet "$fleet" --pid "$server"
+  measure ferrite "127.0.0.1:$port" get-shadow --fleet "$fleet" --pid "$server"
+  "${load[@]}" --operation fill-named-shadows
+  echo '{"state":{"reported":{"setting03":{"value":7},"setting07":{"value":8},"seen":9}}}' >"$payload"
+  ask_shadow update "$fleet"
+  echo '{"clientToken":"a"}' >"$payload"
+  ask_shadow get "$fleet"
   cargo bench --quiet --package ferrite-store --bench store -- SQLite
+  [ -z "${FERRITE_TEST_POSTGRES_URL:-}" ] \
+    || cargo bench --quiet --package ferrite-store --bench store -- PostgreSQL
   cargo bench --quiet --package ferrite-shadow --bench documents
 }
 
 ask_shadow() {
-  local request=$1 topic="\$aws/things/{client}/shadow/$1"
+  local request=$1 numbers=$(($2 / 64)) topic='$aws/things/{client}/shadow/name'
   for _ in 1 2 3; do
     "$TARGET/release/mqload" request --port "$mqtt" --pid "$server" --qos 1 --count 64 \
-      --payload-file "$payload" \
-      --publish "$topic" --answer "$topic/accepted" --refused "$topic/rejected" --duration 5 \
+      --payload-file "$payload" --numbers "$numbers" --publish "$topic/{number}/$request" \
+      --answer "$topic/+/$request/accepted" --refused "$topic/+/$request/rejected" --duration 5 \
       --json 2>/dev/null | jq -r --arg request "$request" '"ferrite  \($request) by MQTT  " +
-        "\(.answered_per_s | round)/s, \(.answered_per_broker_cpu_s | round)/CPU s, " +
-        "p50 \(.latency_p50_us | round) µs, p99 \(.latency_p99_us | round) µs"'
+        "\(.answered_per_s | round)/s, p50 \(.latency_p50_us | round) µs, " +
+        "p99 \(.latency_p99_us | round) µs; \(.answered_per_broker_cpu_s | round) per second of " +
+        "CPU, of which the server used \(.broker_cpu_s) s and the generator \(.generator_cpu_s) s"'
   done
 }
 

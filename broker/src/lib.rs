@@ -34,7 +34,6 @@ mod persistent;
 mod publish;
 mod queue;
 mod quotas;
-mod rate;
 mod receipts;
 mod retained;
 mod routing;

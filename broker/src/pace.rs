@@ -7,10 +7,9 @@ use std::pin::Pin;
 use std::task::Context;
 
 use mqtt::{Publish, reason};
-use service::Limits;
+use service::{Bucket, Limits};
 use tokio::time::{Instant, Sleep, sleep_until};
 
-use crate::rate::Bucket;
 use crate::session::Session;
 use crate::turn::Turn;
 

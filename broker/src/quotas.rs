@@ -1,9 +1,7 @@
 //! What the clients of one account and region may do in a second, and calls that are about them.
 
-use service::{ApiError, Limits};
+use service::{ApiError, Limits, SharedRate};
 use tokio::time::Instant;
-
-use crate::rate::SharedRate;
 
 /// The rates of one tenant.
 #[derive(Debug)]

@@ -10,6 +10,7 @@ mod report;
 mod requests;
 
 use std::ops::Range;
+use std::process;
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -46,6 +47,8 @@ enum Operation {
     CreateCertificateFromCsr,
     /// Shadows of as many things as `--fleet` says, about a kilobyte each.
     FillShadows,
+    /// As many shadows by name, of the things that `--holders` and `--holder` say.
+    FillNamedShadows,
     /// Three values of one of those shadows.
     UpdateShadow,
     /// One of those shadows.
@@ -84,6 +87,12 @@ struct Options {
     /// Things in a fleet.
     #[arg(long, default_value_t = 1000)]
     fleet: usize,
+    /// Things that have the shadows by name.
+    #[arg(long, default_value_t = 64)]
+    holders: usize,
+    /// What such a thing is called, but for its number.
+    #[arg(long, default_value = "mqload-r")]
+    holder: String,
 }
 
 #[allow(clippy::print_stdout, reason = "the figures are the program's output")]
@@ -116,6 +125,10 @@ async fn run(options: &Options) -> anyhow::Result<Report> {
         Operation::FillShadows => {
             fill(options, &env, Vec::new(), |signer, numbers| signer.shadows(numbers)).await
         }
+        Operation::FillNamedShadows => {
+            let first = Vec::new();
+            fill(options, &env, first, |signer, numbers| signer.named_shadows(numbers)).await
+        }
         Operation::UpdateShadow => {
             measure(signer.shadow_updates(options.requests, options.fleet)).await
         }
@@ -138,9 +151,11 @@ async fn measure(
     limit: Duration,
 ) -> anyhow::Result<Report> {
     let before = options.pid.map(cpu::used_s).transpose()?;
+    let own_before = cpu::used_s(process::id())?;
     let mut report = client::measure(&options.address, requests, options.clients, limit).await?;
     if let (Some(pid), Some(before)) = (options.pid, before) {
         report.cpu_s = Some(cpu::used_s(pid)? - before);
+        report.own_cpu_s = cpu::used_s(process::id())? - own_before;
         report.at_least = options.at_least;
     }
     Ok(report)

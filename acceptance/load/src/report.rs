@@ -11,6 +11,8 @@ pub(crate) struct Report {
     elapsed: Duration,
     /// The seconds of CPU that the server used meanwhile.
     pub(crate) cpu_s: Option<f64>,
+    /// Those of this program, which takes them from the server if they share the machine.
+    pub(crate) own_cpu_s: f64,
     /// How many requests it should answer with one.
     pub(crate) at_least: Option<f64>,
 }
@@ -22,7 +24,7 @@ impl Report {
         elapsed: Duration,
     ) -> Self {
         latencies.sort_unstable();
-        Self { latencies, statuses, elapsed, cpu_s: None, at_least: None }
+        Self { latencies, statuses, elapsed, cpu_s: None, own_cpu_s: 0.0, at_least: None }
     }
 
     /// Whether every request was answered with 200.
@@ -50,7 +52,8 @@ impl fmt::Display for Report {
         }
         let Some(cpu_s) = self.cpu_s else { return Ok(()) };
         let per_cpu_s = requests as f64 / cpu_s.max(f64::EPSILON);
-        write!(f, "; {per_cpu_s:.0} per second of CPU")?;
+        write!(f, "; {per_cpu_s:.0} per second of CPU, of which it used {cpu_s:.1}")?;
+        write!(f, " and this program {:.1}", self.own_cpu_s)?;
         match self.at_least {
             Some(bar) if per_cpu_s >= bar => write!(f, " (bar {bar}: yes)"),
             Some(bar) => write!(f, " (bar {bar}: NO)"),

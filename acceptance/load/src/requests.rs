@@ -92,20 +92,19 @@ impl<'o> Signer<'o> {
 
     /// The shadows of a fleet's things, about a kilobyte each.
     pub(crate) fn shadows(&self, numbers: Range<usize>) -> Vec<Rc<[u8]>> {
-        let settings = |n: usize| {
-            let setting =
-                |of| format!(r#""setting{of:02}":{{"value":{},"unit":"mm"}}"#, n % 1000 + of);
-            (0..12).map(setting).collect::<Vec<_>>().join(",")
+        let request = |n| self.request("POST", &shadow_path(n), "", shadow(n).as_bytes());
+        numbers.map(request).collect()
+    }
+
+    /// Shadows like those, by name, of few things: each has as many, numbered from 0.
+    pub(crate) fn named_shadows(&self, numbers: Range<usize>) -> Vec<Rc<[u8]>> {
+        let (holders, holder) = (self.options.holders.max(1), &self.options.holder);
+        let request = |n| {
+            let path = format!("/things/{holder}{}/shadow", n % holders);
+            let query = format!("name={:010}", n / holders);
+            self.request("POST", &path, &query, shadow(n).as_bytes())
         };
-        numbers
-            .map(|n| {
-                let settings = settings(n);
-                let body = format!(
-                    r#"{{"state":{{"desired":{{{settings}}},"reported":{{{settings},"seen":0}}}}}}"#
-                );
-                self.request("POST", &shadow_path(n), "", body.as_bytes())
-            })
-            .collect()
+        numbers.map(request).collect()
     }
 
     /// `count` updates of shadows anywhere in a fleet of `things`: a device reports three values.
@@ -191,6 +190,13 @@ impl<'o> Signer<'o> {
         bytes.extend_from_slice(body);
         bytes.into()
     }
+}
+
+/// What a device is to be and says that it is.
+fn shadow(n: usize) -> String {
+    let setting = |of| format!(r#""setting{of:02}":{{"value":{},"unit":"mm"}}"#, n % 1000 + of);
+    let settings = (0..12).map(setting).collect::<Vec<_>>().join(",");
+    format!(r#"{{"state":{{"desired":{{{settings}}},"reported":{{{settings},"seen":0}}}}}}"#)
 }
 
 fn shadow_path(n: usize) -> String {

@@ -46,7 +46,8 @@ pub struct DeviceEvent {
     /// When, filled in by the log.
     #[serde(serialize_with = "rfc3339")]
     pub timestamp: Timestamp,
-    /// `Connect`, `Disconnect`, `Publish-In`, `Publish-Out`, `Subscribe`, `Unsubscribe`.
+    /// `Connect`, `Disconnect`, `Publish-In`, `Publish-Out`, `Subscribe`, `Unsubscribe`, or the
+    /// operation that was asked for.
     pub event_type: &'static str,
     /// Whether it went wrong.
     pub status: DeviceStatus,
@@ -74,6 +75,9 @@ pub struct DeviceEvent {
     /// The topic or filter.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub topic_name: Option<String>,
+    /// The thing whose shadow it is about, or `thing~shadow`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub device_shadow_name: Option<String>,
 }
 
 /// How something went.
@@ -100,6 +104,7 @@ impl DeviceEvent {
             client_id: None,
             principal_id: None,
             topic_name: None,
+            device_shadow_name: None,
         }
     }
 }

@@ -142,6 +142,10 @@ limits! {
     shadow_client_token_bytes_max: usize = 64, relaxed KIB;
     /// Requests of one connection that are not answered yet when another one comes.
     shadow_requests_under_way_max: usize = 100, aws 10;
+    /// Requests to shadows of one account in one region, over HTTP and MQTT.
+    shadow_requests_per_s: u32 = 0, aws 4000, within 0..=u32::MAX;
+    /// Requests to the shadows of one thing.
+    shadow_requests_per_thing_per_s: u32 = 0, aws 20, within 0..=u32::MAX;
     /// Versions of a shadow that can be asked for later; 0 is none.
     shadow_history_versions_max: usize = 0, within 0..=100_000;
     /// How long they can be; 0 is until there are too many.

@@ -21,6 +21,11 @@ use crate::{clock, procfs};
 
 const POLL: Duration = Duration::from_millis(50);
 const CLIENT: &str = "{client}";
+const NUMBER: &str = "{number}";
+/// What a number looks like.
+const DIGITS: usize = 10;
+/// The first of the numbers that look random; they are the same in every run.
+const SEED: u64 = 0x9e37_79b9_7f4a_7c15;
 /// When a client that has no room for another request is looked at again.
 const BUSY_NANOS: u64 = 1_000_000;
 
@@ -29,14 +34,17 @@ const BUSY_NANOS: u64 = 1_000_000;
 pub(crate) struct RequestOptions {
     #[arg(long, default_value_t = 10)]
     count: usize,
-    /// Topic of requests; {client} is the client's id
+    /// Topic of requests; {client} is the client's id, {number} ten digits, new in each request
     #[arg(long, value_name = "TOPIC")]
     publish: String,
+    /// What {number} is below
+    #[arg(long, default_value_t = 1)]
+    numbers: u64,
     /// Topic, or filter, of answers
     #[arg(long, value_name = "FILTER")]
     answer: String,
-    /// Topic of answers that say no
-    #[arg(long, value_name = "TOPIC")]
+    /// Topic, or filter, of answers that say no
+    #[arg(long, value_name = "FILTER")]
     refused: Option<String>,
     /// Requests of one client that are without an answer
     #[arg(long, default_value_t = 1)]
@@ -65,6 +73,9 @@ struct Run<'a> {
 
 struct Asking<'a> {
     options: &'a Options,
+    numbers: u64,
+    /// Chooses the next number.
+    random: u64,
     clients: Vec<Client>,
     payload_bytes: usize,
     subscribed: usize,
@@ -78,6 +89,8 @@ struct Asking<'a> {
 
 struct Client {
     request: Template,
+    /// Where the number stands in the topic.
+    number_at: Option<usize>,
     filters: Vec<String>,
     refused: Option<String>,
     /// When each request was due that has no answer yet.
@@ -113,6 +126,8 @@ impl<'a> Asking<'a> {
         let client = |i| Client::new(&client_id(options, i), options.qos, asked, &content);
         Ok(Self {
             options,
+            numbers: asked.numbers.max(1),
+            random: SEED,
             clients: (0..asked.count).map(client).collect(),
             payload_bytes: content.len(),
             subscribed: 0,
@@ -140,17 +155,31 @@ impl<'a> Asking<'a> {
 
     /// Appends a request that was due at `due`.
     fn request(&mut self, i: usize, due: u64, out: &mut Vec<u8>) {
+        let number = self.number();
         let client = &mut self.clients[i];
         client.pid = client.pid.wrapping_add(1).max(1);
-        client.request.append(out, client.pid);
+        match client.number_at {
+            Some(at) => {
+                let digits = format!("{number:0DIGITS$}");
+                client.request.append_with(out, client.pid, at, &digits);
+            }
+            None => client.request.append(out, client.pid),
+        }
         client.waiting.push_back(due);
         self.counts.sent += 1;
+    }
+
+    fn number(&mut self) -> u64 {
+        self.random ^= self.random << 13;
+        self.random ^= self.random >> 7;
+        self.random ^= self.random << 17;
+        self.random % self.numbers
     }
 
     fn answer(&mut self, i: usize, topic: &[u8]) {
         let client = &mut self.clients[i];
         let Some(due) = client.waiting.pop_front() else { return };
-        if client.refused.as_ref().is_some_and(|refused| refused.as_bytes() == topic) {
+        if client.refused.as_ref().is_some_and(|refused| is_match(refused, topic)) {
             self.counts.refused += 1;
             return;
         }
@@ -175,8 +204,11 @@ impl Client {
     fn new(id: &str, qos: u8, asked: &RequestOptions, content: &[u8]) -> Self {
         let fill = |template: &String| template.replace(CLIENT, id);
         let refused = asked.refused.as_ref().map(fill);
+        let topic = fill(&asked.publish);
+        let digits = "0".repeat(DIGITS);
         Self {
-            request: Template::new(&fill(&asked.publish), qos, &filled(content, id)),
+            number_at: topic.find(NUMBER),
+            request: Template::new(&topic.replacen(NUMBER, &digits, 1), qos, &filled(content, id)),
             filters: [fill(&asked.answer)].into_iter().chain(refused.clone()).collect(),
             refused,
             waiting: VecDeque::with_capacity(asked.outstanding),
@@ -358,9 +390,25 @@ fn filled(content: &[u8], client_id: &str) -> Vec<u8> {
     text.replace(CLIENT, client_id).into_bytes()
 }
 
+/// Whether a topic is one of `filter`, which may have `+` for a level.
+fn is_match(filter: &str, topic: &[u8]) -> bool {
+    let mut levels = topic.split(|byte| *byte == b'/');
+    let is_fine = |of: &str| levels.next().is_some_and(|level| of == "+" || of.as_bytes() == level);
+    filter.split('/').all(is_fine) && levels.next().is_none()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_plus_is_one_level_and_the_rest_has_to_be_the_same() {
+        let is = |filter, topic: &str| is_match(filter, topic.as_bytes());
+        assert!(is("a/+/c", "a/b/c"));
+        assert!(!is("a/+/c", "a/b/d"));
+        assert!(!is("a/+", "a/b/c"));
+        assert!(!is("a/+/c", "a/b"));
+    }
 
     #[test]
     fn the_client_stands_in_text_and_bytes_stay_as_they_are() {

@@ -34,6 +34,7 @@ pub(crate) struct Payload {
 /// A PUBLISH to one topic.
 pub(crate) struct Template {
     bytes: Vec<u8>,
+    topic_at: usize,
     pid_at: Option<usize>,
     payload_at: usize,
 }
@@ -114,11 +115,12 @@ impl Template {
         let pid_bytes = if qos > 0 { 2 } else { 0 };
         mqtt::remaining_length(&mut bytes, 2 + topic.len() + pid_bytes + payload.len());
         mqtt::string(&mut bytes, topic);
+        let topic_at = bytes.len() - topic.len();
         let pid_at = (qos > 0).then_some(bytes.len());
         bytes.resize(bytes.len() + pid_bytes, 0);
         let payload_at = bytes.len();
         bytes.extend_from_slice(payload);
-        Self { bytes, pid_at, payload_at }
+        Self { bytes, topic_at, pid_at, payload_at }
     }
 
     /// Publishes of stamped payloads to `topic`.
@@ -133,6 +135,13 @@ impl Template {
         if let Some(at) = self.pid_at {
             out[start + at..start + at + 2].copy_from_slice(&pid.to_be_bytes());
         }
+    }
+
+    /// Appends one message whose topic has `digits` from its byte `at`.
+    pub(crate) fn append_with(&self, out: &mut Vec<u8>, pid: u16, at: usize, digits: &str) {
+        let start = out.len() + self.topic_at + at;
+        self.append(out, pid);
+        out[start..start + digits.len()].copy_from_slice(digits.as_bytes());
     }
 
     /// Appends one message with its stamp.

@@ -12,7 +12,10 @@ mod messages;
 #[cfg(test)]
 mod model;
 mod name;
+pub mod offline;
 mod operations;
+mod outcomes;
+mod rates;
 mod refusal;
 mod request;
 mod shadows;

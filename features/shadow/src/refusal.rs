@@ -53,6 +53,18 @@ impl Refusal {
         Self::new(429, "ThrottlingException", "Too Many Requests")
     }
 
+    /// A word for the device log.
+    pub(crate) fn reason(&self) -> &'static str {
+        match self.status {
+            404 => "NOT_FOUND",
+            409 => "VERSION_CONFLICT",
+            413 => "PAYLOAD_TOO_LARGE",
+            429 => "THROTTLED",
+            500.. => "SERVER_ERROR",
+            _ => "INVALID_REQUEST",
+        }
+    }
+
     /// The same, said to whoever sent `client_token`.
     pub(crate) fn to(self, client_token: Option<&str>) -> Self {
         Self { client_token: client_token.map(Into::into), ..self }

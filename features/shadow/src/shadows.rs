@@ -9,6 +9,8 @@ use types::Tenant;
 
 use crate::messages::{self, Version};
 use crate::name::ShadowName;
+use crate::outcomes::Outcomes;
+use crate::rates::Rates;
 use crate::refusal::Refusal;
 use crate::request::{self, Update};
 use crate::store::history::{self, Author, Past};
@@ -25,6 +27,8 @@ const ATTEMPTS_MAX: usize = 64;
 pub(crate) struct Shadows {
     pub(crate) app: Arc<App>,
     turns: Turns,
+    rates: Rates,
+    pub(crate) outcomes: Outcomes,
 }
 
 /// What an update makes of a shadow.
@@ -38,7 +42,9 @@ struct Change<'t> {
 impl Shadows {
     /// The shadows that the server's store has. Tombstones are forgotten from now on.
     pub(crate) fn start(app: &Arc<App>) -> Arc<Self> {
-        let shadows = Arc::new(Self { app: Arc::clone(app), turns: Turns::default() });
+        let (turns, rates) = (Turns::default(), Rates::new(&app.limits));
+        let outcomes = Outcomes::new();
+        let shadows = Arc::new(Self { app: Arc::clone(app), turns, rates, outcomes });
         app.schedule.serve(TimerKind::SHADOW_TOMBSTONE, Arc::new(Forgets(Arc::clone(app))));
         shadows
     }
@@ -50,6 +56,7 @@ impl Shadows {
         name: &ShadowName,
         body: &[u8],
     ) -> Result<String, Refusal> {
+        self.admit(tenant, name, body)?;
         let token = request::token_of(body, &self.app.limits)?;
         let answer = async {
             let Found::Shadow(stored) = records::find(&self.app.store, tenant, name).await? else {
@@ -71,6 +78,7 @@ impl Shadows {
         by: Author<'_>,
         waits: bool,
     ) -> Result<Option<String>, Refusal> {
+        self.admit(tenant, name, body)?;
         let turn = self.turns.take(tenant.id, name).await;
         let now = self.now();
         let update = Update::read(body, now, &self.app.limits)?;
@@ -90,6 +98,7 @@ impl Shadows {
         body: &[u8],
         by: Author<'_>,
     ) -> Result<String, Refusal> {
+        self.admit(tenant, name, body)?;
         // Whatever else the request holds is ignored.
         let token = request::token_of(body, &self.app.limits).unwrap_or_default();
         let turn = self.turns.take(tenant.id, name).await;
@@ -98,6 +107,19 @@ impl Shadows {
         drop(turn);
         publishing.await;
         Ok(answer)
+    }
+
+    /// Whether there may be one more list of what `thing` has.
+    pub(crate) fn admit_list(&self, tenant: &Tenant, thing: &str) -> Result<(), Refusal> {
+        self.rates.take(tenant.id, thing)
+    }
+
+    /// Whether there may be one more request, which is told by its token if there may not.
+    fn admit(&self, tenant: &Tenant, name: &ShadowName, body: &[u8]) -> Result<(), Refusal> {
+        self.rates.take(tenant.id, &name.thing).map_err(|refusal| {
+            let token = request::token_of(body, &self.app.limits).unwrap_or_default();
+            refusal.to(token.as_deref())
+        })
     }
 
     /// Publishes what is told of a request that changed nothing. What cannot be published is logged.

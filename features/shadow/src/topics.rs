@@ -6,6 +6,7 @@ use mqtt::TopicFilter;
 use service::{Answer, ApiError, Audience, BoxFuture, ReservedMessage, ReservedTopic, Sender};
 
 use crate::name::ShadowName;
+use crate::outcomes::Asked;
 use crate::refusal::Refusal;
 use crate::request;
 use crate::shadows::Shadows;
@@ -83,30 +84,35 @@ impl ShadowTopics {
     /// Does what is asked for, and tells what has come of it.
     async fn serve(&self, place: &Place<'_>, message: &ReservedMessage) {
         let Some(name) = ShadowName::checked(place.thing, place.shadow) else { return };
-        let (shadows, tenant, body) = (&self.0, &message.tenant, &message.payload);
-        if !REQUESTS.contains(&place.message) {
-            return;
+        let Some(asked) = Asked::of(place.message) else { return };
+        let done = self.done(asked, &name, message).await;
+        let (app, outcomes) = (&self.0.app, &self.0.outcomes);
+        if let Err(refusal) = outcomes.over_mqtt(app, (asked, &name), message, done) {
+            self.reject(&name, place, message, &refusal).await;
         }
+    }
+
+    async fn done(
+        &self,
+        asked: Asked,
+        name: &ShadowName,
+        message: &ReservedMessage,
+    ) -> Result<(), Refusal> {
+        let (shadows, tenant, body) = (&self.0, &message.tenant, &message.payload);
         let limits = &shadows.app.limits;
         if message.sender.under_way >= limits.shadow_requests_under_way_max {
             let token = request::token_of(body, limits).unwrap_or_default();
-            let refusal = Refusal::throttled().to(token.as_deref());
-            return self.reject(&name, place, message, &refusal).await;
+            return Err(Refusal::throttled().to(token.as_deref()));
         }
         let by = author(&message.sender);
-        let done = match place.message {
-            "get" => match shadows.get(tenant, &name, body).await {
-                Ok(shadow) => {
-                    shadows.tell(tenant, name.topic("get/accepted"), shadow).await;
-                    Ok(())
-                }
-                Err(refusal) => Err(refusal),
-            },
-            "update" => shadows.update(tenant, &name, body, by, false).await.map(drop),
-            _ => shadows.delete(tenant, &name, body, by).await.map(drop),
-        };
-        if let Err(refusal) = done {
-            self.reject(&name, place, message, &refusal).await;
+        match asked {
+            Asked::Get => {
+                let shadow = shadows.get(tenant, name, body).await?;
+                shadows.tell(tenant, name.topic("get/accepted"), shadow).await;
+                Ok(())
+            }
+            Asked::Update => shadows.update(tenant, name, body, by, false).await.map(drop),
+            Asked::Delete => shadows.delete(tenant, name, body, by).await.map(drop),
         }
     }
 

@@ -15,7 +15,7 @@ use tempfile::TempDir;
 use tokio::task::JoinSet;
 use types::TenantId;
 
-const RECORDS: u64 = 20_000;
+const RECORDS: u64 = 100_000;
 const VALUE_BYTES: usize = 1024;
 const WRITERS: usize = 64;
 const READERS: usize = 8;

@@ -49,15 +49,24 @@ impl Feed {
 
     /// Adds a commit's keys and wakes whoever waits.
     pub(crate) fn push(&self, sequence: Sequence, keys: impl IntoIterator<Item = Key>) {
+        self.push_all(sequence, keys.into_iter().map(|key| (sequence, key)));
+    }
+
+    /// Adds the keys of several commits, up to `newest`, and wakes whoever waits once for all.
+    pub(crate) fn push_all(
+        &self,
+        newest: Sequence,
+        keys: impl IntoIterator<Item = (Sequence, Key)>,
+    ) {
         let mut recent = self.recent.lock().unwrap_or_else(PoisonError::into_inner);
-        recent.keys.extend(keys.into_iter().map(|key| (sequence, key)));
+        recent.keys.extend(keys);
         while recent.keys.len() > KEYS_MAX {
             if let Some((old, _)) = recent.keys.pop_front() {
                 recent.forgotten = old;
             }
         }
         drop(recent);
-        self.newest.send_replace(sequence);
+        self.newest.send_replace(newest);
     }
 
     /// Makes every reader reload.

@@ -5,9 +5,11 @@
 
 mod faults;
 mod history;
+mod hostile;
 mod http;
 mod mqtt;
 mod races;
+mod rates;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;

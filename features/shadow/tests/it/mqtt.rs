@@ -5,17 +5,25 @@ use std::time::Duration;
 
 use mqtt::{QoS, TopicFilter};
 use serde_json::{Value, json};
-use service::{Audience, Feature, Reach, ReservedMessage, ReservedTopic, Sender, kinds};
+use service::{Audience, Feature, Limits, Reach, ReservedMessage, ReservedTopic, Sender, kinds};
 use store::{Direction, Key, KeyRange};
-use testing::{Ear, Server};
+use testing::{Choices, Ear, Server};
 use types::TenantId;
 
 use crate::{START, get, server, shadow, update};
 
 /// A server, what is heard of it, and who serves its topics.
 async fn listening() -> (Server, Arc<Ear>, Arc<dyn ReservedTopic>) {
+    listening_within(|_| {}).await
+}
+
+/// The same, within other limits.
+pub(crate) async fn listening_within(
+    change: impl FnOnce(&mut Limits),
+) -> (Server, Arc<Ear>, Arc<dyn ReservedTopic>) {
     let mut topics = Vec::new();
-    let server = Server::build(|app| {
+    let change = |choices: &mut Choices| change(&mut choices.limits);
+    let server = Server::build_with(change, |app| {
         let Feature { hooks, .. } = shadow::feature(app);
         topics = hooks.reserved;
         vec![shadow::feature(app)]
@@ -26,7 +34,7 @@ async fn listening() -> (Server, Arc<Ear>, Arc<dyn ReservedTopic>) {
 }
 
 /// Publishes a request, as a client with `under_way` others.
-async fn publish(
+pub(crate) async fn publish(
     server: &Server,
     serves: &Arc<dyn ReservedTopic>,
     topic: &str,
@@ -46,7 +54,7 @@ async fn publish(
     serves.handle(message).await.unwrap();
 }
 
-fn error(code: u16, message: &str) -> Value {
+pub(crate) fn error(code: u16, message: &str) -> Value {
     json!({"code": code, "message": message, "timestamp": START})
 }
 
@@ -124,6 +132,29 @@ async fn a_client_with_too_much_under_way_is_told_so() {
     assert_eq!(ear.told(), told);
     publish(&server, &serves, "lamp/shadow/update", request, most - 1).await;
     assert_eq!(get(&server, "lamp").await.unwrap()["version"], 1);
+}
+
+#[tokio::test]
+async fn a_refusal_stands_in_the_device_log_and_a_storm_of_them_leaves_room_for_others() {
+    let (server, _ear, serves) = listening().await;
+    tokio::time::pause();
+    publish(&server, &serves, "lamp/shadow/name/net/update", "{", 0).await;
+    publish(&server, &serves, "lamp/shadow/update", r#"{"state":{}}"#, 0).await;
+    for _ in 0..20 {
+        publish(&server, &serves, "pump/shadow/get", "", 0).await;
+    }
+    let log = server.app().device_log.newest(100, |_| true);
+    let (first, last) = (log.last().unwrap(), log.first().unwrap());
+    let shown = serde_json::to_value(first).unwrap();
+    let expected = json!({
+        "timestamp": shown["timestamp"], "eventType": "UpdateThingShadow", "status": "Failure",
+        "protocol": "MQTT", "reason": "INVALID_REQUEST", "details": "Invalid JSON",
+        "accountId": "000000000000", "region": "us-east-1",
+        "topicName": "$aws/things/lamp/shadow/name/net/update", "deviceShadowName": "lamp~net",
+    });
+    assert_eq!(shown, expected);
+    assert_eq!((last.event_type, last.reason), ("GetThingShadow", "NOT_FOUND"));
+    assert_eq!(log.len(), 10);
 }
 
 #[tokio::test]

@@ -247,15 +247,19 @@ impl Writer {
         }
     }
 
+    /// Caches hear of all that was committed together, and then whoever asked for it.
     fn answer(&self, outcomes: Vec<Outcome>, answers: Vec<Answer>) {
-        for (outcome, answer) in outcomes.into_iter().zip(answers) {
-            let result = match outcome {
-                Ok((sequence, changed)) => {
-                    self.feed.push(sequence, changed);
-                    Ok(sequence)
-                }
-                Err(condition) => Err(CommitError::Conflict(condition)),
-            };
+        let mut changed = Vec::with_capacity(outcomes.len());
+        let settle = |outcome| match outcome {
+            Ok((sequence, keys)) => {
+                changed.extend(Vec::into_iter(keys).map(|key| (sequence, key)));
+                Ok(sequence)
+            }
+            Err(condition) => Err(CommitError::Conflict(condition)),
+        };
+        let results: Vec<_> = outcomes.into_iter().map(settle).collect();
+        self.feed.push_all(Sequence(self.sequence), changed);
+        for (result, answer) in results.into_iter().zip(answers) {
             // A caller that went away does not want to know.
             drop(answer.send(result));
         }

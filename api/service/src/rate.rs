@@ -8,13 +8,13 @@ use tokio::time::Instant;
 
 /// How finely tokens are counted: what one nanosecond brings of a rate of one a second.
 const PARTS: i128 = 1_000_000_000;
-/// Clients whose tokens are counted at once, in each of two generations. One that finds no place
-/// is not held to its own rate, only to that of all.
-const CLIENTS_MAX: usize = 65_536;
+/// Those whose tokens are counted at once, in each of two generations. One that finds no place is
+/// not held to its own rate, only to that of all.
+const NAMES_MAX: usize = 65_536;
 
 /// The tokens of one rate. A new one is full.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Bucket {
+pub struct Bucket {
     per_s: u32,
     /// In parts of a token; below 0 is debt.
     level: i128,
@@ -23,12 +23,12 @@ pub(crate) struct Bucket {
 
 impl Bucket {
     /// A bucket for `per_s` tokens a second; none where 0 says that there is no limit.
-    pub(crate) fn new(per_s: u32, now: Instant) -> Option<Self> {
+    pub fn new(per_s: u32, now: Instant) -> Option<Self> {
         (per_s > 0).then(|| Self { per_s, level: i128::from(per_s) * PARTS, filled: now })
     }
 
     /// Takes a token, if there is one.
-    pub(crate) fn take(&mut self, now: Instant) -> bool {
+    pub fn take(&mut self, now: Instant) -> bool {
         self.fill(now);
         let has_one = self.level >= PARTS;
         if has_one {
@@ -38,13 +38,13 @@ impl Bucket {
     }
 
     /// Takes `tokens`, more than there are if need be: then there is debt to wait off.
-    pub(crate) fn spend(&mut self, tokens: usize, now: Instant) {
+    pub fn spend(&mut self, tokens: usize, now: Instant) {
         self.fill(now);
         self.level -= i128::try_from(tokens).unwrap_or(i128::MAX / PARTS) * PARTS;
     }
 
     /// When there is no debt any more; none if there is none now.
-    pub(crate) fn free_at(&mut self, now: Instant) -> Option<Instant> {
+    pub fn free_at(&mut self, now: Instant) -> Option<Instant> {
         self.fill(now);
         let debt = -self.level;
         if debt < 0 {
@@ -63,18 +63,18 @@ impl Bucket {
     }
 }
 
-/// What everybody shares, and what each client has for itself.
+/// What everybody shares, and what each has for itself: a client, a thing.
 #[derive(Debug)]
-pub(crate) struct SharedRate {
-    /// Of all clients together.
+pub struct SharedRate {
+    /// Of all together.
     all: Option<Mutex<Bucket>>,
-    /// Of each client.
-    each: Option<Mutex<ByClient>>,
+    /// Of each.
+    each: Option<Mutex<ByName>>,
 }
 
-/// Buckets of clients. Whoever took nothing for a second has a full one, which need not be kept.
+/// Buckets by name. Whoever took nothing for a second has a full one, which need not be kept.
 #[derive(Debug)]
-struct ByClient {
+struct ByName {
     per_s: u32,
     recent: HashMap<Box<str>, Bucket>,
     before: HashMap<Box<str>, Bucket>,
@@ -83,9 +83,9 @@ struct ByClient {
 
 impl SharedRate {
     /// So many a second of all, and of each; 0 is no limit.
-    pub(crate) fn new(all_per_s: u32, each_per_s: u32, now: Instant) -> Self {
+    pub fn new(all_per_s: u32, each_per_s: u32, now: Instant) -> Self {
         let (recent, before) = (HashMap::new(), HashMap::new());
-        let each = ByClient { per_s: each_per_s, recent, before, turned: now };
+        let each = ByName { per_s: each_per_s, recent, before, turned: now };
         Self {
             all: Bucket::new(all_per_s, now).map(Mutex::new),
             each: (each_per_s > 0).then(|| Mutex::new(each)),
@@ -93,34 +93,34 @@ impl SharedRate {
     }
 
     /// Takes a token of all, if there is one.
-    pub(crate) fn take_of_all(&self, now: Instant) -> bool {
+    pub fn take_of_all(&self, now: Instant) -> bool {
         let Some(all) = &self.all else { return true };
         all.lock().unwrap_or_else(PoisonError::into_inner).take(now)
     }
 
-    /// Takes a token of `client`'s own, if there is one.
-    pub(crate) fn take_of(&self, client: &str, now: Instant) -> bool {
+    /// Takes a token of the one called `name`, if it has one.
+    pub fn take_of(&self, name: &str, now: Instant) -> bool {
         let Some(each) = &self.each else { return true };
-        each.lock().unwrap_or_else(PoisonError::into_inner).take(client, now)
+        each.lock().unwrap_or_else(PoisonError::into_inner).take(name, now)
     }
 }
 
-impl ByClient {
-    fn take(&mut self, client: &str, now: Instant) -> bool {
+impl ByName {
+    fn take(&mut self, name: &str, now: Instant) -> bool {
         if now.saturating_duration_since(self.turned) >= Duration::from_secs(1) {
             self.before = std::mem::take(&mut self.recent);
             self.turned = now;
         }
-        if let Some(bucket) = self.recent.get_mut(client) {
+        if let Some(bucket) = self.recent.get_mut(name) {
             return bucket.take(now);
         }
-        if self.recent.len() >= CLIENTS_MAX {
+        if self.recent.len() >= NAMES_MAX {
             return true;
         }
-        let known = self.before.get(client).copied();
+        let known = self.before.get(name).copied();
         let Some(mut bucket) = known.or_else(|| Bucket::new(self.per_s, now)) else { return true };
         let has_one = bucket.take(now);
-        self.recent.insert(client.into(), bucket);
+        self.recent.insert(name.into(), bucket);
         has_one
     }
 }
@@ -180,7 +180,7 @@ mod tests {
     }
 
     #[test]
-    fn each_client_has_its_own_tokens_and_all_share_others() {
+    fn each_has_its_own_tokens_and_all_share_others() {
         let start = Instant::now();
         let rate = SharedRate::new(3, 1, start);
         assert_eq!(["a", "b", "a"].map(|id| rate.take_of(id, start)), [true, true, false]);
@@ -201,13 +201,13 @@ mod tests {
     }
 
     #[test]
-    fn so_many_clients_are_counted_and_no_more() {
+    fn so_many_are_counted_and_no_more() {
         let start = Instant::now();
         let rate = SharedRate::new(0, 1, start);
-        for number in 0..CLIENTS_MAX + 100 {
+        for number in 0..NAMES_MAX + 100 {
             assert!(rate.take_of(&number.to_string(), start));
         }
         let each = rate.each.as_ref().unwrap().lock().unwrap();
-        assert_eq!(each.recent.len(), CLIENTS_MAX);
+        assert_eq!(each.recent.len(), NAMES_MAX);
     }
 }
