@@ -2,6 +2,7 @@
 
 use crate::Version;
 use crate::functions::Function;
+use crate::json::Fields;
 use crate::message::{Answers, Halt, Message, Request};
 use crate::operators;
 use crate::syntax::{Case, Expression, Item, Nested, Query, Select, What};
@@ -45,6 +46,8 @@ pub(crate) struct Evaluation<'m> {
     protobuf: u32,
     /// What is left of [`WORK_MAX`].
     work: usize,
+    /// The payload's members, once one is asked for.
+    fields: Option<Fields<'m>>,
     /// Whether a field of a payload that is no JSON is an error rather than Undefined.
     needs_json: bool,
 }
@@ -79,6 +82,7 @@ impl<'m> Evaluation<'m> {
             once: [false; 2],
             protobuf: 0,
             work: WORK_MAX,
+            fields: None,
             needs_json: false,
         }
     }
@@ -263,9 +267,9 @@ impl<'m> Evaluation<'m> {
         }
         let Some(json) = self.message.payload.json() else { return self.no_json() };
         self.works(json.as_str().len())?;
-        let found = path
-            .iter()
-            .try_fold(json, |json, name| if json.is_object() { json.member(name) } else { None });
+        let field = self.fields.get_or_insert_with(|| json.fields()).get(first);
+        let found =
+            field.and_then(|field| rest.iter().try_fold(field, |json, name| json.member(name)));
         found.map_or(Ok(Value::Undefined), |json| self.worked(json.value(self.version)))
     }
 
