@@ -2,7 +2,7 @@
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use prost_reflect::{DescriptorPool, DynamicMessage, MessageDescriptor};
+use prost_reflect::{DescriptorPool, DynamicMessage, Kind, MessageDescriptor};
 
 use super::recent::Recent;
 use crate::evaluate::Evaluation;
@@ -38,10 +38,54 @@ pub(super) fn decode<'m>(
     let request = Request::Descriptor { bucket: bucket.into_owned(), key: key.into_owned() };
     let descriptors = evaluation.answer("decode", request)?;
     let message = described(descriptors, &file, &message)?;
-    let json = decoded(message, &bytes)?;
+    let json = decoded(message.clone(), &bytes)?;
     let payload = Payload::read(&json);
     let json = payload.json().ok_or_else(|| failed("the message is nested too deep"))?;
-    Ok(json.value(evaluation.version).into_owned())
+    let mut value = json.value(evaluation.version).into_owned();
+    order(&mut value, &message);
+    Ok(value)
+}
+
+/// Puts maps in the order of their keys: decoded, they are in one order now and in another then.
+fn order(value: &mut Value<'_>, message: &MessageDescriptor) {
+    let Value::Object(object) = value else { return };
+    // Objects of any form have one of Google's own types.
+    if message.package_name() == "google.protobuf" {
+        return order_all(value);
+    }
+    for field in message.fields() {
+        let Some(value) = object.get_mut(field.json_name()) else { continue };
+        let kind = if field.is_map() {
+            if let Value::Object(map) = value {
+                map.sort();
+            }
+            let entry = field.kind();
+            entry.as_message().map(|entry| entry.map_entry_value_field().kind())
+        } else {
+            Some(field.kind())
+        };
+        let Some(Kind::Message(message)) = kind else { continue };
+        match value {
+            Value::Object(map) if field.is_map() => {
+                map.values_mut().for_each(|value| order(value, &message));
+            }
+            Value::Array(items) if field.is_list() => {
+                items.iter_mut().for_each(|item| order(item, &message));
+            }
+            value => order(value, &message),
+        }
+    }
+}
+
+fn order_all(value: &mut Value<'_>) {
+    match value {
+        Value::Object(object) => {
+            object.sort();
+            object.values_mut().for_each(order_all);
+        }
+        Value::Array(items) => items.iter_mut().for_each(order_all),
+        _ => {}
+    }
 }
 
 /// The message as it came, or what a text has in base64; none of what is no text.
