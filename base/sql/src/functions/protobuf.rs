@@ -1,7 +1,11 @@
 //! `decode(…, 'proto', …)`: messages of Protocol Buffers as JSON has them.
 
+use std::panic::catch_unwind;
+
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use prost_reflect::prost::Message as _;
+use prost_reflect::prost_types::{FileDescriptorProto, FileDescriptorSet};
 use prost_reflect::{DescriptorPool, DynamicMessage, Kind, MessageDescriptor};
 
 use super::recent::Recent;
@@ -106,9 +110,9 @@ fn described(descriptors: &[u8], file: &str, name: &str) -> Result<MessageDescri
     if descriptors.len() > DESCRIPTOR_BYTES_MAX {
         return Err(failed("the file descriptor set has more than 32 KiB"));
     }
-    let read = || DescriptorPool::decode(descriptors).ok();
-    let pool = POOLS.with(|pools| pools.get_or_make(descriptors, read));
-    let pool = pool.ok_or_else(|| failed("the object is no file descriptor set"))?;
+    let pool = POOLS.with(|pools| pools.get_or_make(descriptors, || pool(descriptors)));
+    let pool =
+        pool.ok_or_else(|| failed("the object is no file descriptor set of proto2 or proto3"))?;
     let is_file = |path: &str| {
         let (path, file) = (without_ending(path), without_ending(file));
         path == file || path.rsplit('/').next() == Some(file)
@@ -121,6 +125,15 @@ fn described(descriptors: &[u8], file: &str, name: &str) -> Result<MessageDescri
     let mut messages = pool.all_messages();
     let found = messages.find(|it| is_file(it.parent_file().name()) && is_message(it));
     found.ok_or_else(|| failed(&format!("the descriptors have no message {name} in {file}")))
+}
+
+/// The descriptors, if they are of a language that the library knows: of others, such as editions, it
+/// panics. Should it do so for another reason, one rule fails and no more.
+fn pool(descriptors: &[u8]) -> Option<DescriptorPool> {
+    let set = FileDescriptorSet::decode(descriptors).ok()?;
+    let is_known = |file: &FileDescriptorProto| matches!(file.syntax(), "" | "proto2" | "proto3");
+    set.file.iter().all(is_known).then_some(())?;
+    catch_unwind(|| DescriptorPool::decode(descriptors).ok()).ok().flatten()
 }
 
 fn without_ending(file: &str) -> &str {
