@@ -4,6 +4,7 @@ use std::cell::RefCell;
 
 use crate::Version;
 use crate::functions::Function;
+use crate::json::Fields;
 use crate::message::{Answers, Halt, Message, Request};
 use crate::operators;
 use crate::syntax::{Case, Expression, Item, Nested, Query, Select, What};
@@ -59,6 +60,8 @@ pub(crate) struct Evaluation<'m> {
     protobuf: u32,
     /// What is left of [`WORK_MAX`].
     work: usize,
+    /// The payload's members, once one is asked for.
+    fields: Option<Fields<'m>>,
     /// Whether a field of a payload that is no JSON is an error rather than Undefined.
     needs_json: bool,
     /// What was found out, if somebody wants to know.
@@ -95,6 +98,7 @@ impl<'m> Evaluation<'m> {
             once: [false; 2],
             protobuf: 0,
             work: WORK_MAX,
+            fields: None,
             needs_json: false,
             steps: None,
         }
@@ -293,9 +297,9 @@ impl<'m> Evaluation<'m> {
         }
         let Some(json) = self.message.payload.json() else { return self.no_json() };
         self.works(json.as_str().len())?;
-        let found = path
-            .iter()
-            .try_fold(json, |json, name| if json.is_object() { json.member(name) } else { None });
+        let field = self.fields.get_or_insert_with(|| json.fields()).get(first);
+        let found =
+            field.and_then(|field| rest.iter().try_fold(field, |json, name| json.member(name)));
         found.map_or(Ok(Value::Undefined), |json| self.worked(json.value(self.version)))
     }
 

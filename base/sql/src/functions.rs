@@ -87,6 +87,11 @@ impl Function {
         Self { takes_message: true, ..self }
     }
 
+    /// Whether its answer comes from outside.
+    pub(crate) fn asks_outside(&self) -> bool {
+        external::FUNCTIONS.iter().any(|function| function.name == self.name)
+    }
+
     /// What a call is.
     pub(crate) fn call<'m>(
         &self,

@@ -8,6 +8,9 @@ use crate::Version;
 use crate::number::Number;
 use crate::value::{Object, Value};
 
+/// Members of most messages.
+const FIELDS: usize = 16;
+
 /// The levels that a message may have.
 const NESTING_MAX: usize = 128;
 
@@ -55,6 +58,13 @@ impl<'m> Text<'m> {
         found
     }
 
+    /// The members of an object; none of what is no object.
+    pub(crate) fn fields(self) -> Fields<'m> {
+        let mut fields = Vec::with_capacity(FIELDS);
+        self.members(|name, value| fields.push((name, value)));
+        Fields(fields)
+    }
+
     fn members(self, mut each: impl FnMut(Name<'m>, Self)) -> Option<()> {
         let mut reader = Reader { text: self.0, at: 0 };
         reader.takes(b'{').then_some(())?;
@@ -75,6 +85,17 @@ impl<'m> Text<'m> {
                 return reader.takes(b'}').then_some(());
             }
         }
+    }
+}
+
+/// The members of an object, of which several are asked for.
+pub(crate) struct Fields<'m>(Vec<(Name<'m>, Text<'m>)>);
+
+impl<'m> Fields<'m> {
+    /// The member `name`, the last of that name.
+    pub(crate) fn get(&self, name: &str) -> Option<Text<'m>> {
+        let mut fields = self.0.iter().rev();
+        fields.find(|(field, _)| field.is(name)).map(|(_, value)| *value)
     }
 }
 

@@ -165,7 +165,7 @@ pub enum Halt {
     },
     /// Fields are asked for, and the payload is not JSON.
     NotJson,
-    /// Variables, or what a function makes, are larger than a rule may have.
+    /// Variables, what a function makes, or all that there is to do, are more than a rule may have.
     TooLarge {
         /// What is too large.
         what: &'static str,

@@ -56,12 +56,15 @@ struct Parser<'t> {
     variables: Vec<String>,
     depth: usize,
     is_template: bool,
+    /// Calls so far of functions whose answers come from outside.
+    outside_calls: usize,
 }
 
 impl<'t> Parser<'t> {
     fn new(text: &'t str, version: Version, variables: Vec<String>) -> Result<Self, ParseError> {
         let tokens = tokens(text)?;
-        Ok(Self { text, tokens, at: 0, version, variables, depth: 0, is_template: false })
+        let (at, depth, is_template, outside_calls) = (0, 0, false, 0);
+        Ok(Self { text, tokens, at, version, variables, depth, is_template, outside_calls })
     }
 
     fn variables(&mut self) -> Result<Vec<Expression>, ParseError> {
@@ -387,15 +390,22 @@ impl<'t> Parser<'t> {
         let function = functions::named(name, self.version).map_err(|hint| {
             ParseError::at(start, format!("unknown function {name}()")).hint(hint)
         })?;
+        self.outside_calls += usize::from(function.asks_outside());
         let mut arguments = Vec::new();
         if self.takes_sign(")") {
             return Ok(Expression::Call(function, arguments));
         }
         loop {
+            let outside_calls = self.outside_calls;
             if function.takes_message && self.takes_sign("*") {
                 arguments.push(Expression::All);
             } else {
                 arguments.push(self.expression()?);
+            }
+            let is_default = function.name == "get_or_default" && arguments.len() == 2;
+            if is_default && self.outside_calls > outside_calls {
+                return Err(ParseError::at(start, "a default cannot come from outside")
+                    .hint("call the external function as the first argument"));
             }
             if !self.takes_sign(",") {
                 self.sign(")")?;

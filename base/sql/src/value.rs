@@ -137,6 +137,21 @@ impl<'m> Object<'m> {
         self.0.iter().find(|(member, _)| member == name).map(|(_, value)| value)
     }
 
+    /// The member `name`, to be changed.
+    pub(crate) fn get_mut(&mut self, name: &str) -> Option<&mut Value<'m>> {
+        self.0.iter_mut().find(|(member, _)| member == name).map(|(_, value)| value)
+    }
+
+    /// The members' values, to be changed.
+    pub(crate) fn values_mut(&mut self) -> impl Iterator<Item = &mut Value<'m>> {
+        self.0.iter_mut().map(|(_, value)| value)
+    }
+
+    /// Puts the members in the order of their names.
+    pub(crate) fn sort(&mut self) {
+        self.0.sort_by(|(left, _), (right, _)| left.cmp(right));
+    }
+
     /// The member `name`, without the rest.
     #[must_use]
     pub fn take(mut self, name: &str) -> Value<'m> {

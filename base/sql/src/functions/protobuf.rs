@@ -1,8 +1,12 @@
 //! `decode(…, 'proto', …)`: messages of Protocol Buffers as JSON has them.
 
+use std::panic::catch_unwind;
+
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use prost_reflect::{DescriptorPool, DynamicMessage, MessageDescriptor};
+use prost_reflect::prost::Message as _;
+use prost_reflect::prost_types::{FileDescriptorProto, FileDescriptorSet};
+use prost_reflect::{DescriptorPool, DynamicMessage, Kind, MessageDescriptor};
 
 use super::recent::Recent;
 use crate::evaluate::Evaluation;
@@ -38,10 +42,54 @@ pub(super) fn decode<'m>(
     let request = Request::Descriptor { bucket: bucket.into_owned(), key: key.into_owned() };
     let descriptors = evaluation.answer("decode", request)?;
     let message = described(descriptors, &file, &message)?;
-    let json = decoded(message, &bytes)?;
+    let json = decoded(message.clone(), &bytes)?;
     let payload = Payload::read(&json);
     let json = payload.json().ok_or_else(|| failed("the message is nested too deep"))?;
-    Ok(json.value(evaluation.version).into_owned())
+    let mut value = json.value(evaluation.version).into_owned();
+    order(&mut value, &message);
+    Ok(value)
+}
+
+/// Puts maps in the order of their keys: decoded, they are in one order now and in another then.
+fn order(value: &mut Value<'_>, message: &MessageDescriptor) {
+    let Value::Object(object) = value else { return };
+    // Objects of any form have one of Google's own types.
+    if message.package_name() == "google.protobuf" {
+        return order_all(value);
+    }
+    for field in message.fields() {
+        let Some(value) = object.get_mut(field.json_name()) else { continue };
+        let kind = if field.is_map() {
+            if let Value::Object(map) = value {
+                map.sort();
+            }
+            let entry = field.kind();
+            entry.as_message().map(|entry| entry.map_entry_value_field().kind())
+        } else {
+            Some(field.kind())
+        };
+        let Some(Kind::Message(message)) = kind else { continue };
+        match value {
+            Value::Object(map) if field.is_map() => {
+                map.values_mut().for_each(|value| order(value, &message));
+            }
+            Value::Array(items) if field.is_list() => {
+                items.iter_mut().for_each(|item| order(item, &message));
+            }
+            value => order(value, &message),
+        }
+    }
+}
+
+fn order_all(value: &mut Value<'_>) {
+    match value {
+        Value::Object(object) => {
+            object.sort();
+            object.values_mut().for_each(order_all);
+        }
+        Value::Array(items) => items.iter_mut().for_each(order_all),
+        _ => {}
+    }
 }
 
 /// The message as it came, or what a text has in base64; none of what is no text.
@@ -62,9 +110,9 @@ fn described(descriptors: &[u8], file: &str, name: &str) -> Result<MessageDescri
     if descriptors.len() > DESCRIPTOR_BYTES_MAX {
         return Err(failed("the file descriptor set has more than 32 KiB"));
     }
-    let read = || DescriptorPool::decode(descriptors).ok();
-    let pool = POOLS.with(|pools| pools.get_or_make(descriptors, read));
-    let pool = pool.ok_or_else(|| failed("the object is no file descriptor set"))?;
+    let pool = POOLS.with(|pools| pools.get_or_make(descriptors, || pool(descriptors)));
+    let pool =
+        pool.ok_or_else(|| failed("the object is no file descriptor set of proto2 or proto3"))?;
     let is_file = |path: &str| {
         let (path, file) = (without_ending(path), without_ending(file));
         path == file || path.rsplit('/').next() == Some(file)
@@ -77,6 +125,15 @@ fn described(descriptors: &[u8], file: &str, name: &str) -> Result<MessageDescri
     let mut messages = pool.all_messages();
     let found = messages.find(|it| is_file(it.parent_file().name()) && is_message(it));
     found.ok_or_else(|| failed(&format!("the descriptors have no message {name} in {file}")))
+}
+
+/// The descriptors, if they are of a language that the library knows: of others, such as editions, it
+/// panics. Should it do so for another reason, one rule fails and no more.
+fn pool(descriptors: &[u8]) -> Option<DescriptorPool> {
+    let set = FileDescriptorSet::decode(descriptors).ok()?;
+    let is_known = |file: &FileDescriptorProto| matches!(file.syntax(), "" | "proto2" | "proto3");
+    set.file.iter().all(is_known).then_some(())?;
+    catch_unwind(|| DescriptorPool::decode(descriptors).ok()).ok().flatten()
 }
 
 fn without_ending(file: &str) -> &str {

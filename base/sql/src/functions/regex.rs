@@ -1,6 +1,8 @@
 //! Regular expressions as Java writes them, run in linear time. Look-around, back-references,
 //! possessive and atomic parts have no such run: a pattern with them is none.
 
+use std::rc::Rc;
+
 use ::regex::{Captures, Regex, RegexBuilder};
 
 use super::recent::Recent;
@@ -12,12 +14,14 @@ const KEPT_MAX: usize = 64;
 const COMPILED_BYTES_MAX: usize = 256 * 1024;
 
 thread_local! {
-    static COMPILED: Recent<Option<Regex>> = const { Recent::of(KEPT_MAX) };
+    // A regex that is cloned loses the memory that it runs in.
+    static COMPILED: Recent<Option<Rc<Regex>>> = const { Recent::of(KEPT_MAX) };
 }
 
 /// The expression that `pattern` writes, if it is one.
-pub(super) fn named(pattern: &str) -> Option<Regex> {
-    COMPILED.with(|compiled| compiled.get_or_make(pattern.as_bytes(), || compile(pattern)))
+pub(super) fn named(pattern: &str) -> Option<Rc<Regex>> {
+    let make = || compile(pattern).map(Rc::new);
+    COMPILED.with(|compiled| compiled.get_or_make(pattern.as_bytes(), make))
 }
 
 /// The text with `replacement` in every place that matches, `$1` and `${name}` in it being what

@@ -1,3 +1,5 @@
+//! What single numbers give; `tests/it/numbers.rs` has what holds of all.
+
 use std::cmp::Ordering;
 
 use super::Number;

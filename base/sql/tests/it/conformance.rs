@@ -1,3 +1,5 @@
+//! What statements give, row by row, as `tests/conformance/*.txt` say; their README has the form.
+
 use std::fs;
 use std::path::Path;
 

@@ -103,6 +103,10 @@ fn selects_in_selects_end() {
     let too_much = Err(Halt::TooLarge { what: "the work of the statement" });
     assert_eq!(soon("SELECT VALUE (SELECT VALUE (SELECT VALUE 1 FROM a) FROM a)", &long), too_much);
     assert_eq!(soon("SELECT (SELECT VALUE x FROM a AS x WHERE x IN a) AS x", &long), too_much);
+    let ones = vec!["1"; 1000].join(",");
+    let of_ones =
+        (0..4).fold("1".to_owned(), |inner, _| format!("(SELECT VALUE {inner} FROM [{ones}])"));
+    assert_eq!(soon(&format!("SELECT {of_ones} AS x"), "{}"), too_much);
     let all = vec!["a"; 2000].join(",");
     assert_eq!(soon(&format!("SELECT VALUE [{all}]"), &long), too_much);
     // Once over all of it is no work.

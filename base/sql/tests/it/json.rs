@@ -58,6 +58,15 @@ fn given(text: &str, version: Version) -> String {
     String::from_utf8(output.to_bytes()).expect("JSON is text")
 }
 
+#[test]
+fn strings_have_no_control_characters() {
+    for byte in 0..=0x7F_u8 {
+        let text = [b'"', byte, b'"'];
+        let may_stand = byte >= 0x20 && byte != b'"' && byte != b'\\';
+        assert_eq!(Payload::read(&text).is_json(), may_stand, "{byte:#x}");
+    }
+}
+
 proptest! {
     #[test]
     fn values_go_through_unchanged(value in value(), is_pretty: bool) {

@@ -1,5 +1,4 @@
-//! What statements give, row by row, as `tests/conformance/*.txt` say; their README has the form.
-//! What holds of every text, message and number; and the shapes that cost the most.
+//! Rules SQL: what single statements give, and what holds of every text, message and number.
 
 extern crate ferrite_sql as sql;
 

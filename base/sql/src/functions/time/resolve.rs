@@ -32,7 +32,9 @@ impl Said {
 /// Whether each number is one that its field may have.
 fn in_range(said: &Said) -> Option<()> {
     let fits = |(field, number): (&Field, &i64)| match field {
-        Field::Month | Field::HourOfHalfFrom1 => (1..=12).contains(number),
+        Field::Month => (1..=12).contains(number),
+        // Java lets 0 pass for 12 here.
+        Field::HourOfHalfFrom1 => (0..=12).contains(number),
         Field::Quarter => (1..=4).contains(number),
         Field::Day => (1..=31).contains(number),
         Field::DayOfYear => (1..=366).contains(number),
@@ -131,19 +133,21 @@ fn time(said: &Said) -> Option<(Time, Span)> {
     Some((of_nanos(hour * 3_600_000_000_000 + nanos)?, Span::new()))
 }
 
-/// The hour of the day if one is said; nothing where only a part of it is.
-#[allow(clippy::option_option, reason = "not said is other than not to be known")]
+/// The hour of the day if one is said; nothing at all where only a part of it is, or two that differ.
 fn hour(said: &Said) -> Option<Option<i64>> {
-    let from_1 =
-        said.number(Field::HourFrom1).map(|hour| if hour == 0 { None } else { Some(hour % 24) });
+    let half = said.number(Field::Half);
+    let from_1 = said.number(Field::HourFrom1).map(|hour| hour % 24);
     let of_half = said.number(Field::HourOfHalfFrom1).map(|hour| hour % 12);
     let of_half = of_half.or_else(|| said.number(Field::HourOfHalf));
-    match (said.number(Field::Hour), from_1, of_half, said.number(Field::Half)) {
-        (Some(hour), ..) => Some(Some(hour)),
-        (None, Some(hour), ..) => hour.map(Some),
-        (None, None, Some(hour), Some(half)) => Some(Some(half * 12 + hour)),
-        (None, None, None, _) => Some(None),
-        (None, None, Some(_), None) => None,
+    match (said.number(Field::Hour).or(from_1), of_half) {
+        (Some(hour), of_half) => {
+            let agrees = half.is_none_or(|half| half == hour / 12)
+                && of_half.is_none_or(|of_half| of_half == hour % 12)
+                && from_1.is_none_or(|from_1| from_1 == hour);
+            agrees.then_some(Some(hour))
+        }
+        (None, Some(of_half)) => half.map(|half| Some(half * 12 + of_half)),
+        (None, None) => Some(None),
     }
 }
 
