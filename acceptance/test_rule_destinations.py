@@ -11,9 +11,8 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 import requests
 from cryptography import x509
-from cryptography.hazmat.primitives import serialization
 
-from device import soon
+from device import private_pem, soon
 from documents import ec_key, issued, subject
 from harness import ACCOUNT, REGION, Server, refused
 
@@ -27,12 +26,7 @@ def certificate_files(folder):
     certificate = issued(key, subject("localhost"), extensions=[names])
     trusted, both = folder / "trusted.pem", folder / "both.pem"
     trusted.write_text(certificate)
-    private = key.private_bytes(
-        serialization.Encoding.PEM,
-        serialization.PrivateFormat.PKCS8,
-        serialization.NoEncryption(),
-    )
-    both.write_text(private.decode() + certificate)
+    both.write_text(private_pem(key) + certificate)
     return trusted, both
 
 

@@ -7,6 +7,7 @@ use model::iot::op::{
     DeletePolicy, DeleteThingGroup, ListTagsForResource, TagResource, UntagResource,
 };
 use serde_json::{Value, json};
+use store::{Batch, Key};
 use testing::Server;
 
 use crate::{
@@ -140,4 +141,24 @@ async fn a_resource_has_fifty_tags_at_most() {
     server.call::<TagResource>(numbered(0, 1)).await.unwrap();
     let reserved = json!({"resourceArn": POLICY, "tags": [{"Key": "aws:x"}]});
     assert_eq!(code(server.call::<TagResource>(reserved).await), "InvalidRequestException");
+}
+
+#[tokio::test]
+async fn resources_of_another_feature_carry_tags_while_their_record_is_there() {
+    let server = server().await;
+    let arn = "arn:aws:iot:us-east-1:000000000000:rule/hot";
+    let tag = json!({"resourceArn": arn, "tags": [{"Key": "a", "Value": "1"}]});
+    assert_eq!(code(server.call::<TagResource>(tag.clone()).await), "InvalidRequestException");
+    server
+        .app()
+        .taggable
+        .add("rule", |tenant, name| Key::new(tenant.id, service::kinds::TOPIC_RULE).text(name));
+    assert_eq!(code(server.call::<TagResource>(tag.clone()).await), "ResourceNotFoundException");
+    let mut batch = Batch::new();
+    let tenant = server.cx("CreateTopicRule").await.tenant;
+    let record = server.app().taggable.find("rule").unwrap()(&tenant, "hot");
+    batch.put(record, "{}");
+    server.app().store.commit(batch).await.unwrap();
+    server.call::<TagResource>(tag).await.unwrap();
+    assert_eq!(tags(&server, arn).await, expected(&[("a", "1")]));
 }

@@ -60,11 +60,11 @@ impl Courier for Postbox {
     }
 }
 
-/// A server with rules and the registry, and where its destinations are asked.
+/// A server with rules alone, and where its destinations are asked.
 async fn server_and_postbox() -> (Server, Arc<Postbox>) {
     let postbox = Arc::new(Postbox::default());
     let courier = Arc::clone(&postbox);
-    let server = Server::build(|app| vec![registry::feature(), feature(app, courier)]);
+    let server = Server::build(|app| vec![feature(app, courier)]);
     (server.await, postbox)
 }
 

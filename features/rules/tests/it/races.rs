@@ -1,8 +1,8 @@
 //! Races: two requests at once leave what one after the other could have left.
 
 use model::iot::op::{
-    CreateTopicRuleDestination, DeleteTopicRule, DisableTopicRule, ListTopicRuleDestinations,
-    ListTopicRules, ReplaceTopicRule, TagResource,
+    CreateTopicRuleDestination, DisableTopicRule, ListTopicRuleDestinations, ListTopicRules,
+    ReplaceTopicRule,
 };
 use serde_json::json;
 use tokio::join;
@@ -41,26 +41,6 @@ async fn a_rule_that_is_turned_off_while_it_is_replaced_is_one_of_both() {
         replaced.and(disabled).unwrap();
         let rule = get(&server, &name).await.unwrap();
         assert_eq!(rule["rule"]["sql"], "SELECT a FROM 'b'");
-    }
-}
-
-#[tokio::test]
-async fn a_deleted_rule_leaves_no_tags() {
-    let server = server().await;
-    for _ in 0..ROUNDS {
-        create(&server, "hot", payload()).await.unwrap();
-        let arn = "arn:aws:iot:us-east-1:000000000000:rule/hot";
-        let tag = json!({"resourceArn": arn, "tags": [{"Key": "a", "Value": "1"}]});
-        let (_, deleted) = join!(
-            server.call::<TagResource>(tag),
-            server.call::<DeleteTopicRule>(json!({"ruleName": "hot"})),
-        );
-        deleted.unwrap();
-        create(&server, "hot", payload()).await.unwrap();
-        let listed =
-            server.call::<model::iot::op::ListTagsForResource>(json!({"resourceArn": arn}));
-        assert_eq!(listed.await.unwrap()["tags"], json!([]));
-        server.call::<DeleteTopicRule>(json!({"ruleName": "hot"})).await.unwrap();
     }
 }
 
