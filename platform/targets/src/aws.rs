@@ -134,10 +134,10 @@ impl Aws {
         let url = Url::parse(&format!("{base}{path}"))
             .map_err(|error| unusable("The URL is not valid").caused_by(error))?;
         let mut request = Request { method, ..Request::post(url, body) };
-        put(&mut request.headers, "host", &request.url.authority());
-        headers.iter().for_each(|(name, value)| put(&mut request.headers, name, value));
+        let host = ("host", request.url.authority());
+        put(service, &mut request.headers, std::iter::once(host).chain(headers))?;
         let added = sign(&request, credentials, region, service, &self.clock);
-        added.iter().for_each(|(name, value)| put(&mut request.headers, name, value));
+        put(service, &mut request.headers, added)?;
         Ok(request)
     }
 }
@@ -162,12 +162,20 @@ fn sign(
     sigv4::sign(&unsigned, &credentials.to_signer(), &scope, clock.now())
 }
 
-/// Sets a header; what cannot be in one was no name or ACL that a service would take, and is left
-/// out of the signature too.
-fn put(headers: &mut HeaderMap, name: &'static str, value: &str) {
-    if let Ok(value) = HeaderValue::try_from(value) {
+/// Sets headers; what a rule made of a message may be no header's value.
+fn put(
+    service: Service,
+    headers: &mut HeaderMap,
+    added: impl IntoIterator<Item = (&'static str, String)>,
+) -> Result<(), TargetError> {
+    for (name, value) in added {
+        let Ok(value) = HeaderValue::try_from(value) else {
+            let message = format!("The value of {name} has characters that no header may have.");
+            return Err(TargetError::refused(service, "InvalidArgument", message));
+        };
         headers.insert(HeaderName::from_static(name), value);
     }
+    Ok(())
 }
 
 fn endpoint_of(service: Service, region: &str, host_prefix: Option<&str>) -> String {

@@ -101,6 +101,15 @@ impl Targets {
         self.local().streams.list(tenant, after, limit).await
     }
 
+    /// Removes the local objects, and forgets what the store had, which the caller has wiped.
+    pub async fn wipe(&self) -> Result<(), TargetError> {
+        let local = self.local();
+        local.webhooks.forget();
+        local.tables.forget_all();
+        local.streams.forget().await;
+        local.files.wipe().await
+    }
+
     /// Which back end a service has.
     pub fn backend(&self, service: Service) -> Backend {
         self.settings().place(service).backend

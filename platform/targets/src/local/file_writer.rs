@@ -15,6 +15,13 @@ use tokio::sync::{mpsc, oneshot};
 use super::files::{buckets_of, failed};
 use crate::{LocalSettings, Service, TargetError};
 
+/// What the writer is asked for.
+pub(super) enum Work {
+    Put(Put),
+    /// Removes everything.
+    Wipe(oneshot::Sender<Result<(), TargetError>>),
+}
+
 /// An object to keep.
 pub(super) struct Put {
     pub(super) bucket: String,
@@ -33,6 +40,8 @@ pub(super) struct FileWriter {
     /// Directories that were there a moment ago.
     directories: HashSet<PathBuf>,
     written: u64,
+    /// Who waits for everything to be removed; nothing more is taken before.
+    wipe: Option<oneshot::Sender<Result<(), TargetError>>>,
 }
 
 /// An object on its way: its file, and who waits for it.
@@ -58,18 +67,22 @@ impl FileWriter {
             buckets: BTreeSet::new(),
             directories: HashSet::new(),
             written: 0,
+            wipe: None,
         }
     }
 
     /// Writes until nobody can ask any more.
-    pub(super) fn run(mut self, mut waiting: mpsc::Receiver<Put>) {
+    pub(super) fn run(mut self, mut waiting: mpsc::Receiver<Work>) {
         self.recover();
         let mut named = Vec::new();
         let mut puts = Vec::new();
         loop {
-            take(&mut waiting, &mut puts, named.is_empty());
+            self.take(&mut waiting, &mut puts, named.is_empty());
             if puts.is_empty() && named.is_empty() {
-                return;
+                let Some(answer) = self.wipe.take() else { return };
+                // Whoever has given up does not hear it.
+                drop(answer.send(self.remove_all()));
+                continue;
             }
             let written: Vec<Moving> = puts.drain(..).filter_map(|put| self.write(put)).collect();
             match self.sync(&written, &named) {
@@ -85,6 +98,29 @@ impl FileWriter {
             if !self.is_synced {
                 tell(&mut named, &Ok(()));
             }
+        }
+    }
+
+    /// Takes what waits; waits itself for the first if it `may_wait`.
+    fn take(&mut self, waiting: &mut mpsc::Receiver<Work>, puts: &mut Vec<Put>, may_wait: bool) {
+        let mut first = if may_wait { waiting.blocking_recv() } else { None };
+        while puts.len() < ROUND_MAX && self.wipe.is_none() {
+            match first.take().or_else(|| waiting.try_recv().ok()) {
+                Some(Work::Put(put)) => puts.push(put),
+                Some(Work::Wipe(answer)) => self.wipe = Some(answer),
+                None => return,
+            }
+        }
+    }
+
+    fn remove_all(&mut self) -> Result<(), TargetError> {
+        self.buckets.clear();
+        self.directories.clear();
+        match fs::remove_dir_all(&self.root) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => {
+                Err(failed("The objects could not be removed.", error))
+            }
+            _ => Ok(()),
         }
     }
 
@@ -187,18 +223,6 @@ fn sync_all(root: &Path, written: &[Moving], named: &[Moving]) -> io::Result<()>
         directories.extend(above.map(Path::to_owned));
     }
     directories.iter().try_for_each(|directory| File::open(directory)?.sync_all())
-}
-
-/// Takes what waits; waits itself for the first if it `may_wait`.
-fn take(waiting: &mut mpsc::Receiver<Put>, puts: &mut Vec<Put>, may_wait: bool) {
-    if may_wait {
-        puts.extend(waiting.blocking_recv());
-    }
-    while puts.len() < ROUND_MAX
-        && let Ok(put) = waiting.try_recv()
-    {
-        puts.push(put);
-    }
 }
 
 fn tell(named: &mut Vec<Moving>, result: &Result<(), TargetError>) {

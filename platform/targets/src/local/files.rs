@@ -12,13 +12,13 @@ use bytes::Bytes;
 use tokio::sync::{mpsc, oneshot};
 
 use super::file_names;
-use super::file_writer::{FileWriter, Put};
+use super::file_writer::{FileWriter, Put, Work};
 use crate::{LocalSettings, Service, TargetError};
 
 /// Objects of this machine.
 pub(crate) struct Files {
     root: Arc<PathBuf>,
-    waiting: mpsc::Sender<Put>,
+    waiting: mpsc::Sender<Work>,
 }
 
 /// An object in a list.
@@ -62,11 +62,22 @@ impl Files {
     ) -> Result<(), TargetError> {
         check_bucket(bucket)?;
         check_key(key)?;
+        let (bucket, path) = (bucket.to_owned(), file_names::path_of(key));
+        self.ask(|answer| Work::Put(Put { bucket, path, body, answer })).await
+    }
+
+    /// Removes everything.
+    pub(crate) async fn wipe(&self) -> Result<(), TargetError> {
+        self.ask(Work::Wipe).await
+    }
+
+    async fn ask(
+        &self,
+        work: impl FnOnce(oneshot::Sender<Result<(), TargetError>>) -> Work,
+    ) -> Result<(), TargetError> {
         let (answer, told) = oneshot::channel();
-        let path = file_names::path_of(key);
-        let put = Put { bucket: bucket.to_owned(), path, body, answer };
         let stopped = || TargetError::unavailable(Service::S3, "The server is stopping.");
-        self.waiting.send(put).await.map_err(|_| stopped())?;
+        self.waiting.send(work(answer)).await.map_err(|_| stopped())?;
         told.await.map_err(|_| stopped())?
     }
 

@@ -14,6 +14,13 @@ use super::block::{self, Appended};
 use super::streams::{Keys, StreamName, age_max_ms};
 use crate::{LocalSettings, Service, TargetError};
 
+/// What the writer is asked for.
+pub(super) enum Work {
+    Append(Append),
+    /// The store is another than it was: what is remembered of it is not true any more.
+    Forget(oneshot::Sender<()>),
+}
+
 /// Records for one stream, and who waits for them.
 pub(super) struct Append {
     pub(super) service: Service,
@@ -99,7 +106,7 @@ impl StreamWriter {
     }
 
     /// Appends until nobody can ask any more, or the server stops.
-    pub(super) async fn run(mut self, mut waiting: mpsc::Receiver<Append>, mut stop: Shutdown) {
+    pub(super) async fn run(mut self, mut waiting: mpsc::Receiver<Work>, mut stop: Shutdown) {
         let mut group = Vec::new();
         let mut swept = None;
         loop {
@@ -110,11 +117,29 @@ impl StreamWriter {
                     if taken == 0 {
                         return;
                     }
-                    self.append(std::mem::take(&mut group)).await;
+                    self.work(&mut group).await;
                 }
                 () = stop.begun(), if !waiting.is_closed() => waiting.close(),
                 () = pause => swept = self.sweep(swept).await,
             }
+        }
+    }
+
+    async fn work(&mut self, all: &mut Vec<Work>) {
+        let (mut appends, mut forgotten) = (Vec::new(), Vec::new());
+        for work in all.drain(..) {
+            match work {
+                Work::Append(append) => appends.push(append),
+                Work::Forget(answer) => forgotten.push(answer),
+            }
+        }
+        if !appends.is_empty() {
+            self.append(appends).await;
+        }
+        for answer in forgotten {
+            self.tails.clear();
+            // Whoever has given up does not hear it.
+            answer.send(()).unwrap_or(());
         }
     }
 

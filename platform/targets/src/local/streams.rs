@@ -14,7 +14,7 @@ use types::{TenantId, Timestamp};
 
 use super::Kinds;
 use super::block::{self, Appended};
-use super::stream_writer::{Append, StreamWriter};
+use super::stream_writer::{Append, StreamWriter, Work};
 use crate::{LocalSettings, Service, TargetError};
 
 /// All streams of this server.
@@ -23,7 +23,7 @@ pub(crate) struct Streams {
     store: Store,
     clock: Clock,
     age_max_ms: i64,
-    waiting: mpsc::Sender<Append>,
+    waiting: mpsc::Sender<Work>,
     appended: watch::Receiver<()>,
 }
 
@@ -99,8 +99,17 @@ impl Streams {
         let stream = StreamName::new(tenant, service, name);
         let append = Append { service, stream: Arc::new(stream), records, answer };
         let stopping = || TargetError::unavailable(service, "The server is stopping.");
-        self.waiting.send(append).await.map_err(|_| stopping())?;
+        self.waiting.send(Work::Append(append)).await.map_err(|_| stopping())?;
         told.await.map_err(|_| stopping())?
+    }
+
+    /// To be called when the store was wiped.
+    pub(crate) async fn forget(&self) {
+        let (answer, told) = oneshot::channel();
+        if self.waiting.send(Work::Forget(answer)).await.is_ok() {
+            // A writer that has ended remembers nothing.
+            drop(told.await);
+        }
     }
 
     /// At most `limit` records from `offset` on.

@@ -227,6 +227,11 @@ impl Tables {
         Ok(key)
     }
 
+    /// To be called when the store was wiped.
+    pub(crate) fn forget_all(&self) {
+        self.known.lock().unwrap_or_else(PoisonError::into_inner).clear();
+    }
+
     /// Where the item with these keys is, if these are all keys that the table has.
     fn key_of(&self, tenant: TenantId, table: &Table, key: &Item) -> Result<Key, TargetError> {
         if table.keys.is_empty() || table.keys.len() != key.len() {

@@ -3,18 +3,19 @@
 //! The topic's stream is the queue and a record says how far it has come, so that a restart loses
 //! nothing and repeats little.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap};
 use std::io;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use env::{Env, Random, Shutdown, TaskKind, Tasks};
+use env::{Env, Random, TaskKind, Tasks};
 use http::{HeaderName, HeaderValue};
 use metrics::counter;
 use outbound::{Client, Request, RetryPolicy, Url, retry};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use store::{Batch, Direction, Key, KeyRange, Store};
+use tokio::sync::watch;
 
 use super::Kinds;
 use super::streams::{Keys, StreamName, StreamRecord, Streams};
@@ -32,8 +33,10 @@ struct Shared {
     client: Client,
     random: Random,
     tasks: Tasks,
-    /// Topics that have a task.
-    served: Mutex<HashSet<StreamName>>,
+    /// Topics that have a task, and from which generation on.
+    served: Mutex<HashMap<StreamName, u64>>,
+    /// Grows when the store was wiped, which ends all tasks.
+    generation: watch::Sender<u64>,
 }
 
 /// How far a topic's webhook has come.
@@ -84,13 +87,10 @@ impl Webhooks {
             random: env.random.clone(),
             tasks: env.tasks.clone(),
             served: Mutex::default(),
+            generation: watch::Sender::new(0),
         });
-        if !shared.urls.is_empty() {
-            let resumed = Arc::clone(&shared);
-            env.tasks.spawn("targets-webhooks", TaskKind::Transient, async move {
-                resumed.resume().await;
-            });
-        }
+        let resumed = Arc::clone(&shared);
+        env.tasks.spawn("targets-webhooks", TaskKind::Transient, resumed.resume());
         Ok(Self(shared))
     }
 
@@ -103,7 +103,7 @@ impl Webhooks {
     ) -> Result<(), TargetError> {
         let Some(url) = self.0.url_of(topic_arn, topic) else { return Ok(()) };
         let stream = StreamName::new(caller.tenant.id, Service::Sns, topic);
-        if self.0.served().contains(&stream) {
+        if self.0.served().contains_key(&stream) {
             return Ok(());
         }
         let progress = self.0.begin(&stream, topic_arn).await?;
@@ -112,12 +112,20 @@ impl Webhooks {
     }
 }
 
+impl Webhooks {
+    /// To be called when the store was wiped: what is under way is given up.
+    pub(crate) fn forget(&self) {
+        self.0.served().clear();
+        self.0.generation.send_modify(|generation| *generation += 1);
+    }
+}
+
 impl Shared {
     fn url_of(&self, topic_arn: &str, topic: &str) -> Option<Url> {
         self.urls.get(topic_arn).or_else(|| self.urls.get(topic)).cloned()
     }
 
-    fn served(&self) -> std::sync::MutexGuard<'_, HashSet<StreamName>> {
+    fn served(&self) -> std::sync::MutexGuard<'_, HashMap<StreamName, u64>> {
         self.served.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -143,13 +151,21 @@ impl Shared {
     }
 
     fn spawn(self: &Arc<Self>, stream: StreamName, progress: Progress, url: Url) {
-        if !self.served().insert(stream.clone()) {
+        let (mut generation, mut stop) =
+            (self.generation.subscribe(), self.tasks.shutdown_signal());
+        let began = *generation.borrow_and_update();
+        if self.served().insert(stream.clone(), began).is_some() {
             return;
         }
-        let (shared, stop) = (Arc::clone(self), self.tasks.shutdown_signal());
+        let shared = Arc::clone(self);
         self.tasks.spawn("targets-webhook", TaskKind::Transient, async move {
-            shared.post_all(&stream, progress, &url, stop).await;
-            shared.served().remove(&stream);
+            let mut progress = progress;
+            tokio::select! {
+                biased;
+                () = stop.begun() => drop(shared.keep(&stream, &progress).await),
+                _ = generation.changed() => {}
+                () = shared.post_all(&stream, &mut progress, &url) => {}
+            }
         });
     }
 
@@ -183,35 +199,17 @@ impl Shared {
         drop(self.store.commit(batch).await);
     }
 
-    async fn post_all(
-        &self,
-        stream: &StreamName,
-        mut progress: Progress,
-        url: &Url,
-        mut stop: Shutdown,
-    ) {
+    async fn post_all(&self, stream: &StreamName, progress: &mut Progress, url: &Url) {
         let mut appended = self.streams.appended();
-        while !stop.has_begun() {
+        loop {
             appended.mark_unchanged();
-            let posted = tokio::select! {
-                biased;
-                () = stop.begun() => return,
-                posted = self.post_page(stream, &mut progress, url) => posted,
-            };
-            match posted {
+            match self.post_page(stream, progress, url).await {
                 Ok(true) => {}
-                Ok(false) => tokio::select! {
-                    biased;
-                    () = stop.begun() => return,
-                    changed = appended.changed() => if changed.is_err() { return },
-                },
+                Ok(false) if appended.changed().await.is_err() => return,
+                Ok(false) => {}
                 Err(error) => {
                     tracing::warn!(%error, topic = stream.name, "could not read a topic");
-                    tokio::select! {
-                        biased;
-                        () = stop.begun() => return,
-                        () = tokio::time::sleep(PAUSE) => {}
-                    }
+                    tokio::time::sleep(PAUSE).await;
                 }
             }
         }
@@ -225,10 +223,11 @@ impl Shared {
         url: &Url,
     ) -> Result<bool, TargetError> {
         let page = self.streams.read(stream, progress.next_offset, PAGE).await?;
+        let has_moved = page.next_offset > progress.next_offset;
         for record in &page.records {
             self.post(record, &progress.topic_arn, url).await;
+            progress.next_offset = record.offset + 1;
         }
-        let has_moved = page.next_offset > progress.next_offset;
         progress.next_offset = page.next_offset;
         if has_moved {
             self.keep(stream, progress).await?;

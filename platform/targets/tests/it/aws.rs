@@ -150,3 +150,13 @@ async fn a_setting_that_is_wrong_is_named_and_not_tried_again() {
     check(&settings("http://10.0.0.1:1", ""), "outbound.allow").await;
     check(r#"{"sqs":{"backend":"aws"}}"#, "targets.credentials").await;
 }
+
+#[tokio::test]
+async fn an_acl_that_no_header_can_have_is_refused() {
+    let bench = Bench::with(&settings("http://127.0.0.1:1", "")).await;
+    let canned_acl = Some("private\r\nx-evil: 1".to_owned());
+    let put =
+        PutObject { bucket: "bucket".into(), key: "k".into(), canned_acl, ..PutObject::default() };
+    let error = bench.targets.s3().put_object(&caller(), put).await.unwrap_err();
+    assert_eq!((error.code.as_str(), error.is_transient), ("InvalidArgument", false));
+}

@@ -1,6 +1,9 @@
 //! Local queues, topics, metrics and logs.
 
-use ferrite_targets::{LogEvent, Publish, PutLogEvents, PutMetricData, SendMessage, Service};
+use ferrite_targets::{
+    AttributeValue, Item, LogEvent, Publish, PutItem, PutLogEvents, PutMetricData, PutObject,
+    SendMessage, Service,
+};
 use types::Timestamp;
 
 use crate::harness::{Bench, caller, stream};
@@ -67,4 +70,30 @@ async fn logs_are_told_in_order_to_whoever_listens() {
         assert_eq!(refused.code, "InvalidParameterException");
     }
     assert_eq!(bench.logged.lock().unwrap().len(), 1);
+}
+
+#[tokio::test]
+async fn a_server_that_is_reset_begins_anew() {
+    let bench = Bench::start().await;
+    let put_all = async || {
+        let object = PutObject { bucket: "bucket".into(), key: "k".into(), ..PutObject::default() };
+        bench.targets.s3().put_object(&caller(), object).await.unwrap();
+        let queue_url = "https://sqs/1/orders".to_owned();
+        let send = SendMessage { queue_url, body: "x".into() };
+        bench.targets.sqs().send_message(&caller(), send).await.unwrap();
+        let item = Item::from([("id".to_owned(), AttributeValue::S("a".into()))]);
+        let put = PutItem { table: "tab".into(), item, keys: vec!["id".into()] };
+        bench.targets.dynamodb().put_item(&caller(), put).await.unwrap();
+    };
+    put_all().await;
+    bench.store.wipe().await.unwrap();
+    bench.targets.wipe().await.unwrap();
+    assert_eq!(bench.targets.s3().local_buckets().await.unwrap(), [""; 0]);
+    let tables = bench.targets.dynamodb().local_tables(&caller(), None, 9).await.unwrap();
+    assert_eq!(tables, (Vec::new(), false));
+    put_all().await;
+    let streams = bench.targets.local_streams(caller().tenant.id, None, 9).await.unwrap();
+    assert_eq!(streams, (vec![stream(Service::Sqs, "orders")], false));
+    let page = bench.targets.read_local(&streams.0[0], 0, 9).await.unwrap();
+    assert_eq!((page.records.len(), page.next_offset), (1, 1));
 }

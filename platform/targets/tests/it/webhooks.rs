@@ -86,3 +86,30 @@ async fn a_webhook_that_is_new_begins_with_the_next_message() {
     publish(&bench, "now").await;
     assert_eq!(listener.message().await, "now");
 }
+
+#[tokio::test]
+async fn a_webhook_that_is_no_longer_set_is_forgotten() {
+    let nowhere = r#"{"sns":{"webhooks":{"alarms":"http://127.0.0.1:1/"}}}"#;
+    let bench = Bench::with(nowhere).await;
+    publish(&bench, "before").await;
+    let bench = bench.restart("{}").await;
+    publish(&bench, "meanwhile").await;
+    let mut listener = Listener::start(vec![]).await;
+    let bench = bench.restart(&listener.settings("alarms")).await;
+    publish(&bench, "after").await;
+    assert_eq!(listener.message().await, "after");
+}
+
+#[tokio::test]
+async fn a_topic_that_begins_anew_is_posted_from_its_beginning() {
+    let mut listener = Listener::start(vec![]).await;
+    let bench = Bench::with(&listener.settings("alarms")).await;
+    for message in ["one", "two"] {
+        publish(&bench, message).await;
+        assert_eq!(listener.message().await, message);
+    }
+    bench.store.wipe().await.unwrap();
+    bench.targets.wipe().await.unwrap();
+    publish(&bench, "three").await;
+    assert_eq!(listener.message().await, "three");
+}
