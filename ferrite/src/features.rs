@@ -8,7 +8,10 @@ use service::{App, Feature};
 
 /// What this server does of AWS IoT.
 pub(crate) fn modelled(app: &Arc<App>, broker: &Arc<Broker>, rules: &Rules) -> Vec<Feature> {
-    vec![registry::feature(), shadow::feature(app), rules.feature(), broker::feature(broker)]
+    let features =
+        vec![registry::feature(), shadow::feature(app), rules.feature(), broker::feature(broker)];
+    rules.ask(features.iter().flat_map(|feature| &feature.endpoints));
+    features
 }
 
 #[cfg(test)]

@@ -1,5 +1,7 @@
 //! Endpoints: one asynchronous function per operation, in a list that a person can read.
 
+use std::sync::Arc;
+
 use bytes::Bytes;
 use model::spec::{Kind, Location, Operation, OperationSpec};
 use serde_json::Value;
@@ -29,11 +31,12 @@ pub enum Output {
 
 type Call = dyn Fn(Cx, Value) -> BoxFuture<'static, Result<Output, ApiError>> + Send + Sync;
 
-/// An operation and the function that does it.
+/// An operation and the function that does it. Clones are the same.
+#[derive(Clone)]
 pub struct Endpoint {
     /// The operation.
     pub spec: &'static OperationSpec,
-    call: Box<Call>,
+    call: Arc<Call>,
 }
 
 impl Endpoint {
@@ -53,7 +56,7 @@ impl Endpoint {
                 write::<O>(&output, has_only_body)
             })
         };
-        Self { spec: O::SPEC, call: Box::new(call) }
+        Self { spec: O::SPEC, call: Arc::new(call) }
     }
 
     /// Ties `handler` to the operation `O`, whose answer has a body that the model does not
@@ -73,7 +76,7 @@ impl Endpoint {
                 Err(error) => Box::pin(std::future::ready(Err(ApiError::unreadable(error)))),
             }
         };
-        Self { spec: O::SPEC, call: Box::new(call) }
+        Self { spec: O::SPEC, call: Arc::new(call) }
     }
 
     /// Runs the operation on a bound and validated input.

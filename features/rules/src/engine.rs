@@ -18,7 +18,7 @@ pub(crate) mod world;
 use std::collections::VecDeque;
 use std::hash::{BuildHasher as _, RandomState};
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, RwLock, Weak};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, Weak};
 
 use env::{Shutdown, TaskKind};
 use journal::{Recovered, Sequence};
@@ -92,7 +92,7 @@ impl Engine {
     /// An engine without rules yet. Must be called inside the tokio runtime that is to run it.
     pub(crate) fn start(app: &Arc<App>, durability: Durability, outside: Outside) -> Arc<Self> {
         let engine = Arc::new(Self {
-            world: World { app: Arc::clone(app), outside, live: OnceLock::new() },
+            world: World::new(app, outside),
             durability,
             tables: RwLock::default(),
             generation: AtomicU64::new(0),

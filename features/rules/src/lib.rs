@@ -24,7 +24,7 @@ pub use outside::{Outside, OutsideError, Places};
 use std::sync::Arc;
 
 use journal::Recovered;
-use service::{ApiError, App, Feature, Hooks};
+use service::{ApiError, App, Endpoint, Feature, Hooks};
 
 use crate::confirmation::Confirmations;
 pub use crate::engine::Durability;
@@ -61,6 +61,11 @@ impl Rules {
         self.live.catch_up().await?;
         self.engine.recover(waiting);
         Ok(())
+    }
+
+    /// Has functions of SQL ask the operations among `endpoints` that they need.
+    pub fn ask<'e>(&self, endpoints: impl IntoIterator<Item = &'e Endpoint>) {
+        self.engine.world.set_operations(endpoints);
     }
 
     /// Everything that rules serve.

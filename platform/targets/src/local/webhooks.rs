@@ -204,9 +204,8 @@ impl Shared {
         loop {
             appended.mark_unchanged();
             match self.post_page(stream, progress, url).await {
-                Ok(true) => {}
                 Ok(false) if appended.changed().await.is_err() => return,
-                Ok(false) => {}
+                Ok(_) => {}
                 Err(error) => {
                     tracing::warn!(%error, topic = stream.name, "could not read a topic");
                     tokio::time::sleep(PAUSE).await;
