@@ -20,7 +20,7 @@ use crate::Broker;
 use crate::bounds;
 use crate::http_message::{correlation_data, refused, response_topic, topic_name, user_properties};
 use crate::keeping::Keeping;
-use crate::message::Message;
+use crate::message::{Message, expiry};
 use crate::owed::Owed;
 use crate::publish::deliver;
 use crate::routing::Routing;
@@ -78,7 +78,9 @@ impl Publisher for Broker {
         Box::pin(async move {
             topic_name("The topic", &message.topic)?;
             let sender = Sender { hops: message.hops, ..Sender::default() };
-            let message = Arc::new(Message::of_feature(message));
+            let mut message = Message::of_feature(message);
+            message.expires = expiry(message.properties.as_deref(), self.app.env.clock.now());
+            let message = Arc::new(message);
             self.publish_once(&self.space(tenant), &message, sender).await
         })
     }

@@ -1,0 +1,323 @@
+"""Rules at work: what devices publish is selected, and goes where a rule says, at least once."""
+
+import base64
+import json
+import sys
+import threading
+import time
+import uuid
+from pathlib import Path
+
+import pytest
+
+from device import everything_on, quick_device
+from harness import ACCOUNT, REGION, Server
+from mqtt_raw import CLOSED, PUBACK, V5, V311, Client
+
+ROLE = f"arn:aws:iam::{ACCOUNT}:role/rules"
+FUNCTION = f"arn:aws:lambda:{REGION}:{ACCOUNT}:function:"
+BOOTSTRAP = Path(__file__).with_name("rule_function.py")
+WITHIN_S = 20
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory):
+    """A server with a function in a process of its own."""
+    folder = tmp_path_factory.mktemp("ferrite")
+    command = json.dumps([sys.executable, str(BOOTSTRAP)])
+    server = Server(folder / "data", "--set", f"functions.doubler.command={command}").start()
+    yield server
+    assert server.stop() == 0, "the server ends cleanly"
+
+
+@pytest.fixture
+def rule(server, name):
+    """Makes a rule with a name of its own, which it answers."""
+    made = []
+
+    def rule(sql, *actions, **more):
+        made.append(f"{name}_{len(made)}".replace("-", "_"))
+        payload = {"sql": sql, "actions": list(actions), "awsIotSqlVersion": "2016-03-23"} | more
+        server.iot.create_topic_rule(ruleName=made[-1], topicRulePayload=payload)
+        return made[-1]
+
+    yield rule
+    for name in made:
+        server.iot.delete_topic_rule(ruleName=name)
+
+
+def republish(topic, **more):
+    return {"republish": {"topic": topic, "roleArn": ROLE, "qos": 1} | more}
+
+
+def within(seconds, what):
+    """What `what` answers, once that is something."""
+    deadline = time.monotonic() + seconds
+    while not (found := what()):
+        assert time.monotonic() < deadline, "it did not happen in time"
+        time.sleep(0.02)
+    return found
+
+
+def test_messages_that_meet_the_condition_go_to_another_topic(join, rule, name):
+    rule(
+        f"SELECT temp, topic(2) AS device, clientid() AS client FROM '{name}/+/t' WHERE temp > 50",
+        republish(f"{name}/hot/${{topic(2)}}"),
+    )
+    ear, mouth = join(), join(client_id=f"{name}-mouth")
+    ear.subscribe(f"{name}/hot/#", qos=1)
+    for temp in (49, 50, 50.5):
+        assert mouth.publish(f"{name}/lamp/t", json.dumps({"temp": temp}), qos=1).kind == PUBACK
+    mouth.publish(f"{name}/lamp/t", b"not JSON", qos=1)
+    mouth.publish(f"{name}/lamp/t", json.dumps({"temp": 99.0}), qos=1)
+    client = f"{name}-mouth"
+    for temp in (50.5, 99):
+        topic, payload = ear.message()
+        assert topic == f"{name}/hot/lamp"
+        assert json.loads(payload) == {"temp": temp, "device": "lamp", "client": client}
+    assert b"99," in payload, "a whole decimal is an Int"
+
+
+def test_rules_are_independent_and_follow_their_definition(server, join, rule, name):
+    one = rule(f"SELECT * FROM '{name}/in'", republish(f"{name}/one"))
+    rule(f"SELECT VALUE n FROM '{name}/#' WHERE isUndefined(m)", republish(f"{name}:two"))
+    ear, mouth = join(), join()
+    ear.subscribe(f"{name}/one", f"{name}:two", qos=1)
+
+    def heard(payload):
+        mouth.publish(f"{name}/in", payload, qos=1)
+        mouth.publish(f"{name}/in", json.dumps({"n": "end"}), qos=1)
+        found = []
+        while (message := ear.message()) != (f"{name}:two", b'"end"'):
+            found.append(message)
+        return [(topic, payload) for topic, payload in found if b"end" not in payload]
+
+    both = heard(json.dumps({"n": 1}))
+    assert sorted(both)[-1] == (f"{name}:two", b"1") and (f"{name}/one", b'{"n":1}') in both
+    server.iot.disable_topic_rule(ruleName=one)
+    assert (f"{name}/one", b'{"n":2}') not in heard(json.dumps({"n": 2}))
+    server.iot.enable_topic_rule(ruleName=one)
+    payload = {
+        "sql": f"SELECT n + 1 AS more FROM '{name}/in'",
+        "actions": [republish(f"{name}/one")],
+        "awsIotSqlVersion": "2016-03-23",
+    }
+    server.iot.replace_topic_rule(ruleName=one, topicRulePayload=payload)
+    mouth.publish(f"{name}/in", json.dumps({"n": 3, "m": 0}), qos=1)
+    topic, payload = ear.message()
+    while b"more" not in payload or b"end" in payload:
+        topic, payload = ear.message()
+    assert (topic, payload) == (f"{name}/one", b'{"more":4}')
+
+
+def test_basic_ingest_reaches_its_rule_alone(server, join, rule, name):
+    made = rule("SELECT *, topic() AS t, topic(1) AS first", republish(f"{name}/out"))
+    ear, mouth = join(), join()
+    ear.subscribe(f"{name}/out", qos=1)
+    assert mouth.publish(f"$aws/rules/{made}/x/y", b'{"a":1}', qos=1).kind == PUBACK
+    assert ear.message() == (f"{name}/out", b'{"a":1,"t":"x/y","first":"x"}')
+    assert mouth.publish("$aws/rules/nobody/x", b"{}", qos=1).kind == PUBACK
+    (event,) = [it for it in server.device_log() if it["eventType"] == "RuleNotFound"]
+    assert event["details"].startswith("Rule nobody not found")
+
+
+def test_headers_of_mqtt_5_are_read_and_written(join, rule, name):
+    headers = {
+        "contentType": "${get_mqtt_property('content_type')}+json",
+        "correlationData": "${get_mqtt_property('correlation_data')}",
+        "userProperties": [{"key": "from", "value": "${get_user_properties('k')}"}],
+        "messageExpiry": "60",
+    }
+    rule(f"SELECT get_user_properties('k') AS k FROM '{name}/in'", republish(f"{name}/out", headers=headers))
+    ear, mouth = join(V5), join(V5)
+    ear.subscribe(f"{name}/out", qos=1)
+    pairs = [("k", "1"), ("k", "2")]
+    properties = {"content_type": "text", "correlation_data": b"\x00\xff", "user": pairs}
+    mouth.publish(f"{name}/in", b"{}", qos=1, props=properties)
+    found = ear.read()
+    assert found.payload == b'{"k":["1","2"]}'
+    expiry = found.properties.pop("message_expiry")
+    assert 50 < expiry <= 60
+    assert found.properties == {
+        "content_type": "text+json",
+        "correlation_data": b"\x00\xff",
+        "user": [("from", '["1","2"]')],
+    }
+
+
+def test_an_error_action_gets_the_whole_story_once(join, rule, name):
+    made = rule(
+        f"SELECT * FROM '{name}/in'",
+        {"lambda": {"functionArn": f"{FUNCTION}nobody"}},
+        {"s3": {"bucketName": "bucket", "key": "${missing}", "roleArn": ROLE}},
+        republish(f"{name}/works"),
+        errorAction=republish(f"{name}/errors/${{topic(1)}}"),
+    )
+    ear, mouth = join(), join(client_id=f"{name}-mouth")
+    ear.subscribe(f"{name}/errors/#", f"{name}/works", qos=1)
+    mouth.publish(f"{name}/in", b'{"a":1}', qos=1)
+    messages = dict(ear.message() for _ in range(2))
+    assert messages[f"{name}/works"] == b'{"a":1}', "each action is tried, whatever others do"
+    document = json.loads(messages[f"{name}/errors/{name}"])
+    assert uuid.UUID(document.pop("cloudwatchTraceId")).version == 4
+    failures = {it["failedAction"]: it for it in document.pop("failures")}
+    assert document == {
+        "ruleName": made,
+        "topic": f"{name}/in",
+        "clientId": f"{name}-mouth",
+        "sourceIp": "127.0.0.1",
+        "base64OriginalPayload": base64.b64encode(b'{"a":1}').decode(),
+    }
+    assert set(failures) == {"LambdaAction", "S3Action"}
+    assert failures["S3Action"] == {
+        "failedAction": "S3Action",
+        "failedResource": "bucket",
+        "errorMessage": "Failed to put S3 object. The error received was the key is empty. "
+        f'Message arrived on: {name}/in, Action: s3, Bucket: bucket, Key: ""',
+    }
+    assert '[functions."nobody"]' in failures["LambdaAction"]["errorMessage"], "what to set"
+
+
+def test_what_nobody_takes_is_kept_until_it_is_tried_again(server, join, rule, name):
+    made = rule(f"SELECT * FROM '{name}/in'", {"lambda": {"functionArn": f"{FUNCTION}nobody"}})
+    ear, mouth = join(), join()
+    mouth.publish(f"{name}/in", b'{"a":1}', qos=1)
+    path = f"/_ferrite/v1/rules/{made}/dead-letters"
+    letters = lambda: server.ask(f"rules/{made}/dead-letters")["deadLetters"]  # noqa: E731
+    (letter,) = within(WITHIN_S, letters)
+    assert letter["document"]["failures"][0]["failedAction"] == "LambdaAction"
+    ear.subscribe(f"{name}/out", qos=1)
+    payload = {
+        "sql": f"SELECT a, topic() AS t FROM '{name}/in'",
+        "actions": [republish(f"{name}/out")],
+        "awsIotSqlVersion": "2016-03-23",
+    }
+    server.iot.replace_topic_rule(ruleName=made, topicRulePayload=payload)
+    status, _, answer = server.call("POST", f"{path}/{letter['id']}/retry")
+    assert (status, json.loads(answer)) == (200, {"retried": 1})
+    assert ear.message() == (f"{name}/out", f'{{"a":1,"t":"{name}/in"}}'.encode())
+    within(WITHIN_S, lambda: not letters())
+    assert server.call("GET", f"{path}/{letter['id']}")[0] == 404
+
+
+def test_a_loop_of_rules_ends(server, join, rule, name):
+    rule(f"SELECT n + 1 AS n FROM '{name}/loop'", republish(f"{name}/loop"))
+    ear, mouth = join(), join()
+    ear.subscribe(f"{name}/loop", qos=1)
+    mouth.publish(f"{name}/loop", b'{"n":0}', qos=1)
+    heard = [ear.message()[1] for _ in range(11)]
+    assert heard == [json.dumps({"n": n}, separators=(",", ":")).encode() for n in range(11)]
+    loops = lambda: [it for it in server.device_log() if it["eventType"] == "RuleLoop"]  # noqa: E731
+    assert within(WITHIN_S, loops) and ear.inbox() == []
+
+
+def test_functions_answer_statements_and_take_what_they_select(server, join, rule, name):
+    call = f"aws_lambda('{FUNCTION}doubler', {{'temp': temp, 'boom': boom}})"
+    rule(
+        f"SELECT {call}.twice AS twice FROM '{name}/in'",
+        republish(f"{name}/out"),
+        {"lambda": {"functionArn": f"{FUNCTION}doubler"}},
+    )
+    ear, mouth = join(), join()
+    ear.subscribe(f"{name}/out", qos=1)
+    mouth.publish(f"{name}/in", b'{"temp":4,"boom":"it broke"}', qos=1)
+    mouth.publish(f"{name}/in", b'{"temp":21}', qos=1)
+    assert ear.message() == (f"{name}/out", b'{"twice":42}')
+    failed = lambda: [it for it in server.device_log() if it["eventType"] == "FunctionExecution"]  # noqa: E731
+    assert "it broke" in within(WITHIN_S, failed)[0]["details"]
+
+
+def test_shadows_and_things_are_at_hand(server, join, rule, name):
+    server.iot.create_thing(thingName=name, attributePayload={"attributes": {"room": "hall"}})
+    shadow = json.dumps({"state": {"reported": {"limit": 5}}})
+    server.client("iot-data").update_thing_shadow(thingName=name, payload=shadow)
+    rule(
+        f"SELECT get_registry_data('DescribeThing', '{name}', '{ROLE}').attributes.room AS room"
+        f" FROM '{name}/in' WHERE n > get_thing_shadow('{name}', '{ROLE}').state.reported.limit",
+        republish(f"{name}/out"),
+    )
+    ear, mouth = join(), join()
+    ear.subscribe(f"{name}/out", qos=1)
+    for n in (5, 6):
+        mouth.publish(f"{name}/in", json.dumps({"n": n}), qos=1)
+    assert ear.message() == (f"{name}/out", b'{"room":"hall"}')
+    assert ear.inbox() == []
+
+
+def test_what_stands_for_aws_takes_what_rules_send(server, join, rule, name):
+    aws = f"arn:aws:sns:{REGION}:{ACCOUNT}:{name}"
+    queue = f"https://sqs.{REGION}.amazonaws.com/{ACCOUNT}/{name}"
+    key = {"hashKeyField": "id", "hashKeyValue": "${topic(2)}"}
+    metric = {"metricNamespace": name, "metricName": "a", "metricValue": "${a}", "metricUnit": "None"}
+    rule(
+        f"SELECT *, topic(2) AS id FROM '{name}/+'",
+        {"s3": {"bucketName": name, "key": "in/${topic(2)}.json", "roleArn": ROLE}},
+        {"dynamoDB": {"tableName": name, "roleArn": ROLE} | key},
+        {"dynamoDBv2": {"putItem": {"tableName": f"{name}-v2"}, "roleArn": ROLE}},
+        {"sqs": {"queueUrl": queue, "useBase64": True, "roleArn": ROLE}},
+        {"sns": {"targetArn": aws, "roleArn": ROLE}},
+        {"kinesis": {"streamName": name, "roleArn": ROLE}},
+        {"firehose": {"deliveryStreamName": name, "separator": "\n", "roleArn": ROLE}},
+        {"cloudwatchMetric": metric | {"roleArn": ROLE}},
+        {"cloudwatchLogs": {"logGroupName": name, "roleArn": ROLE}},
+        errorAction=republish(f"{name}/a/errors"),
+    )
+    ear, mouth = join(), join()
+    ear.subscribe(f"{name}/a/errors", qos=1)
+    mouth.publish(f"{name}/x", b'{"a":1.5}', qos=1)
+    place = server.data_dir / "targets" / "s3"
+    (stored,) = within(WITHIN_S, lambda: [it for it in place.rglob("*.json") if name in str(it)])
+    assert stored.read_bytes() == b'{"a":1.5,"id":"x"}'
+    logged = lambda: [it for it in server.device_log() if it["eventType"] == "CloudwatchLogs"]  # noqa: E731
+    assert f'{name}: {{"a":1.5,"id":"x"}}' in [it["details"] for it in within(WITHIN_S, logged)]
+    assert ear.inbox() == [], "nothing failed"
+
+
+def test_a_rule_is_tried_before_it_runs(server):
+    trial = {
+        "topicRulePayload": {
+            "sql": "SELECT upper(b) AS u FROM 'a/#' WHERE temp > 5",
+            "awsIotSqlVersion": "2016-03-23",
+            "actions": [{"s3": {"bucketName": "bucket", "key": "${b}/k", "roleArn": ROLE}}],
+        },
+        "message": {"topic": "a/b", "payload": '{"temp":7,"b":"x"}'},
+    }
+    status, _, answer = server.call("POST", "/_ferrite/v1/rules/test", json.dumps(trial).encode())
+    assert status == 200, answer
+    answer = json.loads(answer)
+    assert (answer["topicMatches"], answer["matched"], answer["output"]) == (True, True, '{"u":"X"}')
+    assert {"expression": "(temp > 5)", "value": "true"} in answer["steps"]
+    (action,) = answer["actions"]
+    assert action["inputs"]["key"] == "x/k" and action["inputs"]["body"] == '{"u":"X"}'
+    trial["message"]["payload"] = '{"temp":5}'
+    _, _, answer = server.call("POST", "/_ferrite/v1/rules/test", json.dumps(trial).encode())
+    answer = json.loads(answer)
+    assert not answer["matched"] and {"expression": "(temp > 5)", "value": "false"} in answer["steps"]
+
+
+def test_what_was_acknowledged_reaches_its_action_though_the_server_is_killed(tmp_path):
+    server = Server(tmp_path / "data").start()
+    device = quick_device(server, tmp_path, "mouth", *everything_on("*"))
+    action = {"s3": {"bucketName": "kept", "key": "${n}", "roleArn": ROLE}}
+    payload = {"sql": "SELECT * FROM 'in'", "actions": [action]}
+    server.iot.create_topic_rule(ruleName="keep", topicRulePayload=payload)
+    acknowledged, begun = [], 0
+    for _ in range(3):
+        client = Client(server.mqtts_port, device.tls(), version=V311)
+        client.connect("mouth")
+        killer = threading.Timer(0.3, server.kill)
+        killer.start()
+        while (answer := client.publish("in", json.dumps({"n": begun}), qos=1)) is not CLOSED:
+            acknowledged.append(begun)
+            begun += 1
+        begun += 1
+        killer.join()
+        client.drop()
+        server.start()
+    assert len(acknowledged) > 20
+    bucket = server.data_dir / "targets" / "s3"
+    files = lambda: {it.name for it in bucket.rglob("*") if it.is_file()}  # noqa: E731
+    try:
+        within(WITHIN_S, lambda: {str(n) for n in acknowledged} <= files())
+    finally:
+        server.stop()
