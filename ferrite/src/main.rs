@@ -20,6 +20,7 @@ mod mqtt_client;
 mod pubsub;
 mod rhythm;
 mod root_ca;
+mod rule_commands;
 mod serve;
 mod server_identity;
 mod shell;
@@ -106,6 +107,12 @@ enum Command {
         #[arg(long, value_name = "N", default_value_t = 50)]
         max: u32,
     },
+    /// Try a rule before it runs
+    #[command(subcommand)]
+    Rule(RuleCommand),
+    /// See what rules could not do
+    #[command(subcommand)]
+    Rules(RulesCommand),
     /// Create and list accounts
     #[command(subcommand)]
     Account(AccountCommand),
@@ -145,6 +152,19 @@ enum DeviceCommand {
         /// What the thing is called
         name: String,
     },
+}
+
+#[derive(Subcommand)]
+enum RuleCommand {
+    /// Say what a statement selects of a message, why not, and what actions would send
+    Test(rule_commands::Trial),
+}
+
+#[derive(Subcommand)]
+enum RulesCommand {
+    /// Messages that no action of a rule has taken
+    #[command(subcommand)]
+    DeadLetters(rule_commands::DeadLetters),
 }
 
 #[derive(Subcommand)]
@@ -221,6 +241,10 @@ fn run(command: Command, settings: Settings) -> anyhow::Result<()> {
         Command::Explain { options } => explain::explain(&config, options),
         Command::DeviceLog { client_id, max } => {
             explain::device_log(&config, client_id.as_deref(), max)
+        }
+        Command::Rule(RuleCommand::Test(trial)) => rule_commands::test(&config, &trial),
+        Command::Rules(RulesCommand::DeadLetters(command)) => {
+            rule_commands::dead_letters(&config, command)
         }
         Command::Account(AccountCommand::Create { id, name }) => {
             commands::create_account(&config, id, name)
