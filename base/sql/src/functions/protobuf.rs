@@ -1,6 +1,6 @@
 //! `decode(…, 'proto', …)`: messages of Protocol Buffers as JSON has them.
 
-use std::panic::catch_unwind;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -9,6 +9,7 @@ use prost_reflect::prost_types::{FileDescriptorProto, FileDescriptorSet};
 use prost_reflect::{DescriptorPool, DynamicMessage, Kind, MessageDescriptor};
 
 use super::recent::Recent;
+use crate::Version;
 use crate::evaluate::Evaluation;
 use crate::message::{Halt, Payload, Request};
 use crate::syntax::Expression;
@@ -42,11 +43,23 @@ pub(super) fn decode<'m>(
     let request = Request::Descriptor { bucket: bucket.into_owned(), key: key.into_owned() };
     let descriptors = evaluation.answer("decode", request)?;
     let message = described(descriptors, &file, &message)?;
-    let json = decoded(message.clone(), &bytes)?;
+    // Of descriptors that no compiler writes, such as maps without keys, the library panics: then
+    // this rule fails, and no more.
+    let value = AssertUnwindSafe(|| value(&message, &bytes, evaluation.version));
+    catch_unwind(value).unwrap_or_else(|_| Err(failed("the descriptors contradict themselves")))
+}
+
+/// The value that `bytes` have as a message of that type.
+fn value(
+    message: &MessageDescriptor,
+    bytes: &[u8],
+    version: Version,
+) -> Result<Value<'static>, Halt> {
+    let json = decoded(message.clone(), bytes)?;
     let payload = Payload::read(&json);
     let json = payload.json().ok_or_else(|| failed("the message is nested too deep"))?;
-    let mut value = json.value(evaluation.version).into_owned();
-    order(&mut value, &message);
+    let mut value = json.value(version).into_owned();
+    order(&mut value, message);
     Ok(value)
 }
 
@@ -128,7 +141,7 @@ fn described(descriptors: &[u8], file: &str, name: &str) -> Result<MessageDescri
 }
 
 /// The descriptors, if they are of a language that the library knows: of others, such as editions, it
-/// panics. Should it do so for another reason, one rule fails and no more.
+/// panics.
 fn pool(descriptors: &[u8]) -> Option<DescriptorPool> {
     let set = FileDescriptorSet::decode(descriptors).ok()?;
     let is_known = |file: &FileDescriptorProto| matches!(file.syntax(), "" | "proto2" | "proto3");

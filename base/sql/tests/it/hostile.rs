@@ -4,6 +4,9 @@ use std::fs;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
+use proptest::collection::vec;
+use proptest::prelude::*;
+use proptest::sample::Index;
 use sql::{Answers, Halt, Payload, Request, Statement, Template, Version};
 
 const MESSAGE: &[u8] = br#"{"a":[1,2.5,"x",{"b":null}],"b":"text","c":{"d":true},"e":-1E3}"#;
@@ -140,5 +143,26 @@ fn patterns_that_explode_end() {
         ("SELECT VALUE parse_time(t, 1)", 0),
     ] {
         assert_eq!(soon(sql, &long), Ok(length), "{sql}");
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(1024))]
+
+    /// The library that decodes panics of some descriptors; such panics are caught.
+    #[test]
+    fn damaged_descriptors_and_messages_do_not_panic(
+        damages in vec((any::<Index>(), any::<u8>(), 0..3_u8), 1..6),
+    ) {
+        let mut input = include_bytes!("../../../../fuzz/corpus/sql_protobuf/every-field").to_vec();
+        for (at, byte, kind) in damages {
+            let at = 2 + at.index(input.len() - 2);
+            match kind {
+                0 => input[at] = byte,
+                1 => input[at] ^= 1 << (byte % 8),
+                _ => input.insert(at, byte),
+            }
+        }
+        protobuf(&input);
     }
 }
