@@ -3,11 +3,19 @@
 use std::sync::Arc;
 
 use broker::Broker;
-use service::{App, Feature};
+use service::{App, Feature, Things};
 
-/// What this server does of AWS IoT.
-pub(crate) fn modelled(app: &Arc<App>, broker: &Arc<Broker>) -> Vec<Feature> {
-    vec![registry::feature(), shadow::feature(app), broker::feature(broker)]
+/// What this server does of AWS IoT. Shadows are for registered `things` alone, if they are given.
+pub(crate) fn modelled(
+    app: &Arc<App>,
+    broker: &Arc<Broker>,
+    things: Option<Arc<dyn Things>>,
+) -> Vec<Feature> {
+    let shadows = match things {
+        Some(things) => shadow::feature_of_registered(app, things),
+        None => shadow::feature(app),
+    };
+    vec![registry::feature(), shadows, broker::feature(broker)]
 }
 
 #[cfg(test)]
@@ -23,7 +31,7 @@ mod tests {
         let server = testing::Server::build(|app| {
             let devices = registry::Devices::start(app);
             let broker = Broker::new(Arc::clone(app), devices.clone(), devices);
-            let features = modelled(app, &broker);
+            let features = modelled(app, &broker, None);
             let endpoints = features.iter().flat_map(|feature| &feature.endpoints);
             page = gateway::compatibility::page(endpoints.map(|endpoint| endpoint.spec));
             Vec::new()

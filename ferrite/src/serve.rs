@@ -250,7 +250,8 @@ fn build_gateway(
     config: &Config,
     metrics: PrometheusHandle,
 ) -> Arc<Gateway> {
-    let mut features = features::modelled(app, broker);
+    let things = || Arc::clone(devices) as Arc<dyn service::Things>;
+    let mut features = features::modelled(app, broker, config.shadow.needs_thing.then(things));
     features.push(identity::feature(identity));
     features.push(admin::feature(app, identity, broker, config.key_file()));
     broker.hook(features.iter().map(|feature| feature.hooks.clone()));
