@@ -152,6 +152,36 @@ def test_who_changed_a_shadow_is_for_keys_without_a_policy(tmp_path, name):
         server.stop()
 
 
+def test_what_settings_say_of_things_and_rates_binds_and_is_counted(tmp_path, name):
+    settings = ["shadow.needs_thing=true", "limits.shadow_requests_per_thing_per_s=5"]
+    server = Server(tmp_path / "data", *(f"--set={setting}" for setting in settings)).start()
+    try:
+        data = server.client("iot-data")
+        not_found = (404, "ResourceNotFoundException", "Thing not found")
+        request = {"thingName": name, "payload": '{"state":{"reported":{"on":1}}}'}
+        assert refused(data.update_thing_shadow, **request) == not_found
+        server.client("iot").create_thing(thingName=name)
+        assert json.load(data.update_thing_shadow(**request)["payload"])["version"] == 1
+        too_many = (429, "ThrottlingException", "Too Many Requests")
+        answers = []
+        while too_many not in answers and len(answers) < 1000:
+            try:
+                get(data, name)
+            except ClientError as error:
+                said = error.response
+                status = said["ResponseMetadata"]["HTTPStatusCode"]
+                answers.append((status, said["Error"]["Code"], said["Error"]["Message"]))
+            else:
+                answers.append(None)
+        assert answers[-1] == too_many and len(answers) >= 4
+        metrics = server.call("GET", "/metrics")[2].decode()
+        for status in ("accepted", "rejected"):
+            labels = f'operation="UpdateThingShadow",protocol="HTTP",status="{status}"'
+            assert f"ferrite_shadow_requests_total{{{labels}}} 1" in metrics, metrics
+    finally:
+        server.stop()
+
+
 def test_what_was_accepted_survives_a_kill(fresh, name):
     data = fresh.client("iot-data")
     for n in range(20):

@@ -32,7 +32,7 @@ const VARIABLE_PREFIX: &str = "FERRITE_";
 const TYPO_MAX: usize = 2;
 
 /// Every setting with its default; an empty one is none.
-const SETTINGS: [(&str, &str); 32] = [
+const SETTINGS: [(&str, &str); 33] = [
     ("account_id", "000000000000"),
     ("region", "us-east-1"),
     ("data_dir", "data"),
@@ -55,6 +55,7 @@ const SETTINGS: [(&str, &str); 32] = [
     ("mqtt.reason_strings", "true"),
     ("mqtt.refuse_v311", ""),
     ("mqtt.payload_format_checked", "false"),
+    ("shadow.needs_thing", "false"),
     ("limits.profile", ""),
     ("store.url", "sqlite"),
     ("journal.url", "files"),
@@ -82,6 +83,7 @@ pub(crate) struct Config {
     pub(crate) listen: Listen,
     pub(crate) tls: Tls,
     pub(crate) mqtt: Mqtt,
+    pub(crate) shadow: Shadow,
     #[serde(skip)]
     pub(crate) limits: Limits,
     #[serde(skip)]
@@ -111,6 +113,14 @@ pub(crate) struct Tls {
     /// Whether clients may resume sessions.
     #[serde(deserialize_with = "values::flag")]
     pub(crate) resumption: bool,
+}
+
+/// What shadows there may be.
+#[derive(Clone, Debug, Deserialize)]
+pub(crate) struct Shadow {
+    /// Whether only things that are registered have any.
+    #[serde(deserialize_with = "values::flag")]
+    pub(crate) needs_thing: bool,
 }
 
 /// Where documents are kept.

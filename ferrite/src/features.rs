@@ -4,12 +4,20 @@ use std::sync::Arc;
 
 use broker::Broker;
 use rules::Rules;
-use service::{App, Feature};
+use service::{App, Feature, Things};
 
-/// What this server does of AWS IoT.
-pub(crate) fn modelled(app: &Arc<App>, broker: &Arc<Broker>, rules: &Rules) -> Vec<Feature> {
-    let features =
-        vec![registry::feature(), shadow::feature(app), rules.feature(), broker::feature(broker)];
+/// What this server does of AWS IoT. Shadows are for registered `things` alone, if they are given.
+pub(crate) fn modelled(
+    app: &Arc<App>,
+    broker: &Arc<Broker>,
+    rules: &Rules,
+    things: Option<Arc<dyn Things>>,
+) -> Vec<Feature> {
+    let shadows = match things {
+        Some(things) => shadow::feature_of_registered(app, things),
+        None => shadow::feature(app),
+    };
+    let features = vec![registry::feature(), shadows, rules.feature(), broker::feature(broker)];
     rules.ask(features.iter().flat_map(|feature| &feature.endpoints));
     features
 }
@@ -31,7 +39,7 @@ mod tests {
             let places = rules::Places::default();
             let outside = rules::Outside::open(app, client.unwrap(), &places).unwrap();
             let rules = Rules::start(app, rules::Durability::Disk, outside);
-            let features = modelled(app, &broker, &rules);
+            let features = modelled(app, &broker, &rules, None);
             let endpoints = features.iter().flat_map(|feature| &feature.endpoints);
             page = gateway::compatibility::page(endpoints.map(|endpoint| endpoint.spec));
             Vec::new()

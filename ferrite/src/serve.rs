@@ -87,7 +87,7 @@ async fn start(config: &Config, is_dev: bool) -> anyhow::Result<Inside> {
     rules.recover(&mut waiting).await.context("could not bring back what waits for rules")?;
     let brought = broker.bring_back_sessions(waiting).await;
     brought.context("could not bring back the persistent sessions")?;
-    let features = features(&app, &identity, &broker, &rules, config);
+    let features = features(&app, &identity, (&devices, &broker), &rules, config);
     let gateway = build_gateway(&app, &identity, &devices, &broker, (features, metrics));
     app.outbox.serve(&app).await;
     let tls = server_identity::present(config, &app)?;
@@ -256,11 +256,13 @@ fn is_postgres(url: &str) -> bool {
 fn features(
     app: &Arc<App>,
     identity: &Arc<Identity>,
-    broker: &Arc<Broker>,
+    (devices, broker): (&Arc<Devices>, &Arc<Broker>),
     rules: &Rules,
     config: &Config,
 ) -> Vec<Feature> {
-    let mut features = features::modelled(app, broker, rules);
+    let things = || Arc::clone(devices) as Arc<dyn service::Things>;
+    let things = config.shadow.needs_thing.then(things);
+    let mut features = features::modelled(app, broker, rules, things);
     features.push(identity::feature(identity));
     features.push(admin::feature(app, identity, broker, config.key_file()));
     broker.hook(features.iter().map(|feature| feature.hooks.clone()));

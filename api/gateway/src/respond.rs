@@ -204,7 +204,11 @@ const PROTOCOL_ERRORS: [&str; 11] = [
 ];
 
 /// Errors that AWS answers though the model does not list them for the operation.
-const UNLISTED: [(&str, &str); 1] = [("DetachPolicy", "ResourceNotFoundException")];
+const UNLISTED: [(&str, &str); 2] = [
+    ("DetachPolicy", "ResourceNotFoundException"),
+    // A setting has it said of things that are not registered.
+    ("UpdateThingShadow", "ResourceNotFoundException"),
+];
 
 /// Whether the model or the protocol knows this error for this operation.
 pub(crate) fn is_listed(operation: &OperationSpec, code: &str) -> bool {

@@ -12,6 +12,7 @@ use std::task::{Context, Poll, Waker};
 use bytes::Bytes;
 use mqtt::UserProperties;
 use policy::{Decision, Document};
+use store::Key;
 use types::{Tenant, Timestamp};
 
 use crate::BoxFuture;
@@ -112,6 +113,13 @@ pub trait PolicySource: Send + Sync {
         principal: &'a Arc<Principal>,
         client_id: Option<&'a str>,
     ) -> BoxFuture<'a, Result<Arc<Permissions>, Refusal>>;
+}
+
+/// Knows where things are registered.
+pub trait Things: Send + Sync {
+    /// The key of the record that a thing has for as long as it is registered: a change can require
+    /// that it is there.
+    fn record_of(&self, tenant: &Tenant, thing: &str) -> Key;
 }
 
 /// What a client may do, now and after changes.

@@ -33,7 +33,7 @@ pub use cx::{Caller, Cx};
 pub use device_log::{DeviceEvent, DeviceLog, DeviceStatus, LogBudget};
 pub use devices::{
     Authenticator, BoundThing, Knock, Login, Permissions, PolicySource, Principal, PrincipalKind,
-    Refusal, Rights, Wish,
+    Refusal, Rights, Things, Wish,
 };
 pub use dialect::{Dialect, RefusalV311};
 pub use endpoint::{Endpoint, Feature, Output};

@@ -18,17 +18,21 @@ pub(crate) mod trial;
 
 use std::sync::Arc;
 
+use ::store::Key;
 use env::TaskKind;
 use service::{
     App, Authenticator, BoxFuture, Knock, Login, Permissions, PolicySource, Principal,
-    PrincipalKind, Refusal, Rights,
+    PrincipalKind, Refusal, Rights, Things,
 };
 use tokio::sync::Notify;
+use types::Tenant;
 
 use self::documents::Documents;
 use self::live::{Connection, Live, Moment};
 use self::load::{Found, Loaded, Subject};
 use self::records::Records;
+use crate::store::things;
+
 /// How often permissions are read again when records changed between two reads.
 const ATTEMPTS_MAX: usize = 8;
 
@@ -104,6 +108,12 @@ impl Authenticator for Devices {
             };
             Ok(Arc::new(principal))
         })
+    }
+}
+
+impl Things for Devices {
+    fn record_of(&self, tenant: &Tenant, thing: &str) -> Key {
+        things::key(tenant, thing)
     }
 }
 

@@ -27,15 +27,24 @@ mod turns;
 
 use std::sync::Arc;
 
-use service::{App, Feature, Hooks};
+use service::{App, Feature, Hooks, Things};
 
 use crate::shadows::Shadows;
 use crate::topics::ShadowTopics;
 
 /// Everything that shadows serve. Must be called inside the tokio runtime that is to run it.
 pub fn feature(app: &Arc<App>) -> Feature {
-    let shadows = Shadows::start(app);
-    let endpoints = operations::endpoints(&shadows);
-    let hooks = Hooks { reserved: vec![Arc::new(ShadowTopics(shadows))], ..Hooks::default() };
+    of(&Shadows::start(app, None))
+}
+
+/// The same, but a thing that `things` does not know has no shadow that could be read or updated.
+pub fn feature_of_registered(app: &Arc<App>, things: Arc<dyn Things>) -> Feature {
+    of(&Shadows::start(app, Some(things)))
+}
+
+fn of(shadows: &Arc<Shadows>) -> Feature {
+    let endpoints = operations::endpoints(shadows);
+    let hooks =
+        Hooks { reserved: vec![Arc::new(ShadowTopics(Arc::clone(shadows)))], ..Hooks::default() };
     Feature { endpoints, raw_routes: vec![history::route()], hooks }
 }

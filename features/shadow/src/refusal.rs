@@ -31,6 +31,11 @@ impl Refusal {
         Self::new(404, "ResourceNotFoundException", message)
     }
 
+    /// 404: the thing is not registered, and would have to be.
+    pub(crate) fn no_thing() -> Self {
+        Self::new(404, "ResourceNotFoundException", "Thing not found")
+    }
+
     /// 409: the shadow has another version.
     pub(crate) fn conflict() -> Self {
         Self::new(409, "ConflictException", "Version conflict")

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use service::{ApiError, App, BoxFuture, OnDue, OutgoingMessage, Timer, TimerKind};
-use store::Batch;
+use service::{ApiError, App, BoxFuture, OnDue, OutgoingMessage, Things, Timer, TimerKind};
+use store::{Batch, Key};
 use types::Tenant;
 
 use crate::messages::{self, Version};
@@ -26,6 +26,8 @@ const ATTEMPTS_MAX: usize = 64;
 /// The shadows of all tenants.
 pub(crate) struct Shadows {
     pub(crate) app: Arc<App>,
+    /// Those of which one has to be registered to have a shadow; none if anything may have one.
+    things: Option<Arc<dyn Things>>,
     turns: Turns,
     rates: Rates,
     pub(crate) outcomes: Outcomes,
@@ -41,10 +43,10 @@ struct Change<'t> {
 
 impl Shadows {
     /// The shadows that the server's store has. Tombstones are forgotten from now on.
-    pub(crate) fn start(app: &Arc<App>) -> Arc<Self> {
+    pub(crate) fn start(app: &Arc<App>, things: Option<Arc<dyn Things>>) -> Arc<Self> {
         let (turns, rates) = (Turns::default(), Rates::new(&app.limits));
         let outcomes = Outcomes::new();
-        let shadows = Arc::new(Self { app: Arc::clone(app), turns, rates, outcomes });
+        let shadows = Arc::new(Self { app: Arc::clone(app), things, turns, rates, outcomes });
         app.schedule.serve(TimerKind::SHADOW_TOMBSTONE, Arc::new(Forgets(Arc::clone(app))));
         shadows
     }
@@ -59,6 +61,7 @@ impl Shadows {
         self.admit(tenant, name, body)?;
         let token = request::token_of(body, &self.app.limits)?;
         let answer = async {
+            self.registration(tenant, name).await?;
             let Found::Shadow(stored) = records::find(&self.app.store, tenant, name).await? else {
                 return Err(Refusal::not_found(&name.label()));
             };
@@ -145,9 +148,13 @@ impl Shadows {
         waits: bool,
     ) -> Result<(Option<String>, Publishing<'p>), Refusal> {
         for _ in 0..ATTEMPTS_MAX {
+            let registration = self.registration(tenant, name).await?;
             let found = records::find(&self.app.store, tenant, name).await?;
             let mut change = self.made(&found, update, now)?;
             let mut batch = Batch::new();
+            if let Some(record) = registration {
+                batch.require_exists(record);
+            }
             let text = std::mem::take(&mut change.text);
             if self.app.limits.shadow_history_versions_max > 0 {
                 let made: Record<'_> = serde_json::from_str(&text).map_err(ApiError::internal)?;
@@ -168,6 +175,18 @@ impl Shadows {
             }
         }
         Err(busy().into())
+    }
+
+    /// The record of the thing, where there has to be one.
+    async fn registration(
+        &self,
+        tenant: &Tenant,
+        name: &ShadowName,
+    ) -> Result<Option<Key>, Refusal> {
+        let Some(things) = &self.things else { return Ok(None) };
+        let record = things.record_of(tenant, &name.thing);
+        let found = self.app.store.get(&record).await.map_err(ApiError::from)?;
+        if found.is_some() { Ok(Some(record)) } else { Err(Refusal::no_thing()) }
     }
 
     /// Keeps a version for later questions.

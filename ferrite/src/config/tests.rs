@@ -101,6 +101,7 @@ fn a_wrong_value_names_its_setting() {
         ("mqtt.max_qos=3", "mqtt.max_qos"),
         ("mqtt.refuse_v311=no", "mqtt.refuse_v311"),
         ("mqtt.reason_strings=1", "mqtt.reason_strings"),
+        ("shadow.needs_thing=1", "shadow.needs_thing"),
         ("account_id=12", "account_id"),
         ("region=Moon", "region"),
         ("log.format=xml", "log.format"),

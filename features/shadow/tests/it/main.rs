@@ -10,6 +10,7 @@ mod http;
 mod mqtt;
 mod races;
 mod rates;
+mod registered;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;

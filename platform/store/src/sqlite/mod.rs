@@ -132,6 +132,10 @@ impl Sqlite {
 }
 
 /// Page size before WAL: rows over about 1 kB would spill at SQLite's default of 4 KiB.
+///
+/// Measured with updates anywhere among 100,000 records of a kilobyte: a cache of 256 MiB makes them
+/// no faster, since the kernel has the file's pages anyhow; checkpoints of 4000 pages make them a
+/// tenth faster, and the slowest of a hundred wait twice as long.
 fn configure(connection: &Connection) -> Result<(), StoreError> {
     connection.execute_batch(
         "PRAGMA page_size = 8192;
@@ -149,6 +153,7 @@ fn configure(connection: &Connection) -> Result<(), StoreError> {
 fn reader(path: &Path) -> Result<Connection, StoreError> {
     let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let connection = Connection::open_with_flags(path, flags)?;
+    // No `mmap_size`: each commit has a reader unmap the whole file, which costs more than reading it.
     // 16 MiB hold the upper levels of a store with a hundred million records; a small one never
     // needs as much.
     connection.execute_batch("PRAGMA cache_size = -16384; PRAGMA temp_store = MEMORY;")?;
