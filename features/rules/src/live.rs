@@ -46,7 +46,10 @@ pub(crate) struct LiveRule {
 #[derive(Clone, Debug, Default)]
 pub(crate) struct LiveTenant {
     rules: BTreeMap<String, Arc<LiveRule>>,
+    /// By id.
     destinations: BTreeMap<String, Arc<Destination>>,
+    /// The ids of those that are enabled, by their confirmation URLs.
+    enabled: HashMap<String, String>,
 }
 
 impl LiveTenant {
@@ -57,19 +60,24 @@ impl LiveTenant {
         range.map(|(_, rule)| &**rule)
     }
 
-    /// The rule called `name`.
-    #[allow(dead_code, reason = "for whoever runs rules")]
-    pub(crate) fn rule(&self, name: &str) -> Option<&Arc<LiveRule>> {
-        self.rules.get(name)
+    /// Whether messages may be sent below `confirmation_url`.
+    pub(crate) fn may_send_to(&self, confirmation_url: &str) -> bool {
+        self.enabled.contains_key(confirmation_url)
     }
 
-    /// Whether messages may be sent below `confirmation_url`.
-    #[allow(dead_code, reason = "for whoever runs rules")]
-    pub(crate) fn may_send_to(&self, confirmation_url: &str) -> bool {
-        self.destinations.values().any(|destination| {
-            destination.confirmation_url == confirmation_url
-                && destination.status == TopicRuleDestinationStatus::Enabled
-        })
+    /// Takes over what is kept of a destination now.
+    fn set_destination(&mut self, id: String, destination: Option<Destination>) {
+        if let Some(before) = self.destinations.remove(&id) {
+            // Its URL may be another destination's by now.
+            if self.enabled.get(&before.confirmation_url) == Some(&id) {
+                self.enabled.remove(&before.confirmation_url);
+            }
+        }
+        let Some(destination) = destination else { return };
+        if destination.status == TopicRuleDestinationStatus::Enabled {
+            self.enabled.insert(destination.confirmation_url.clone(), id.clone());
+        }
+        self.destinations.insert(id, Arc::new(destination));
     }
 }
 
@@ -80,8 +88,6 @@ pub(crate) struct Live {
     tenants: RwLock<HashMap<TenantId, Arc<LiveTenant>>>,
     /// How far the feed was read.
     read: watch::Sender<Option<Sequence>>,
-    /// Counts the times that something has changed here.
-    changed: watch::Sender<u64>,
     /// Somebody waits for what was just committed.
     wanted: watch::Sender<()>,
 }
@@ -94,7 +100,6 @@ impl Live {
             engine: Arc::clone(engine),
             tenants: RwLock::default(),
             read: watch::Sender::new(None),
-            changed: watch::Sender::new(0),
             wanted: watch::Sender::new(()),
         });
         let work = Arc::clone(&live).follow_changes(app.env.tasks.shutdown_signal());
@@ -106,12 +111,6 @@ impl Live {
     pub(crate) fn tenant(&self, tenant: TenantId) -> Arc<LiveTenant> {
         let tenants = self.tenants.read().unwrap_or_else(PoisonError::into_inner);
         tenants.get(&tenant).cloned().unwrap_or_default()
-    }
-
-    /// Wakes whenever rules or destinations may have changed.
-    #[allow(dead_code, reason = "for whoever runs rules")]
-    pub(crate) fn changes(&self) -> watch::Receiver<u64> {
-        self.changed.subscribe()
     }
 
     /// Waits until all that is committed by now is here.
@@ -182,14 +181,12 @@ impl Live {
                 if !changed.is_empty() {
                     self.read_again(changed.into_iter().collect()).await?;
                     self.engage().await?;
-                    self.changed.send_modify(|times| *times += 1);
                 }
                 upto
             }
             Changes::Lost { upto } => {
                 self.read_all().await?;
                 self.engage().await?;
-                self.changed.send_modify(|times| *times += 1);
                 upto
             }
         };
@@ -270,14 +267,8 @@ impl Live {
 fn apply(tenant: &mut LiveTenant, change: &Change, found: Option<&Versioned>) {
     let Some(name) = change.name() else { return };
     if change.is_destination {
-        match found.and_then(|found| readable(&name, destinations::decode(found))) {
-            Some(destination) => {
-                tenant.destinations.insert(name, Arc::new(destination));
-            }
-            None => {
-                tenant.destinations.remove(&name);
-            }
-        }
+        let found = found.and_then(|found| readable(&name, destinations::decode(found)));
+        tenant.set_destination(name, found);
         return;
     }
     match found.and_then(|found| readable(&name, rules::decode(found))) {
