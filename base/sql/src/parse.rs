@@ -27,7 +27,8 @@ pub(crate) fn statement(text: &str, version: Version) -> Result<Query, ParseErro
     let condition = parser.condition()?;
     parser.end()?;
     let variables = parser.variables.into_iter().zip(variables).collect();
-    Ok(Query { variables, select, topic, condition })
+    let functions = parser.functions;
+    Ok(Query { variables, select, topic, condition, functions })
 }
 
 /// Reads an expression of a template, in which `variables` may stand.
@@ -58,13 +59,25 @@ struct Parser<'t> {
     is_template: bool,
     /// Calls so far of functions whose answers come from outside.
     outside_calls: usize,
+    functions: Vec<&'static str>,
 }
 
 impl<'t> Parser<'t> {
     fn new(text: &'t str, version: Version, variables: Vec<String>) -> Result<Self, ParseError> {
         let tokens = tokens(text)?;
         let (at, depth, is_template, outside_calls) = (0, 0, false, 0);
-        Ok(Self { text, tokens, at, version, variables, depth, is_template, outside_calls })
+        let functions = Vec::new();
+        Ok(Self {
+            text,
+            tokens,
+            at,
+            version,
+            variables,
+            depth,
+            is_template,
+            outside_calls,
+            functions,
+        })
     }
 
     fn variables(&mut self) -> Result<Vec<Expression>, ParseError> {
@@ -391,6 +404,7 @@ impl<'t> Parser<'t> {
             ParseError::at(start, format!("unknown function {name}()")).hint(hint)
         })?;
         self.outside_calls += usize::from(function.asks_outside());
+        self.functions.push(function.name);
         let mut arguments = Vec::new();
         if self.takes_sign(")") {
             return Ok(Expression::Call(function, arguments));

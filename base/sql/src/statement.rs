@@ -42,6 +42,12 @@ impl Statement {
         self.query.topic.as_deref()
     }
 
+    /// The functions that it calls, by their names in small letters.
+    #[must_use]
+    pub fn functions(&self) -> &[&'static str] {
+        &self.query.functions
+    }
+
     /// The version that it was read as.
     #[must_use]
     pub fn version(&self) -> Version {

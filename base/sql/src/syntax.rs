@@ -10,6 +10,8 @@ pub(crate) struct Query {
     pub(crate) select: Select,
     pub(crate) topic: Option<String>,
     pub(crate) condition: Option<Expression>,
+    /// The functions that it calls, in the order in which it names them.
+    pub(crate) functions: Vec<&'static str>,
 }
 
 /// What is selected.
