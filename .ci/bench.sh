@@ -119,7 +119,7 @@ bench_shadow() {
 }
 
 ask_shadow() {
-  local request=$1 numbers=$(($2 / 64)) topic='$aws/things/{client}/shadow/name'
+  local request=$1 numbers=$(($2 / 64)) topic="\$aws/things/{client}/shadow/name"
   for _ in 1 2 3; do
     "$TARGET/release/mqload" request --port "$mqtt" --pid "$server" --qos 1 --count 64 \
       --payload-file "$payload" --numbers "$numbers" --publish "$topic/{number}/$request" \
