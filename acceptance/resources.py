@@ -11,6 +11,7 @@ import documents
 from harness import ACCOUNT, REGION
 
 GONE = "ResourceNotFoundException"
+UNKNOWN_RULE = "UnauthorizedException"
 TAKEN = "ResourceAlreadyExistsException"
 
 
@@ -509,6 +510,58 @@ EVENTS = Resource(
 )
 
 
+def rule_payload(degrees, **more):
+    """What a rule does that republishes what is hotter."""
+    role = f"arn:aws:iam::{ACCOUNT}:role/rules"
+    return {
+        "sql": f"SELECT *  FROM 'plant/+/heat'\nWHERE degrees > {degrees}",
+        "actions": [{"republish": {"topic": "hot/${topic(2)}", "roleArn": role, "qos": 1}}],
+        "errorAction": {"republish": {"topic": "failed", "roleArn": role}},
+        "awsIotSqlVersion": "2016-03-23",
+    } | more
+
+
+TOPIC_RULE_ARN = f"arn:aws:iot:{REGION}:{ACCOUNT}:rule/hot"
+TOPIC_RULE = Resource(
+    name="topic rule",
+    create=(
+        "CreateTopicRule",
+        {
+            "ruleName": "hot",
+            "topicRulePayload": rule_payload(50, description="first", ruleDisabled=False),
+            "tags": "site=north&stage=test",
+        },
+    ),
+    read=[
+        (
+            "GetTopicRule",
+            {"ruleName": "hot"},
+            {
+                "ruleArn": TOPIC_RULE_ARN,
+                "rule": rule_payload(50, description="first", ruleDisabled=False),
+            },
+        ),
+        ("ListTopicRules", {}, {"rules": [{"ruleName": "hot", "ruleDisabled": False}]}),
+        ("ListTagsForResource", {"resourceArn": TOPIC_RULE_ARN}, FIRST),
+    ],
+    change=[
+        (
+            "ReplaceTopicRule",
+            {"ruleName": "hot", "topicRulePayload": rule_payload(60, ruleDisabled=True)},
+        ),
+        ("UntagResource", {"resourceArn": TOPIC_RULE_ARN, "tagKeys": ["stage"]}),
+        ("TagResource", {"resourceArn": TOPIC_RULE_ARN} | SECOND),
+    ],
+    changed=[
+        {"rule": rule_payload(60, ruleDisabled=True)},
+        {"rules": [{"ruleName": "hot", "ruleDisabled": True}]},
+        SECOND,
+    ],
+    delete=[("DeleteTopicRule", {"ruleName": "hot"})],
+    taken=TAKEN,
+)
+
+
 # In the order in which they are created; later ones name earlier ones.
 RESOURCES = [
     REGISTRATION_CODE,
@@ -558,6 +611,7 @@ RESOURCES = [
         taken=TAKEN,
     ),
     CERTIFICATE_PROVIDER,
+    TOPIC_RULE,
     policy_attachment("policy of a certificate", arn("keys", "certificateArn"), (GONE,)),
     policy_attachment("policy of a group", arn("house", "thingGroupArn"), (GONE,)),
     principal_attachment("principal", "bulb", arn("keys", "certificateArn")),

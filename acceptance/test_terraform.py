@@ -17,7 +17,7 @@ from resources import own_files
 
 CONFIGURATION = Path(__file__).with_name("terraform") / "main.tf"
 PROVIDER = "registry.terraform.io/hashicorp/aws"
-RESOURCES = 19
+RESOURCES = 20
 WITHIN_S = 240
 
 
@@ -112,7 +112,7 @@ def take_away(iot):
 def test_terraform_applies_compares_changes_mends_and_destroys(server, terraform):
     assert changes(terraform("apply", "-auto-approve")) == (RESOURCES, 0, 0)
     take_away(server.iot)
-    assert changes(terraform("apply", "-auto-approve", version="2")) == (6, 10, 0)
+    assert changes(terraform("apply", "-auto-approve", version="2")) == (6, 11, 0)
     status, said = terraform("plan", "-detailed-exitcode", version="2")
     assert status == 0 and "No changes." in said, said
     assert changes(terraform("destroy", "-auto-approve", version="2")) == (0, 0, RESOURCES)
@@ -124,6 +124,7 @@ def test_terraform_applies_compares_changes_mends_and_destroys(server, terraform
         ("list_thing_groups", "thingGroups"),
         ("list_billing_groups", "billingGroups"),
         ("list_thing_types", "thingTypes"),
+        ("list_topic_rules", "rules"),
     ]:
         assert getattr(server.iot, pages)()[key] == [], pages
     assert changes(terraform("apply", "-auto-approve")) == (RESOURCES, 0, 0)

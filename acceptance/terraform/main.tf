@@ -188,3 +188,25 @@ resource "aws_iot_event_configurations" "events" {
     "CA_CERTIFICATE"         = false
   }
 }
+
+resource "aws_iot_topic_rule" "hot" {
+  name        = "hot"
+  description = local.text
+  enabled     = !local.second
+  sql         = "SELECT * FROM 'plant/+/heat' WHERE degrees > ${local.second ? 60 : 50}"
+  sql_version = "2016-03-23"
+  tags        = local.tags
+
+  republish {
+    topic    = "hot/$${topic(2)}"
+    role_arn = "arn:aws:iam::000000000000:role/rules"
+    qos      = local.second ? 0 : 1
+  }
+
+  error_action {
+    republish {
+      topic    = "failed"
+      role_arn = "arn:aws:iam::000000000000:role/rules"
+    }
+  }
+}
