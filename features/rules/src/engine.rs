@@ -25,6 +25,7 @@ use journal::{Recovered, Sequence};
 use metrics::counter;
 use mqtt::QoS;
 use service::{App, DeviceEvent, HeardMessage};
+use tokio::runtime::Handle;
 use tokio::sync::Notify;
 use types::Timestamp;
 
@@ -62,6 +63,8 @@ pub enum Durability {
 /// The rules engine.
 pub(crate) struct Engine {
     pub(crate) world: World,
+    /// Where rules run: messages come from threads of all kinds.
+    runtime: Handle,
     durability: Durability,
     tables: RwLock<Arc<Tables>>,
     /// Grows whenever the tables change.
@@ -93,6 +96,7 @@ impl Engine {
     pub(crate) fn start(app: &Arc<App>, durability: Durability, outside: Outside) -> Arc<Self> {
         let engine = Arc::new(Self {
             world: World::new(app, outside),
+            runtime: Handle::current(),
             durability,
             tables: RwLock::default(),
             generation: AtomicU64::new(0),
@@ -119,6 +123,16 @@ impl Engine {
             }
             self.feed(rule);
         }
+    }
+
+    /// Has `work` done beside, whoever asks.
+    pub(crate) fn spawn(
+        &self,
+        name: &'static str,
+        work: impl Future<Output = ()> + Send + 'static,
+    ) {
+        let tasks = &self.world.app.env.tasks;
+        tasks.spawn_on(&self.runtime, name, TaskKind::Transient, work);
     }
 
     /// When it is.
@@ -235,7 +249,7 @@ impl Engine {
                 worker.bytes.fetch_sub(job.heard.bytes(), Ordering::Relaxed);
                 for rule in &*job.rules {
                     let kept = job.kept.map_or(Kept::Nowhere, Kept::Journal);
-                    Run::start(&self, rule, &job.heard, kept);
+                    Run::start_or_put_off(&self, rule, &job.heard, kept);
                 }
             }
             tokio::task::yield_now().await;
@@ -252,7 +266,7 @@ impl Engine {
             Kept::Letter(key) => {
                 let (engine, rule) = (Arc::clone(self), Arc::clone(rule));
                 let work = async move { engine.dig_up(&rule, key).await };
-                self.world.app.env.tasks.spawn("rule-letter", TaskKind::Transient, work);
+                self.spawn("rule-letter", work);
             }
         }
     }
@@ -266,8 +280,7 @@ impl Engine {
             return;
         }
         let (engine, rule) = (Arc::clone(self), Arc::clone(rule));
-        let tasks = &self.world.app.env.tasks;
-        let shutdown = tasks.shutdown_signal();
+        let shutdown = self.world.app.env.tasks.shutdown_signal();
         let feeding = async move {
             engine.feed_all(&rule, &shutdown).await;
             rule.backlog.is_fed.store(false, Ordering::Release);
@@ -276,7 +289,7 @@ impl Engine {
                 engine.feed(&rule);
             }
         };
-        tasks.spawn("rules-backlog", TaskKind::Transient, feeding);
+        self.spawn("rules-backlog", feeding);
     }
 
     async fn feed_all(self: &Arc<Self>, rule: &Arc<Rule>, shutdown: &Shutdown) {

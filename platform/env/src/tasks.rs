@@ -79,7 +79,7 @@ impl Tasks {
     }
 
     /// As [`Tasks::spawn`], on the runtime of `handle`.
-    pub(crate) fn spawn_on<F>(&self, handle: &Handle, name: &'static str, kind: TaskKind, work: F)
+    pub fn spawn_on<F>(&self, handle: &Handle, name: &'static str, kind: TaskKind, work: F)
     where
         F: Future<Output = ()> + Send + 'static,
     {

@@ -2,7 +2,7 @@
 
 use std::cell::RefCell;
 use std::collections::VecDeque;
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use bytes::Bytes;
@@ -70,6 +70,8 @@ pub(crate) enum Place {
 #[derive(Default)]
 pub(crate) struct Backlog {
     parked: Mutex<VecDeque<Sequence>>,
+    /// How many they are, for whoever asks at each message.
+    count: AtomicUsize,
     /// Whether somebody reads them.
     pub(crate) is_fed: AtomicBool,
 }
@@ -77,19 +79,23 @@ pub(crate) struct Backlog {
 impl Backlog {
     /// Leaves a message in the journal for later.
     pub(crate) fn park(&self, sequence: Sequence) {
-        self.lock().push_back(sequence);
+        let mut parked = self.lock();
+        parked.push_back(sequence);
+        self.count.store(parked.len(), Ordering::Release);
     }
 
     /// Takes up to `count` messages out.
     pub(crate) fn take(&self, count: usize) -> Vec<Sequence> {
         let mut parked = self.lock();
         let count = count.min(parked.len());
-        parked.drain(..count).collect()
+        let taken = parked.drain(..count).collect();
+        self.count.store(parked.len(), Ordering::Release);
+        taken
     }
 
     /// Whether nothing is parked.
     pub(crate) fn is_empty(&self) -> bool {
-        self.lock().is_empty()
+        self.count.load(Ordering::Acquire) == 0
     }
 
     fn lock(&self) -> MutexGuard<'_, VecDeque<Sequence>> {

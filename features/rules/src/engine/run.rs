@@ -7,7 +7,6 @@ use std::time::Duration;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
-use env::TaskKind;
 use futures_util::FutureExt as _;
 use journal::Sequence;
 use metrics::counter;
@@ -80,6 +79,27 @@ struct ErrorDocument<'r> {
 }
 
 impl Run {
+    /// Starts a message that just came on its way, unless others wait before it or there is no room:
+    /// then it stays in the journal for later, and one that is not there is lost.
+    pub(crate) fn start_or_put_off(
+        engine: &Arc<Engine>,
+        rule: &Arc<Rule>,
+        heard: &Arc<Heard>,
+        kept: Kept,
+    ) {
+        if rule.backlog.is_empty() && rule.has_room() {
+            return Self::start(engine, rule, heard, kept);
+        }
+        match kept {
+            Kept::Journal(sequence) => {
+                rule.backlog.park(sequence);
+                engine.feed(rule);
+            }
+            Kept::Nowhere => engine.throttled(rule, heard),
+            Kept::Letter(_) => Self::start(engine, rule, heard, kept),
+        }
+    }
+
     /// Starts a message on its way. What is not done by then goes on by itself.
     pub(crate) fn start(engine: &Arc<Engine>, rule: &Arc<Rule>, heard: &Arc<Heard>, kept: Kept) {
         let answers = Answers::default();
@@ -105,8 +125,7 @@ impl Run {
             Ok(Some(calls)) => self.act(calls),
             Err(Halt::Wanted(_)) => match self.rule.asking.admit(Arc::clone(self)) {
                 Admission::Run(run) => {
-                    let tasks = &self.engine.world.app.env.tasks;
-                    tasks.spawn("rule-functions", TaskKind::Transient, Self::ask_in_turn(run));
+                    self.engine.spawn("rule-functions", Self::ask_in_turn(run));
                 }
                 Admission::Waits => {}
                 Admission::Full(run) => run.put_off(),
@@ -122,8 +141,8 @@ impl Run {
         while let Some(run) = next {
             run.ask().await;
             next = rule.asking.next();
+            engine.feed(&rule);
         }
-        engine.feed(&rule);
     }
 
     /// Evaluates the statement again and again with what it has asked for, until that is all.
@@ -314,8 +333,8 @@ impl Errand {
         while let Some(errand) = next {
             errand.carry_out().await;
             next = rule.slot(place).and_then(|slot| slot.lane.next());
+            engine.feed(&rule);
         }
-        engine.feed(&rule);
     }
 
     async fn carry_out(self) {
@@ -339,7 +358,7 @@ impl Engine {
     fn set_out(&self, work: impl Future<Output = ()> + Send + 'static) {
         let mut work = Box::pin(work);
         if (&mut work).now_or_never().is_none() {
-            self.world.app.env.tasks.spawn("rule-action", TaskKind::Transient, work);
+            self.spawn("rule-action", work);
         }
     }
 }
