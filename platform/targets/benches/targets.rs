@@ -40,14 +40,16 @@ fn main() {
     let mut runtime = tokio::runtime::Builder::new_multi_thread();
     let runtime = runtime.enable_all().build().expect("a runtime can be built");
     runtime.block_on(async {
+        // Kept to the end: for some seconds ext4 makes files slowly where many were removed.
+        let mut used = Vec::new();
         for writers in [16, 64, 256] {
-            measure("objects", "{}", writers, put_object).await;
+            used.push(measure("objects", "{}", writers, put_object).await);
             let unsynced = r#"{"local":{"objects_synced":false}}"#;
-            measure("objects-unsynced", unsynced, writers, put_object).await;
-            measure("records", "{}", writers, put_record).await;
+            used.push(measure("objects-unsynced", unsynced, writers, put_object).await);
+            used.push(measure("records", "{}", writers, put_record).await);
             let small = r#"{"local":{"stream_bytes_max":10000000}}"#;
-            measure("records-trimmed", small, writers, put_record).await;
-            measure("items", "{}", writers, put_item).await;
+            used.push(measure("records-trimmed", small, writers, put_record).await);
+            used.push(measure("items", "{}", writers, put_item).await);
         }
     });
 }
@@ -57,12 +59,13 @@ async fn measure<F>(
     settings: &str,
     writers: usize,
     put: impl Fn(Targets, Numbers) -> F + Copy + Send + 'static,
-) where
+) -> Option<TempDir>
+where
     F: Future<Output = ()> + Send,
 {
     let mut asked = std::env::args().skip(1).filter(|argument| !argument.starts_with("--"));
     if asked.next().is_some_and(|asked| asked != name) {
-        return;
+        return None;
     }
     let directory = TempDir::new().expect("there is a directory for temporary files");
     let env = Env::system();
@@ -85,6 +88,7 @@ async fn measure<F>(
     let rate = done * 1000 / elapsed_ms.max(1);
     println!("{name}: {rate} of {BODY_BYTES} B a second by {writers} writers");
     env.tasks.begin_shutdown("measured");
+    Some(directory)
 }
 
 async fn targets(settings: &str, directory: &TempDir, env: &Env) -> Targets {

@@ -10,7 +10,7 @@ use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 
 use bytes::Bytes;
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{OwnedSemaphorePermit, mpsc, oneshot};
 
 use super::files::{buckets_of, failed};
 use crate::{LocalSettings, Service, TargetError};
@@ -29,6 +29,8 @@ pub(super) struct Put {
     pub(super) path: PathBuf,
     pub(super) body: Bytes,
     pub(super) answer: oneshot::Sender<Result<(), TargetError>>,
+    /// What it takes of the bytes that may wait; given back with the body.
+    pub(super) room: OwnedSemaphorePermit,
 }
 
 /// Writes objects below one folder.
@@ -135,7 +137,7 @@ impl FileWriter {
 
     /// Writes an object under a temporary name; whoever waits is told if that fails.
     fn write(&mut self, put: Put) -> Option<Moving> {
-        let Put { bucket, path, body, answer } = put;
+        let Put { bucket, path, body, answer, room: _room } = put;
         let to = self.root.join(&bucket).join(path);
         match self.admit(bucket).and_then(|()| self.write_body(&body)) {
             Ok(from) => Some(Moving { from, to, answer }),

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use bytes::Bytes;
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{Semaphore, mpsc, oneshot};
 
 use super::file_names;
 use super::file_writer::{FileWriter, Put, Work};
@@ -19,6 +19,8 @@ use crate::{LocalSettings, Service, TargetError};
 pub(crate) struct Files {
     root: Arc<PathBuf>,
     waiting: mpsc::Sender<Work>,
+    /// Bytes that may wait besides those that do.
+    room: Arc<Semaphore>,
 }
 
 /// An object in a list.
@@ -41,6 +43,8 @@ pub struct ObjectPage {
 
 /// Puts that may wait for the writer.
 const WAITING_MAX: usize = 1024;
+/// Bytes of objects that may wait for the writer.
+const WAITING_BYTES_MAX: usize = 64 << 20;
 /// Bytes of a key, as of S3.
 const KEY_BYTES_MAX: usize = 1024;
 
@@ -50,7 +54,8 @@ impl Files {
         let (waiting, puts) = mpsc::channel(WAITING_MAX);
         let writer = FileWriter::new(root.clone(), settings);
         std::thread::Builder::new().name("targets-s3".into()).spawn(move || writer.run(puts))?;
-        Ok(Self { root: Arc::new(root), waiting })
+        let room = Arc::new(Semaphore::new(WAITING_BYTES_MAX));
+        Ok(Self { root: Arc::new(root), waiting, room })
     }
 
     /// Keeps an object, in the place of one with the same key.
@@ -62,8 +67,12 @@ impl Files {
     ) -> Result<(), TargetError> {
         check_bucket(bucket)?;
         check_key(key)?;
+        let permits = u32::try_from(body.len().min(WAITING_BYTES_MAX));
+        let permits = permits.expect("what may wait is less than 4 GiB");
+        let room = Arc::clone(&self.room).acquire_many_owned(permits).await;
+        let room = room.expect("nobody closes it");
         let (bucket, path) = (bucket.to_owned(), file_names::path_of(key));
-        self.ask(|answer| Work::Put(Put { bucket, path, body, answer })).await
+        self.ask(|answer| Work::Put(Put { bucket, path, body, answer, room })).await
     }
 
     /// Removes everything.

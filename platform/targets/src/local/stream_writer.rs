@@ -7,7 +7,7 @@ use std::time::Duration;
 use env::{Clock, Shutdown};
 use foldhash::{HashMap, HashMapExt as _};
 use store::{Batch, CommitError, Direction, Key, KeyRange, Store, StoreError};
-use tokio::sync::{mpsc, oneshot, watch};
+use tokio::sync::{OwnedSemaphorePermit, mpsc, oneshot, watch};
 use types::TenantId;
 
 use super::block::{self, Appended};
@@ -27,6 +27,8 @@ pub(super) struct Append {
     pub(super) stream: Arc<StreamName>,
     pub(super) records: Vec<Appended>,
     pub(super) answer: Answer,
+    /// What it takes of the bytes that may wait.
+    pub(super) room: OwnedSemaphorePermit,
 }
 
 /// Who waits for the offset of the first of some records.
@@ -68,6 +70,8 @@ struct Round {
 
 /// Appends to one commit.
 const GROUP_MAX: usize = 2048;
+/// Bytes of records from which on a commit takes no more.
+const COMMIT_BYTES: usize = 8 << 20;
 /// Bytes from which on a block is followed by the next.
 const BLOCK_BYTES: usize = 128 << 10;
 /// Ends of streams that are remembered.
@@ -126,20 +130,26 @@ impl StreamWriter {
     }
 
     async fn work(&mut self, all: &mut Vec<Work>) {
-        let (mut appends, mut forgotten) = (Vec::new(), Vec::new());
+        let (mut appends, mut bytes) = (Vec::new(), 0);
         for work in all.drain(..) {
             match work {
-                Work::Append(append) => appends.push(append),
-                Work::Forget(answer) => forgotten.push(answer),
+                Work::Append(append) => {
+                    bytes += append.records.iter().map(Appended::bytes).sum::<usize>();
+                    appends.push(append);
+                    if bytes >= COMMIT_BYTES {
+                        self.append(std::mem::take(&mut appends)).await;
+                        bytes = 0;
+                    }
+                }
+                Work::Forget(answer) => {
+                    self.tails.clear();
+                    // Whoever has given up does not hear it.
+                    answer.send(()).unwrap_or(());
+                }
             }
         }
         if !appends.is_empty() {
             self.append(appends).await;
-        }
-        for answer in forgotten {
-            self.tails.clear();
-            // Whoever has given up does not hear it.
-            answer.send(()).unwrap_or(());
         }
     }
 
@@ -359,24 +369,32 @@ struct Group {
     records: Vec<Appended>,
     /// Of how many of the records each waits.
     answers: Vec<(Service, u64, Answer)>,
+    /// What they take of the bytes that may wait.
+    rooms: Vec<OwnedSemaphorePermit>,
 }
 
 /// The appends of each stream together, in their order.
 fn by_stream(appends: Vec<Append>) -> Vec<Group> {
     let mut places: HashMap<Arc<StreamName>, usize> = HashMap::new();
     let mut groups: Vec<Group> = Vec::new();
-    for Append { service, stream, records, answer } in appends {
+    for Append { service, stream, records, answer, room } in appends {
         let place = match places.entry(stream) {
             Entry::Occupied(place) => *place.get(),
             Entry::Vacant(vacant) => {
                 let stream = Arc::clone(vacant.key());
-                groups.push(Group { stream, records: Vec::new(), answers: Vec::new() });
+                groups.push(Group {
+                    stream,
+                    records: Vec::new(),
+                    answers: Vec::new(),
+                    rooms: Vec::new(),
+                });
                 *vacant.insert(groups.len() - 1)
             }
         };
         let Some(group) = groups.get_mut(place) else { continue };
         group.answers.push((service, records.len() as u64, answer));
         group.records.extend(records);
+        group.rooms.push(room);
     }
     groups
 }

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use env::{Clock, Env, TaskKind};
 use store::{Direction, Key, KeyRange, Store};
-use tokio::sync::{mpsc, oneshot, watch};
+use tokio::sync::{Semaphore, mpsc, oneshot, watch};
 use types::{TenantId, Timestamp};
 
 use super::Kinds;
@@ -24,6 +24,8 @@ pub(crate) struct Streams {
     clock: Clock,
     age_max_ms: i64,
     waiting: mpsc::Sender<Work>,
+    /// Bytes that may wait besides those that do.
+    room: Arc<Semaphore>,
     appended: watch::Receiver<()>,
 }
 
@@ -66,6 +68,8 @@ pub(super) struct Keys(pub(super) Kinds);
 
 /// Appends that may wait for the writer.
 const WAITING_MAX: usize = 4096;
+/// Bytes of records that may wait for the writer.
+const WAITING_BYTES_MAX: usize = 64 << 20;
 /// Records of a page.
 const PAGE_RECORDS_MAX: usize = 1000;
 /// Bytes from which on a page takes no more blocks.
@@ -80,10 +84,11 @@ impl Streams {
         let (told, appended) = watch::channel(());
         let keys = Keys(kinds);
         let clock = env.clock.clone();
+        let room = Arc::new(Semaphore::new(WAITING_BYTES_MAX));
         let writer = StreamWriter::new(store.clone(), keys, clock.clone(), settings, told);
         let work = writer.run(appends, env.tasks.shutdown_signal());
         env.tasks.spawn("targets-streams", TaskKind::Vital, work);
-        Self { keys, store, clock, age_max_ms: age_max_ms(settings), waiting, appended }
+        Self { keys, store, clock, age_max_ms: age_max_ms(settings), waiting, room, appended }
     }
 
     /// Appends records, and returns the offset of the first once they are safe.
@@ -94,11 +99,16 @@ impl Streams {
         name: &str,
         records: Vec<(String, Bytes)>,
     ) -> Result<u64, TargetError> {
-        let records = records.into_iter().map(|(label, data)| Appended { label, data }).collect();
-        let (answer, told) = oneshot::channel();
-        let stream = StreamName::new(tenant, service, name);
-        let append = Append { service, stream: Arc::new(stream), records, answer };
+        let record = |(label, data)| Appended { label, data };
+        let records: Vec<Appended> = records.into_iter().map(record).collect();
+        let bytes = records.iter().map(Appended::bytes).sum::<usize>().min(WAITING_BYTES_MAX);
+        let permits = u32::try_from(bytes).expect("what may wait is less than 4 GiB");
         let stopping = || TargetError::unavailable(service, "The server is stopping.");
+        let room = Arc::clone(&self.room).acquire_many_owned(permits).await;
+        let room = room.expect("nobody closes it");
+        let (answer, told) = oneshot::channel();
+        let stream = Arc::new(StreamName::new(tenant, service, name));
+        let append = Append { service, stream, records, answer, room };
         self.waiting.send(Work::Append(append)).await.map_err(|_| stopping())?;
         told.await.map_err(|_| stopping())?
     }

@@ -261,3 +261,20 @@ async fn a_page_is_bounded_by_its_bytes_and_the_next_goes_on() {
     assert_eq!((first.records.len(), first.next_offset), (2, 2));
     assert_eq!(read(&bench, "line", 4, 1000).await.next_offset, 5);
 }
+
+#[tokio::test]
+async fn more_than_may_wait_waits_its_turn() {
+    let bench = Bench::start().await;
+    let mut all = tokio::task::JoinSet::new();
+    for _ in 0..100 {
+        let targets = bench.targets.clone();
+        all.spawn(async move {
+            let record =
+                KinesisRecord { partition_key: "k".into(), data: vec![b'x'; 1 << 19].into() };
+            let put = PutRecords { stream: "line".into(), records: vec![record; 2] };
+            targets.kinesis().put_records(&caller(), put).await.unwrap().len()
+        });
+    }
+    assert_eq!(all.join_all().await.into_iter().sum::<usize>(), 200);
+    assert_eq!(read(&bench, "line", 199, 10).await.next_offset, 200);
+}
