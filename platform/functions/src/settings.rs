@@ -19,6 +19,16 @@ const IDLE_S_DEFAULT: u64 = 300;
 const START_S_DEFAULT: u64 = 10;
 /// What a handler is told of its memory where no setting bounds it.
 pub(crate) const MEMORY_MB_TOLD: u64 = 128;
+/// What begins the names of variables that each process has of its own; `handler` and `directory`
+/// set the last two.
+const RESERVED: [&str; 6] = [
+    "AWS_LAMBDA_RUNTIME_API",
+    "AWS_LAMBDA_FUNCTION_",
+    "AWS_LAMBDA_LOG_GROUP_NAME",
+    "AWS_LAMBDA_LOG_STREAM_NAME",
+    "_HANDLER",
+    "LAMBDA_TASK_ROOT",
+];
 /// Shorter secrets can be guessed.
 const SECRET_BYTES_MIN: usize = 16;
 
@@ -31,7 +41,7 @@ pub struct FunctionSettings {
     pub command: Option<Vec<String>>,
     /// Process: where it runs, which is its `LAMBDA_TASK_ROOT`.
     pub directory: Option<PathBuf>,
-    /// Process: `_HANDLER`.
+    /// Process: `_HANDLER`; the command's last argument without it, as in AWS's images.
     pub handler: Option<String>,
     /// Process: its environment, besides what Lambda sets and the server's `PATH`, `HOME`, `LANG`.
     pub environment: BTreeMap<String, String>,
@@ -157,17 +167,14 @@ impl FunctionSettings {
         let [program, arguments @ ..] = command else {
             return problem("command", "name a program");
         };
-        let reserved = self.environment.keys().find(|name| {
-            name.is_empty() || name.contains(['=', '\0']) || name.starts_with("AWS_LAMBDA_")
-        });
-        if let Some(name) = reserved {
+        if let Some(name) = self.environment.keys().find(|name| !is_free(name)) {
             return Err(("environment", format!("`{name}` cannot be set")));
         }
         Ok(ProcessSettings {
             program: program.clone(),
             arguments: arguments.to_vec(),
             directory: self.directory.clone(),
-            handler: self.handler.clone().unwrap_or_default(),
+            handler: self.handler.as_ref().or(arguments.last()).cloned().unwrap_or_default(),
             environment: self.environment.clone(),
             timeout: self.timeout()?,
             memory_mb: self.memory_mb.map(|mb| positive("memory_mb", mb)).transpose()?,
@@ -260,6 +267,12 @@ impl LambdaSettings {
 
 /// A setting, and what is wrong with it.
 type Problem = (&'static str, String);
+
+/// Whether a variable may have that name, and is not one of those that a runtime lives by.
+fn is_free(variable: &str) -> bool {
+    let is_name = !variable.is_empty() && !variable.contains(['=', '\0']);
+    is_name && !RESERVED.iter().any(|reserved| variable.starts_with(reserved))
+}
 
 fn refuse_others(with: &str, others: &[(&'static str, bool)]) -> Result<(), Problem> {
     match others.iter().find(|(_, is_set)| *is_set) {

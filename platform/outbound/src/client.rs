@@ -10,6 +10,7 @@ use http::header::{self, HeaderName, HeaderValue};
 use http_body_util::{BodyExt as _, Full};
 use hyper::body::{Body as _, Incoming};
 use metrics::counter;
+use tokio::task::yield_now;
 use tokio::time::{Instant, timeout, timeout_at};
 use tokio_rustls::TlsConnector;
 
@@ -156,6 +157,10 @@ impl Deadline {
 /// A connection that was kept and is ready.
 async fn kept(place: &Place) -> Option<Sender> {
     while let Some(mut sender) = place.take_idle() {
+        // The other side may have closed it already: one turn for the runtime to hear of it, and
+        // one for the connection's task. A request that goes out on it would be lost.
+        yield_now().await;
+        yield_now().await;
         if let Ok(Ok(())) = timeout(READY_WITHIN, sender.ready()).await {
             return Some(sender);
         }

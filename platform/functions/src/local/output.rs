@@ -32,6 +32,8 @@ struct Shared {
 struct State {
     request_id: Option<Arc<str>>,
     last_line: String,
+    /// The last line that speaks of an error: some runtimes end with other things.
+    last_error: String,
 }
 
 /// Knows when all is read.
@@ -58,16 +60,21 @@ impl Output {
 
     /// Says which invocation lines belong to from now on.
     pub(crate) fn belongs_to(&self, request_id: Option<Arc<str>>) {
-        self.state().request_id = request_id;
+        let mut state = self.state();
+        if request_id.is_some() {
+            state.last_line.clear();
+            state.last_error.clear();
+        }
+        state.request_id = request_id;
     }
 
-    /// The last line, to be told after a colon; nothing if there was none.
+    /// The line that says most of what went wrong, to be told after a colon; nothing if there was
+    /// none.
     pub(crate) fn last_line(&self) -> String {
         let state = self.state();
-        match state.last_line.trim() {
-            "" => String::new(),
-            line => format!(": {line}"),
-        }
+        let lines = [&state.last_error, &state.last_line];
+        let told = lines.map(|line| line.trim()).into_iter().find(|line| !line.is_empty());
+        told.map(|line| format!(": {line}")).unwrap_or_default()
     }
 
     fn read_one(
@@ -110,6 +117,9 @@ impl Output {
             let mut state = self.state();
             if !text.trim().is_empty() {
                 state.last_line = text.chars().take(LAST_LINE_CHARS).collect();
+                if speaks_of_error(&state.last_line) {
+                    state.last_error = state.last_line.clone();
+                }
             }
             state.request_id.clone()
         };
@@ -129,6 +139,11 @@ impl Drained {
         // Nothing is ever sent: the end is that nobody can any longer.
         drop(timeout(DRAIN, self.0.recv()).await);
     }
+}
+
+/// Whether a line names an error, as a trace's first or last line does and its calls do not.
+fn speaks_of_error(line: &str) -> bool {
+    line.contains("Error") && !line.trim_start().starts_with("at ")
 }
 
 /// A line as it comes together.

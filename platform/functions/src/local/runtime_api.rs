@@ -182,7 +182,7 @@ async fn error_body(request: Request<Incoming>) -> Bytes {
 fn event_response(Event { work, deadline_ms }: Event) -> Response<Full<Bytes>> {
     let mut response = json(StatusCode::OK, work.payload);
     let mut set = |name: &'static str, value: &str| {
-        if let Ok(value) = HeaderValue::from_str(value) {
+        if let Ok(value) = HeaderValue::from_bytes(value.as_bytes()) {
             response.headers_mut().insert(HeaderName::from_static(name), value);
         }
     };

@@ -82,6 +82,7 @@ async fn one_that_does_not_start_says_why() {
     for (argument, reason) in [
         ("die", "it exited with status 1: no such handler: pump"),
         ("refuse", "ImportError: no module named pump"),
+        ("trace", "it exited with status 3: PumpError: no such handler"),
     ] {
         let toml = python("").replacen("\"]", &format!("\", \"{argument}\"]"), 1);
         let stage = Stage::new(&toml);

@@ -105,6 +105,9 @@ def main():
         body = json.dumps({"errorType": "ImportError", "errorMessage": "no module named pump"})
         call("POST", "init/error", body)
         sys.exit(1)
+    if "trace" in sys.argv:
+        print("PumpError: no such handler\n    at new PumpError (app.js)\n\nNode.js v20", flush=True)
+        sys.exit(3)
     if "die" in sys.argv:
         sys.exit("no such handler: pump")
     if "sit" in sys.argv:

@@ -1,7 +1,8 @@
 //! Which addresses are reached, by whatever name.
 
 use std::collections::BTreeMap;
-use std::net::IpAddr;
+use std::net::{IpAddr, TcpStream};
+use std::time::Duration;
 
 use env::Env;
 use ferrite_outbound::{Client, Error, Names, Settings};
@@ -103,6 +104,26 @@ async fn an_address_where_nobody_listens_gives_way_to_the_next() {
     let client = Client::with_names(&settings(&["127.0.0.0/8"]), &env, names).unwrap();
     let url = format!("http://both.example:{}/", server.address.port());
     assert!(client.send(post(&url, "x")).await.is_ok());
+}
+
+#[tokio::test]
+async fn one_that_swallows_everything_leaves_time_for_the_next() {
+    let env = Env::system();
+    let server = Server::answering(&env, OK).await;
+    let port = server.address.port();
+    let full = tokio::net::TcpSocket::new_v4().unwrap();
+    full.bind(format!("127.0.0.4:{port}").parse().unwrap()).unwrap();
+    let full = full.listen(1).unwrap();
+    let address = full.local_addr().unwrap();
+    // Nobody takes them, so that at some point no more are let in.
+    let mut waiting = Vec::new();
+    while let Ok(stream) = TcpStream::connect_timeout(&address, Duration::from_millis(50)) {
+        waiting.push(stream);
+    }
+    let names = names("both.example", &["127.0.0.4", "127.0.0.1"]);
+    let settings = Settings { connect_timeout_s: 1, ..settings(&["127.0.0.0/8"]) };
+    let client = Client::with_names(&settings, &env, names).unwrap();
+    assert!(client.send(post(&format!("http://both.example:{port}/"), "x")).await.is_ok());
 }
 
 #[tokio::test]

@@ -1,6 +1,10 @@
 //! Which connections are used again, and how many there may be.
 
+use std::io::{Read as _, Write as _};
+use std::net::{TcpListener, TcpStream};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::thread;
 use std::time::Duration;
 
 use env::Env;
@@ -49,6 +53,53 @@ async fn one_that_the_server_closed_costs_no_request() {
         client.send(post(&server.url("/"), "x")).await.unwrap();
     }
     assert_eq!(server.accepted(), 5);
+}
+
+#[tokio::test]
+async fn one_that_was_closed_unseen_costs_no_request_either() {
+    let env = Env::system();
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}/", listener.local_addr().unwrap());
+    // How often the client has let go of its connection, and the server closed it.
+    let steps = Arc::new((AtomicUsize::new(0), AtomicUsize::new(0)));
+    let seen = Arc::clone(&steps);
+    let server = thread::spawn(move || {
+        for number in 1..=3 {
+            let (mut stream, _) = listener.accept().unwrap();
+            read_request(&mut stream);
+            stream.write_all(OK.as_bytes()).unwrap();
+            reach(&seen.0, number);
+            drop(stream);
+            seen.1.fetch_add(1, Ordering::SeqCst);
+        }
+    });
+    let client = client(&env, |_| {});
+    for number in 1..=3 {
+        client.send(post(&url, "x")).await.unwrap();
+        for _ in 0..100 {
+            tokio::task::yield_now().await;
+        }
+        steps.0.fetch_add(1, Ordering::SeqCst);
+        // It is closed before the runtime has had a look.
+        reach(&steps.1, number);
+    }
+    server.join().unwrap();
+}
+
+fn read_request(stream: &mut TcpStream) {
+    let mut request = Vec::new();
+    while !request.ends_with(b"\r\n\r\nx") {
+        let mut byte = [0];
+        stream.read_exact(&mut byte).unwrap();
+        request.extend(byte);
+    }
+}
+
+/// Waits, without letting anything else have a turn.
+fn reach(count: &AtomicUsize, number: usize) {
+    while count.load(Ordering::SeqCst) < number {
+        std::hint::spin_loop();
+    }
 }
 
 #[tokio::test]

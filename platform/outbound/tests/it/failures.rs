@@ -98,6 +98,17 @@ async fn a_body_without_end_is_left_where_the_bound_is() {
 }
 
 #[tokio::test]
+async fn a_length_beyond_the_bound_is_not_waited_for() {
+    let error = fails(|mut peer| async move {
+        peer.request().await;
+        peer.say("HTTP/1.1 200 OK\r\ncontent-length: 1001\r\n\r\n").await;
+        peer.gone().await;
+    })
+    .await;
+    assert!(matches!(error, Error::TooLarge { .. }), "{error:?}");
+}
+
+#[tokio::test]
 async fn a_body_of_just_the_bound_is_read() {
     let env = Env::system();
     let server = Server::start(&env, |_, mut peer| async move {
