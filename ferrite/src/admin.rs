@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use broker::Broker;
 use identity::Identity;
+use rules::Rules;
 use serde::Deserialize;
 use serde_json::json;
 use service::{Access, ApiError, App, Cx, Feature, RawRequest, RawResponse, RawRoute, RouteMatch};
@@ -24,11 +25,12 @@ pub(crate) fn feature(
     app: &Arc<App>,
     identity: &Arc<Identity>,
     broker: &Arc<Broker>,
+    rules: &Rules,
     key_file: PathBuf,
 ) -> Feature {
     let mut raw_routes = vec![backup_route(key_file)];
     if app.settings.is_dev {
-        raw_routes.push(reset_route(Arc::clone(identity), Arc::clone(broker)));
+        raw_routes.push(reset_route(Arc::clone(identity), Arc::clone(broker), rules.clone()));
     }
     Feature { raw_routes, ..Feature::default() }
 }
@@ -53,15 +55,17 @@ fn backup_route(key_file: PathBuf) -> RawRoute {
     RawRoute::new(matches, Access::Administrator, "Backup", handler)
 }
 
-fn reset_route(identity: Arc<Identity>, broker: Arc<Broker>) -> RawRoute {
+fn reset_route(identity: Arc<Identity>, broker: Arc<Broker>, rules: Rules) -> RawRoute {
     let matches = RouteMatch::Path("POST", "/_ferrite/v1/reset");
     let handler = move |cx: Cx, _| {
         let (identity, broker) = (Arc::clone(&identity), Arc::clone(&broker));
+        let rules = rules.clone();
         async move {
             broker.reset().await;
             identity.reset().await?;
             let App { authority, store, keyring, env, .. } = &*cx.app;
             root_ca::save(&authority.get(), store, keyring, env).await?;
+            rules.reset().await?;
             tracing::info!("emptied");
             RawResponse::json(&json!({}))
         }

@@ -264,7 +264,7 @@ fn features(
     let things = config.shadow.needs_thing.then(things);
     let mut features = features::modelled(app, broker, rules, things);
     features.push(identity::feature(identity));
-    features.push(admin::feature(app, identity, broker, config.key_file()));
+    features.push(admin::feature(app, identity, broker, rules, config.key_file()));
     broker.hook(features.iter().map(|feature| feature.hooks.clone()));
     features
 }

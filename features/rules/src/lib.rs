@@ -33,7 +33,8 @@ use crate::engine::ingest::BasicIngest;
 use crate::engine::tap::RuleTap;
 use crate::live::Live;
 
-/// Topic rules, run.
+/// Topic rules, run. Clones are the same.
+#[derive(Clone)]
 pub struct Rules {
     live: Arc<Live>,
     engine: Arc<Engine>,
@@ -61,6 +62,16 @@ impl Rules {
         self.live.catch_up().await?;
         self.engine.recover(waiting);
         Ok(())
+    }
+
+    /// Empties what stands for AWS's services, after the store was emptied.
+    ///
+    /// # Errors
+    ///
+    /// Objects cannot be removed.
+    pub async fn reset(&self) -> Result<(), ApiError> {
+        let wiped = self.engine.world.outside.targets.wipe().await;
+        wiped.map_err(ApiError::internal)
     }
 
     /// Has functions of SQL ask the operations among `endpoints` that they need.
