@@ -70,6 +70,7 @@ impl Rules {
     ///
     /// Objects cannot be removed.
     pub async fn reset(&self) -> Result<(), ApiError> {
+        self.engine.recount_all_dead_letters();
         let wiped = self.engine.world.outside.targets.wipe().await;
         wiped.map_err(ApiError::internal)
     }

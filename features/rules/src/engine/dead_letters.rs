@@ -71,6 +71,11 @@ impl Engine {
         self.dead_letters.lock().remove(&(tenant.id, rule.to_owned()));
     }
 
+    /// As [`Engine::recount_dead_letters`], for all rules.
+    pub(crate) fn recount_all_dead_letters(&self) {
+        self.dead_letters.lock().clear();
+    }
+
     /// How many dead letters a rule has.
     async fn dead_letters(&self, tenant: &Tenant, rule: &str) -> Result<usize, ApiError> {
         let name = (tenant.id, rule.to_owned());
