@@ -185,6 +185,8 @@ def test_what_nobody_takes_is_kept_until_it_is_tried_again(server, join, rule, n
     path = f"/_ferrite/v1/rules/{made}/dead-letters"
     letters = lambda: server.ask(f"rules/{made}/dead-letters")["deadLetters"]  # noqa: E731
     (letter,) = within(WITHIN_S, letters)
+    listed = server.command("rules", "dead-letters", "list", made).stdout
+    assert listed.startswith(f"{letter['id']}  {name}/in  Failed to invoke")
     assert letter["document"]["failures"][0]["failedAction"] == "LambdaAction"
     ear.subscribe(f"{name}/out", qos=1)
     payload = {
@@ -271,6 +273,24 @@ def test_what_stands_for_aws_takes_what_rules_send(server, join, rule, name):
     logged = lambda: [it for it in server.device_log() if it["eventType"] == "CloudwatchLogs"]  # noqa: E731
     assert f'{name}: {{"a":1.5,"id":"x"}}' in [it["details"] for it in within(WITHIN_S, logged)]
     assert ear.inbox() == [], "nothing failed"
+    whole = '{"a":1.5,"id":"x"}'
+    for stream, data in (
+        (f"sqs/{name}", base64.b64encode(whole.encode()).decode()),
+        (f"sns/{name}", whole),
+        (f"kinesis/{name}", whole),
+        (f"firehose/{name}", whole + "\n"),
+    ):
+        page = server.ask(f"targets/{stream}")
+        assert ([it["data"] for it in page["records"]], page["nextOffset"]) == ([data], 1)
+    (item,) = server.ask(f"targets/dynamodb/{name}")["items"]
+    attributes = {"M": {"a": {"N": "1.5"}, "id": {"S": "x"}}}
+    assert item == {"id": {"S": "x"}, "payload": attributes}
+    (item,) = server.ask(f"targets/dynamodb/{name}-v2")["items"]
+    assert item == attributes["M"]
+    assert server.ask(f"targets/s3/{name}")["objects"] == [{"key": "in/x.json", "bytes": len(whole)}]
+    listed = server.command("targets", "list").stdout.splitlines()
+    assert {f"sqs/{name}", f"dynamodb/{name}", f"s3/{name}"} <= set(listed)
+    assert server.command("targets", "tail", f"kinesis/{name}").stdout == f"0  {whole}\n"
 
 
 def test_a_rule_is_tried_before_it_runs(server):
@@ -289,6 +309,9 @@ def test_a_rule_is_tried_before_it_runs(server):
     assert {"expression": "(temp > 5)", "value": "true"} in answer["steps"]
     (action,) = answer["actions"]
     assert action["inputs"]["key"] == "x/k" and action["inputs"]["body"] == '{"u":"X"}'
+    tried = ("rule", "test", "--sql", trial["topicRulePayload"]["sql"], "--topic", "b")
+    told = server.command(*tried, "--payload", '{"temp":7,"b":"x"}').stdout.splitlines()
+    assert told[:2] == ["topic      FROM does not match it", 'selected   {"u":"X"}']
     trial["message"]["payload"] = '{"temp":5}'
     _, _, answer = server.call("POST", "/_ferrite/v1/rules/test", json.dumps(trial).encode())
     answer = json.loads(answer)

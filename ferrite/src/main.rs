@@ -24,6 +24,7 @@ mod rule_commands;
 mod serve;
 mod server_identity;
 mod shell;
+mod target_commands;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -113,6 +114,9 @@ enum Command {
     /// See what rules could not do
     #[command(subcommand)]
     Rules(RulesCommand),
+    /// See what stands for AWS's services here, and what rules sent there
+    #[command(subcommand)]
+    Targets(target_commands::Targets),
     /// Create and list accounts
     #[command(subcommand)]
     Account(AccountCommand),
@@ -246,6 +250,7 @@ fn run(command: Command, settings: Settings) -> anyhow::Result<()> {
         Command::Rules(RulesCommand::DeadLetters(command)) => {
             rule_commands::dead_letters(&config, command)
         }
+        Command::Targets(command) => target_commands::run(&config, command),
         Command::Account(AccountCommand::Create { id, name }) => {
             commands::create_account(&config, id, name)
         }

@@ -5,6 +5,7 @@
 
 mod actions;
 mod bench;
+mod browse;
 mod confirmation;
 mod courier;
 mod dead_letters;
@@ -90,6 +91,7 @@ impl Rules {
         };
         let mut raw_routes = vec![confirmation::link(&self.live)];
         raw_routes.push(bench::route(&self.engine));
+        raw_routes.push(browse::route(&self.engine));
         raw_routes.extend(dead_letters::routes(&self.engine));
         Feature { endpoints, raw_routes, hooks }
     }
