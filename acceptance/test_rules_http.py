@@ -11,7 +11,7 @@ import pytest
 import requests
 
 import sigv4
-from device import everything_on, quick_device
+from device import everything_on, quick_device, soon
 from harness import ACCOUNT, Server
 from mqtt_raw import Client
 from webhook import WITHIN_S, Webhook, certificate_files
@@ -362,6 +362,43 @@ def test_one_error_action_tells_of_a_whole_batch(webhook, post, line, path, name
     assert len(set(failed["affectedIds"])) == 3
     assert "HTTP status 404" in failed["errorMessage"]
     assert line.inbox() == [], "nothing else failed"
+
+
+def test_what_else_failed_for_a_message_of_a_batch_is_told_with_it(webhook, rule, line, path, name):
+    rule(
+        f"SELECT * FROM '{name}/#'",
+        {"http": {"url": f"{webhook.url}{path}"} | batches(size=2)},
+        {"lambda": {"functionArn": "arn:aws:lambda:us-east-1:000000000000:function:nobody"}},
+        errorAction={"republish": {"topic": f"errors/{name}", "roleArn": ROLE, "qos": 1}},
+    )
+    webhook.will(path, 404)
+    publish_all(line, f"{name}/in", b'{"n":0}', b'{"n":1}')
+    failures = json.loads(line.message()[1])["failures"]
+    affected = sorted((it["failedAction"], *it["affectedIds"]) for it in failures)
+    both = next(it for it in affected if it[0] == "HttpAction")
+    assert [len(it) for it in affected] == [3, 2, 2]
+    assert [it[1] for it in affected[1:]] == sorted(both[1:])
+    publish_all(line, f"{name}/in", b'{"n":2}', b'{"n":3}')
+    for _ in range(2):
+        document = json.loads(line.message()[1])
+        assert [it["failedAction"] for it in document["failures"]] == ["LambdaAction"]
+        assert "payloadsWithMetadata" not in document, "the batch was sent"
+    assert line.inbox() == []
+
+
+def test_messages_of_a_failed_batch_are_kept_one_by_one(server, webhook, rule, line, path, name):
+    action = {"http": {"url": f"{webhook.url}{path}"} | batches(size=2)}
+    made = rule(f"SELECT * FROM '{name}/#'", action)
+    webhook.will(path, 404)
+    publish_all(line, f"{name}/in", b'{"n":0}', b'{"n":1}')
+    letters = lambda: server.ask(f"rules/{made}/dead-letters")["deadLetters"]  # noqa: E731
+    kept = soon(lambda: len(found := letters()) == 2 and found)
+    payloads = {it["document"]["base64OriginalPayload"] for it in kept}
+    assert payloads == {b64encode(b'{"n":0}').decode(), b64encode(b'{"n":1}').decode()}
+    status, _, _ = server.call("POST", f"/_ferrite/v1/rules/{made}/dead-letters/retry")
+    assert status == 200
+    assert sorted(webhook.heard(path, 2)[1].json(), key=str) == [{"n": 0}, {"n": 1}]
+    soon(lambda: not letters())
 
 
 def test_what_was_acknowledged_is_posted_though_the_server_was_killed_with_an_open_batch(

@@ -49,7 +49,7 @@ pub(crate) struct Run {
     left: AtomicUsize,
     failures: Mutex<Vec<Failure>>,
     /// Those whose failures its error action tells, too.
-    others: Mutex<Vec<Arc<Run>>>,
+    others: Mutex<Vec<Arc<Self>>>,
 }
 
 /// Something that one action has to do.
