@@ -111,6 +111,22 @@ def join(dial):
     return join
 
 
+@pytest.fixture
+def rule(server, name):
+    """Makes a rule with a name of its own, which it answers."""
+    made = []
+
+    def rule(sql, *actions, **more):
+        made.append(f"{name}_{len(made)}".replace("-", "_"))
+        payload = {"sql": sql, "actions": list(actions), "awsIotSqlVersion": "2016-03-23"} | more
+        server.iot.create_topic_rule(ruleName=made[-1], topicRulePayload=payload)
+        return made[-1]
+
+    yield rule
+    for name in made:
+        server.iot.delete_topic_rule(ruleName=name)
+
+
 @pytest.hookimpl(hookwrapper=True)
 def pytest_runtest_makereport(item, call):
     outcome = yield

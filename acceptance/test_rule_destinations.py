@@ -1,6 +1,5 @@
 """Destinations of rules: a server that is asked whether it wants messages, and answers."""
 
-import ipaddress
 import json
 import ssl
 import threading
@@ -10,24 +9,12 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 import requests
-from cryptography import x509
 
-from device import private_pem, soon
-from documents import ec_key, issued, subject
+from device import soon
 from harness import ACCOUNT, REGION, Server, refused
+from webhook import certificate_files
 
 WITHIN_S = 20
-
-
-def certificate_files(folder):
-    """A certificate of `localhost` that vouches for itself; and it with its key, in one file."""
-    key, loopback = ec_key(), x509.IPAddress(ipaddress.ip_address("127.0.0.1"))
-    names = x509.SubjectAlternativeName([x509.DNSName("localhost"), loopback])
-    certificate = issued(key, subject("localhost"), extensions=[names])
-    trusted, both = folder / "trusted.pem", folder / "both.pem"
-    trusted.write_text(certificate)
-    both.write_text(private_pem(key) + certificate)
-    return trusted, both
 
 
 class Webhook:

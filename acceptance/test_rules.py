@@ -30,22 +30,6 @@ def server(tmp_path_factory):
     assert server.stop() == 0, "the server ends cleanly"
 
 
-@pytest.fixture
-def rule(server, name):
-    """Makes a rule with a name of its own, which it answers."""
-    made = []
-
-    def rule(sql, *actions, **more):
-        made.append(f"{name}_{len(made)}".replace("-", "_"))
-        payload = {"sql": sql, "actions": list(actions), "awsIotSqlVersion": "2016-03-23"} | more
-        server.iot.create_topic_rule(ruleName=made[-1], topicRulePayload=payload)
-        return made[-1]
-
-    yield rule
-    for name in made:
-        server.iot.delete_topic_rule(ruleName=name)
-
-
 def republish(topic, **more):
     return {"republish": {"topic": topic, "roleArn": ROLE, "qos": 1} | more}
 

@@ -14,6 +14,7 @@ pub(crate) mod sqs;
 mod target;
 
 use std::fmt;
+use std::sync::Arc;
 
 use bytes::Bytes;
 use model::iot;
@@ -21,6 +22,7 @@ use serde_json::Value;
 use service::{ApiError, BoxFuture};
 use sql::{Answers, Halt, Message, Statement, Template};
 
+use crate::engine::batch::FailedBatch;
 use crate::engine::heard::Heard;
 use crate::engine::world::World;
 
@@ -57,23 +59,25 @@ pub(crate) trait Call: Send + Sync {
 const TRIES_MAX: u32 = 4;
 
 /// Why an action could not be done.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub(crate) struct ActionError {
     /// What happened, as error actions tell it.
     pub(crate) message: String,
     /// Whether it may go better next time.
     pub(crate) is_transient: bool,
+    /// What it happened to with others.
+    pub(crate) batch: Option<Arc<FailedBatch>>,
 }
 
 impl ActionError {
     /// An error that every try has.
     pub(crate) fn lasting(message: impl Into<String>) -> Self {
-        Self { message: message.into(), is_transient: false }
+        Self { message: message.into(), is_transient: false, batch: None }
     }
 
     /// An error that may pass.
     pub(crate) fn transient(message: impl Into<String>) -> Self {
-        Self { message: message.into(), is_transient: true }
+        Self { is_transient: true, ..Self::lasting(message) }
     }
 }
 

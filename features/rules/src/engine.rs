@@ -5,6 +5,7 @@
 //! in lanes, one for each, so that a slow target holds up nobody else. What is over the bounds of
 //! memory stays in the journal, where it is anyhow, and comes back when there is room.
 
+pub(crate) mod batch;
 mod dead_letters;
 pub(crate) mod heard;
 pub(crate) mod ingest;

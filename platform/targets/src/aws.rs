@@ -136,9 +136,23 @@ impl Aws {
         let mut request = Request { method, ..Request::post(url, body) };
         let host = ("host", request.url.authority());
         put(service, &mut request.headers, std::iter::once(host).chain(headers))?;
-        let added = sign(&request, credentials, region, service, &self.clock);
+        let added = sign(&request, credentials, region, service.signing_name(), &self.clock);
         put(service, &mut request.headers, added)?;
         Ok(request)
+    }
+
+    /// Signs a request of somebody else's as the caller's role.
+    pub(crate) async fn sign(
+        &self,
+        caller: &Caller,
+        scope: sigv4::Scope<'_>,
+        request: &mut Request,
+    ) -> Result<(), TargetError> {
+        let credentials = self.credentials_of(Service::Sts, caller).await?;
+        let host = ("host", request.url.authority());
+        put(Service::Sts, &mut request.headers, [host])?;
+        let added = sign(request, &credentials, scope.region, scope.service, &self.clock);
+        put(Service::Sts, &mut request.headers, added)
     }
 }
 
@@ -146,7 +160,7 @@ fn sign(
     request: &Request,
     credentials: &Credentials,
     region: &str,
-    service: Service,
+    service: &str,
     clock: &Clock,
 ) -> Vec<(&'static str, String)> {
     let headers = request.headers.iter().map(|(name, value)| (name.as_str(), value.as_bytes()));
@@ -158,7 +172,7 @@ fn sign(
         headers: &headers,
         payload: sigv4::Payload::Bytes(&request.body),
     };
-    let scope = sigv4::Scope { region, service: service.signing_name() };
+    let scope = sigv4::Scope { region, service };
     sigv4::sign(&unsigned, &credentials.to_signer(), &scope, clock.now())
 }
 

@@ -9,8 +9,8 @@ use types::TenantId;
 use crate::aws::Aws;
 use crate::local::Local;
 use crate::{
-    Backend, CloudWatch, DynamoDb, Firehose, Kinesis, LocalPlaces, Logs, S3, Service, Settings,
-    Sns, Sqs, StreamName, StreamPage, TargetError,
+    Backend, Caller, CloudWatch, DynamoDb, Firehose, Kinesis, LocalPlaces, Logs, S3, Service,
+    Settings, Sns, Sqs, StreamName, StreamPage, TargetError,
 };
 
 /// What stands for AWS's services. Cheap to clone.
@@ -77,6 +77,23 @@ impl Targets {
     /// Logs.
     pub fn logs(&self) -> Logs<'_> {
         Logs(self)
+    }
+
+    /// Signs a request to whatever checks AWS's signatures, for `service` in `region`, with the
+    /// credentials that the caller's role stands for. Those of no role are `targets.sts`'s own, else
+    /// `targets.credentials`.
+    ///
+    /// # Errors
+    ///
+    /// There are no such credentials, or the role could not be assumed.
+    pub async fn sign(
+        &self,
+        caller: &Caller,
+        region: &str,
+        service: &str,
+        request: &mut outbound::Request,
+    ) -> Result<(), TargetError> {
+        self.aws().sign(caller, sigv4::Scope { region, service }, request).await
     }
 
     /// At most `limit` records of a local queue, topic, data stream or delivery stream, from

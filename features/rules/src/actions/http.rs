@@ -1,18 +1,23 @@
 //! HTTP: what is selected is posted to a URL that has confirmed that it wants it.
 
+mod batches;
+
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
 use http::header::CONTENT_TYPE;
 use http::{HeaderName, HeaderValue};
-use model::iot::HttpAction;
+use model::iot::{HttpAction, SigV4Authorization};
 use outbound::{Error, Request, Response, Url};
 use serde_json::{Value, json};
 use service::{ApiError, BoxFuture};
 use sql::{Halt, Payload, Statement, Template};
+use targets::Caller;
 use tokio::time::{Instant, sleep, timeout_at};
 use types::Tenant;
 
+use self::batches::Batches;
 use super::{Action, ActionError, Call, Selected, template};
 use crate::engine::world::World;
 
@@ -32,14 +37,13 @@ pub(crate) struct Http {
     url: Template,
     confirmation_url: Template,
     headers: Vec<(HeaderName, Template)>,
+    signer: Option<Arc<SigV4Authorization>>,
+    batches: Option<Arc<Batches>>,
 }
 
 impl Http {
     /// Reads the action.
     pub(crate) fn compile(action: &HttpAction, statement: &Statement) -> Result<Self, ApiError> {
-        if action.auth.as_ref().is_some_and(|auth| auth.sigv4.is_some()) {
-            return Err(ApiError::invalid("http.auth.sigv4 is not built yet."));
-        }
         let confirmation_url = action.confirmation_url.as_ref().unwrap_or(&action.url);
         let headers = action.headers.as_deref().unwrap_or_default().iter().map(|header| {
             let name = HeaderName::try_from(&header.key)
@@ -50,6 +54,8 @@ impl Http {
             url: template("http.url", &action.url, statement)?,
             confirmation_url: template("http.confirmationUrl", confirmation_url, statement)?,
             headers: headers.collect::<Result<_, ApiError>>()?,
+            signer: action.auth.as_ref().and_then(|auth| auth.sigv4.clone()).map(Arc::new),
+            batches: Batches::compile(action),
         })
     }
 }
@@ -70,6 +76,9 @@ impl Action for Http {
             confirmation_url: selected.text(&self.confirmation_url)?,
             headers,
             body: selected.payload.clone(),
+            topic: selected.heard.topic.clone(),
+            signer: self.signer.clone(),
+            batches: self.batches.clone(),
         }))
     }
 }
@@ -80,6 +89,15 @@ struct Post {
     confirmation_url: String,
     headers: Vec<(HeaderName, String)>,
     body: Bytes,
+    topic: String,
+    signer: Option<Arc<SigV4Authorization>>,
+    batches: Option<Arc<Batches>>,
+}
+
+/// What is posted.
+struct Body {
+    bytes: Bytes,
+    is_json: bool,
 }
 
 impl Call for Post {
@@ -111,21 +129,12 @@ impl Call for Post {
                 let reason = "the destination is not enabled: confirm it first";
                 return Err(failed(reason));
             }
-            let request = self.request().map_err(|reason| failed(&reason))?;
-            let until = Instant::now() + WITHIN;
-            let mut tries = 1;
-            loop {
-                let answer = timeout_at(until, world.outside.client.send(request.clone())).await;
-                let answer = answer.map_err(|_| failed("no answer within 3 seconds"))?;
-                match judge(answer) {
-                    Verdict::Done => return Ok(()),
-                    Verdict::Again(_) if tries < TRIES_MAX && Instant::now() + PAUSE < until => {
-                        sleep(PAUSE * tries).await;
-                        tries += 1;
-                    }
-                    Verdict::Again(reason) | Verdict::Failed(reason) => {
-                        return Err(failed(&reason));
-                    }
+            match &self.batches {
+                Some(batches) => batches.send(world, self).await,
+                None => {
+                    let is_json = Payload::read(&self.body).is_json();
+                    let body = Body { bytes: self.body.clone(), is_json };
+                    self.deliver(world, body, &self.headers).await
                 }
             }
         })
@@ -133,7 +142,34 @@ impl Call for Post {
 }
 
 impl Post {
-    fn request(&self) -> Result<Request, String> {
+    /// Posts `body`, and again while that may help.
+    async fn deliver(
+        &self,
+        world: &World,
+        body: Body,
+        headers: &[(HeaderName, String)],
+    ) -> Result<(), ActionError> {
+        let request = self.request(body, headers).map_err(|reason| failed(&reason))?;
+        let request = self.signed(world, request).await?;
+        let until = Instant::now() + WITHIN;
+        let mut tries = 1;
+        loop {
+            let answer = timeout_at(until, world.outside.client.send(request.clone())).await;
+            let answer = answer.map_err(|_| failed("no answer within 3 seconds"))?;
+            match judge(answer) {
+                Verdict::Done => return Ok(()),
+                Verdict::Again(_)
+                    if tries < TRIES_MAX && Instant::now() + PAUSE * tries < until =>
+                {
+                    sleep(PAUSE * tries).await;
+                    tries += 1;
+                }
+                Verdict::Again(reason) | Verdict::Failed(reason) => return Err(failed(&reason)),
+            }
+        }
+    }
+
+    fn request(&self, body: Body, headers: &[(HeaderName, String)]) -> Result<Request, String> {
         if self.url.len() > URL_BYTES_MAX {
             return Err(format!("the URL has more than {URL_BYTES_MAX} bytes"));
         }
@@ -141,17 +177,27 @@ impl Post {
         if !url.is_https() {
             return Err("the URL does not begin with https".to_owned());
         }
-        let mut request = Request::post(url, self.body.clone());
+        let mut request = Request::post(url, body.bytes);
         request.timeout = Some(WITHIN);
         request.response_bytes_max = Some(ANSWER_BYTES_MAX);
-        let is_json = Payload::read(&self.body).is_json();
-        let kind = if is_json { "application/json" } else { "application/octet-stream" };
+        let kind = if body.is_json { "application/json" } else { "application/octet-stream" };
         request.headers.insert(CONTENT_TYPE, HeaderValue::from_static(kind));
-        for (name, value) in &self.headers {
+        for (name, value) in headers {
             let value = HeaderValue::try_from(value)
                 .map_err(|_| format!("the header {name} has a value that cannot be sent"))?;
             request.headers.insert(name.clone(), value);
         }
+        Ok(request)
+    }
+
+    /// The request, signed if the rule wants that.
+    async fn signed(&self, world: &World, mut request: Request) -> Result<Request, ActionError> {
+        let Some(signer) = &self.signer else { return Ok(request) };
+        let role_arn = Some(signer.role_arn.clone());
+        let caller = Caller { tenant: self.tenant.clone(), role_arn };
+        let (region, service) = (&signer.signing_region, &signer.service_name);
+        let signed = world.outside.targets.sign(&caller, region, service, &mut request).await;
+        signed.map_err(|error| failed(&error.to_string()))?;
         Ok(request)
     }
 }

@@ -65,6 +65,7 @@ impl Call for Invoke {
             invoked.map(drop).map_err(|error| ActionError {
                 message: told(&error.chain()),
                 is_transient: error.is_transient(),
+                batch: None,
             })
         })
     }

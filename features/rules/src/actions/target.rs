@@ -62,6 +62,7 @@ impl<R: TargetRequest> Call for TargetCall<R> {
             sent.map_err(|error| ActionError {
                 message: told(&error),
                 is_transient: error.is_transient,
+                batch: None,
             })
         })
     }

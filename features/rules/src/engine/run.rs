@@ -1,7 +1,7 @@
 //! One message on its way through one rule.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use base64::Engine as _;
@@ -16,6 +16,7 @@ use store::Key;
 use tokio::time::sleep;
 
 use super::Engine;
+use super::batch::{BatchDocument, FailedBatch};
 use super::heard::Heard;
 use super::lane::Admission;
 use super::rule::{Calls, Place, Rule, reason};
@@ -46,6 +47,8 @@ pub(crate) struct Run {
     /// Actions that are not done.
     left: AtomicUsize,
     failures: Mutex<Vec<Failure>>,
+    /// Those whose failures its error action tells, too.
+    others: Mutex<Vec<Arc<Self>>>,
 }
 
 /// Something that one action has to do.
@@ -59,9 +62,11 @@ pub(crate) struct Errand {
 #[derive(Clone, Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Failure {
-    failed_action: &'static str,
-    failed_resource: String,
-    error_message: String,
+    pub(super) failed_action: &'static str,
+    pub(super) failed_resource: String,
+    pub(super) error_message: String,
+    #[serde(skip)]
+    pub(super) batch: Option<Arc<FailedBatch>>,
 }
 
 /// What an error action gets.
@@ -113,6 +118,7 @@ impl Run {
                     kept,
                     left: AtomicUsize::new(0),
                     failures: Mutex::default(),
+                    others: Mutex::default(),
                 });
                 run.go_on(prepared);
             }
@@ -235,13 +241,20 @@ impl Run {
                 failed_action: name,
                 failed_resource: call.map(Call::resource).unwrap_or_default(),
                 error_message: self.error_message(error, call),
+                batch: error.batch.clone(),
             };
-            self.failures.lock().unwrap_or_else(PoisonError::into_inner).push(failure);
+            self.failures().push(failure);
         }
         match place {
             Place::Action(_) => self.one_less(),
-            Place::Error if result.is_err() => self.give_up(),
-            Place::Error => self.finish(),
+            Place::Error => {
+                let others = std::mem::take(
+                    &mut *self.others.lock().unwrap_or_else(PoisonError::into_inner),
+                );
+                for run in others.iter().chain([self]) {
+                    if result.is_err() { run.give_up() } else { run.finish() }
+                }
+            }
         }
     }
 
@@ -252,20 +265,39 @@ impl Run {
 
     fn one_less(self: &Arc<Self>) {
         if self.left.fetch_sub(1, Ordering::AcqRel) == 1 {
-            let has_failed =
-                !self.failures.lock().unwrap_or_else(PoisonError::into_inner).is_empty();
+            let has_failed = !self.failures().is_empty();
             if has_failed { self.tell_failures() } else { self.finish() }
         }
     }
 
-    /// Has the error action run, with all failures at once.
+    /// Has the error action run, with all failures at once; what failed with others is told with
+    /// them.
     fn tell_failures(self: &Arc<Self>) {
         if self.rule.slot(Place::Error).is_none() {
             return self.give_up();
         }
+        let mut batches: Vec<_> =
+            self.failures().iter().filter_map(|it| it.batch.clone()).collect();
+        match batches.pop() {
+            None => self.tell(Bytes::from(self.error_document())),
+            Some(batch) => {
+                batches.iter().for_each(FailedBatch::leave);
+                batch.arrive(Arc::clone(self));
+            }
+        }
+    }
+
+    /// Has the error action run once for messages that failed together.
+    pub(crate) fn tell_together(batch: &Arc<FailedBatch>, mut runs: Vec<Arc<Self>>) {
+        let document = BatchDocument::new(batch, &runs).to_bytes();
+        let Some(last) = runs.pop() else { return };
+        *last.others.lock().unwrap_or_else(PoisonError::into_inner) = runs;
+        last.tell(document);
+    }
+
+    fn tell(self: &Arc<Self>, document: Bytes) {
         let run = Arc::clone(self);
         let telling = async move {
-            let document = Bytes::from(run.error_document());
             let mut answers = Answers::default();
             let call = loop {
                 let now = run.engine.now();
@@ -287,8 +319,13 @@ impl Run {
         self.engine.set_out(telling);
     }
 
+    /// What has failed so far.
+    pub(super) fn failures(&self) -> MutexGuard<'_, Vec<Failure>> {
+        self.failures.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     fn error_document(&self) -> String {
-        let failures = self.failures.lock().unwrap_or_else(PoisonError::into_inner);
+        let failures = self.failures();
         let document = ErrorDocument {
             rule_name: &self.rule.name,
             topic: &self.heard.topic,

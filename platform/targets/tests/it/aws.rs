@@ -66,6 +66,25 @@ async fn a_role_stands_for_a_profile_if_the_settings_say_so() {
 }
 
 #[tokio::test]
+async fn somebody_elses_request_is_signed_as_the_role() {
+    let directory = tempfile::TempDir::new().unwrap();
+    let file = directory.path().join("credentials");
+    std::fs::write(&file, "[edge]\naws_access_key_id=AKIAEDGE\naws_secret_access_key=s\n").unwrap();
+    let credentials = format!(r#"{{"credentials_file":"{}"}}"#, file.display());
+    let settings = format!(r#"{{"credentials":{credentials},"roles":{{"{ROLE}":"edge"}}}}"#);
+    let bench = Bench::with(&settings).await;
+    let url = outbound::Url::parse("https://example.com:8443/a?b=c").unwrap();
+    let mut request = outbound::Request::post(url, "x".into());
+    bench.targets.sign(&rule(), "eu-west-1", "execute-api", &mut request).await.unwrap();
+    assert_eq!(request.headers["host"], "example.com:8443");
+    let authorization = request.headers["authorization"].to_str().unwrap();
+    assert_eq!(signer(authorization), "AKIAEDGE/20270115/eu-west-1/execute-api");
+    let refused = bench.targets.sign(&caller(), "eu-west-1", "execute-api", &mut request).await;
+    let error = refused.unwrap_err();
+    assert_eq!((error.code.as_str(), error.is_transient), ("CredentialsError", false));
+}
+
+#[tokio::test]
 async fn a_role_is_assumed_once_and_again_before_it_expires() {
     let mut assumed = 0;
     let mut peer = Peer::start(move |request| {
