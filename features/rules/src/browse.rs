@@ -116,8 +116,8 @@ async fn objects(
     let value = |name| request.query_value(name).map(decoded);
     let prefix = value("prefix").unwrap_or_default();
     let after = value("after");
-    let page = targets.s3().list_local(bucket, &prefix, after.as_deref(), LISTED_MAX as usize);
-    let page = page.await.map_err(unreadable)?;
+    let (s3, limit) = (targets.s3(), LISTED_MAX as usize);
+    let page = s3.list_local(bucket, &prefix, after.as_deref(), limit).await.map_err(unreadable)?;
     let objects = page.objects.iter().map(|it| json!({ "key": it.key, "bytes": it.bytes }));
     Ok(json!({ "objects": objects.collect::<Vec<_>>(), "hasMore": page.has_more }))
 }
