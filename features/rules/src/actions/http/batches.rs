@@ -138,7 +138,8 @@ impl Batches {
                 Arc::clone(place.get())
             }
         };
-        if batch.push(member) >= self.bounds.messages {
+        let is_full = batch.push(member) >= self.bounds.messages;
+        if is_full || batch.bytes_with(&Bytes::new()) >= self.bounds.bytes {
             open.remove(scope);
             batch.is_full.notify_one();
         }
@@ -212,4 +213,74 @@ fn item(payload: &Bytes) -> Result<Bytes, ActionError> {
 fn array(members: &[Member]) -> Bytes {
     let items: Vec<&[u8]> = members.iter().map(|member| &*member.item).collect();
     [b"[".as_slice(), &items.join(&b','), b"]"].concat().into()
+}
+
+#[cfg(test)]
+mod tests {
+    use futures_util::FutureExt as _;
+    use types::{Tenant, TenantId};
+
+    use super::*;
+
+    fn batches(bytes: usize) -> Batches {
+        let open = Duration::from_secs(1);
+        let bounds = Bounds { open, messages: 10, bytes, is_across_topics: false };
+        Batches { bounds, open: Mutex::default() }
+    }
+
+    fn post(topic: &str) -> Post {
+        let account = "123456789012".parse().unwrap();
+        let region = "us-east-1".parse().unwrap();
+        Post {
+            tenant: Tenant { id: TenantId(1), account, region },
+            url: "https://example.com/".to_owned(),
+            confirmation_url: String::new(),
+            headers: Vec::new(),
+            body: Bytes::new(),
+            topic: topic.to_owned(),
+            signer: None,
+            batches: None,
+        }
+    }
+
+    fn join(batches: &Batches, topic: &str, item: &'static str) -> Arc<Batch> {
+        let post = post(topic);
+        batches.join(&batches.scope(&post), &post, Bytes::from_static(item.as_bytes())).0
+    }
+
+    #[tokio::test]
+    async fn a_batch_is_closed_when_nothing_more_fits() {
+        // [12345,6] has nine bytes.
+        for (bytes, is_closed) in [(9, true), (10, true), (11, false)] {
+            let batches = batches(bytes);
+            let first = join(&batches, "a", "12345");
+            assert!(Arc::ptr_eq(&first, &join(&batches, "a", "6")));
+            assert_eq!(batches.lock().is_empty(), is_closed, "{bytes}");
+            assert_eq!(first.is_full.notified().now_or_never().is_some(), is_closed, "{bytes}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_message_that_does_not_fit_closes_the_batch_and_opens_another() {
+        let batches = batches(12);
+        let first = join(&batches, "a", "12345");
+        let second = join(&batches, "a", "123456");
+        assert!(!Arc::ptr_eq(&first, &second));
+        assert!(first.is_full.notified().now_or_never().is_some());
+        assert!(second.is_full.notified().now_or_never().is_none());
+        assert!(!Arc::ptr_eq(&second, &join(&batches, "b", "1")), "topics have their own");
+    }
+
+    #[tokio::test]
+    async fn whoever_waits_for_a_sender_that_is_gone_hears_of_it() {
+        let batches = batches(100);
+        let post = post("a");
+        let scope = batches.scope(&post);
+        let (batch, told) = batches.join(&scope, &post, Bytes::from_static(b"1"));
+        let members = batches.close(&scope, &batch);
+        assert_eq!(array(&members), "[1]");
+        assert!(batches.close(&scope, &batch).is_empty(), "one alone sends it");
+        drop(members);
+        told.await.unwrap_err();
+    }
 }
