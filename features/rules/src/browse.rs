@@ -31,11 +31,7 @@ pub(crate) fn route(engine: &Arc<Engine>) -> RawRoute {
     })
 }
 
-async fn answer(
-    targets: &Targets,
-    cx: &Cx,
-    request: &RawRequest,
-) -> Result<RawResponse, ApiError> {
+async fn answer(targets: &Targets, cx: &Cx, request: &RawRequest) -> Result<RawResponse, ApiError> {
     if !cx.caller.is_root {
         let message = "Only an access key without a policy may see what targets keep.";
         return Err(ApiError::new("AccessDeniedException", message));
@@ -79,7 +75,8 @@ async fn records(
     let offset = number(request, "offset")?.unwrap_or_default();
     let (service, name) = (service.to_owned(), name.to_owned());
     let stream = StreamName { tenant: cx.tenant.id, service, name };
-    let page = targets.read_local(&stream, offset, limit(cx, request)?).await.map_err(unreadable)?;
+    let page =
+        targets.read_local(&stream, offset, limit(cx, request)?).await.map_err(unreadable)?;
     let records = page.records.iter().map(|record| {
         let text = std::str::from_utf8(&record.data).ok();
         json!({
@@ -100,7 +97,8 @@ async fn items(
     request: &RawRequest,
 ) -> Result<Value, ApiError> {
     let wrong = |_| ApiError::invalid("after is none that was given.");
-    let after = request.query_value("after").map(|text| URL_SAFE_NO_PAD.decode(text).map_err(wrong));
+    let after =
+        request.query_value("after").map(|text| URL_SAFE_NO_PAD.decode(text).map_err(wrong));
     let limit = u32::try_from(limit(cx, request)?).unwrap_or(1);
     let page = targets.dynamodb().scan_local(&caller(cx), table, after.transpose()?, limit).await;
     let page = page.map_err(unreadable)?;
@@ -108,11 +106,7 @@ async fn items(
     Ok(json!({ "items": page.items, "next": next }))
 }
 
-async fn objects(
-    targets: &Targets,
-    bucket: &str,
-    request: &RawRequest,
-) -> Result<Value, ApiError> {
+async fn objects(targets: &Targets, bucket: &str, request: &RawRequest) -> Result<Value, ApiError> {
     let value = |name| request.query_value(name).map(decoded);
     let prefix = value("prefix").unwrap_or_default();
     let after = value("after");
