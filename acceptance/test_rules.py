@@ -4,13 +4,12 @@ import base64
 import json
 import sys
 import threading
-import time
 import uuid
 from pathlib import Path
 
 import pytest
 
-from device import everything_on, quick_device
+from device import everything_on, quick_device, soon
 from harness import ACCOUNT, REGION, Server
 from mqtt_raw import CLOSED, PUBACK, V5, V311, Client
 
@@ -32,15 +31,6 @@ def server(tmp_path_factory):
 
 def republish(topic, **more):
     return {"republish": {"topic": topic, "roleArn": ROLE, "qos": 1} | more}
-
-
-def within(seconds, what):
-    """What `what` answers, once that is something."""
-    deadline = time.monotonic() + seconds
-    while not (found := what()):
-        assert time.monotonic() < deadline, "it did not happen in time"
-        time.sleep(0.02)
-    return found
 
 
 def test_messages_that_meet_the_condition_go_to_another_topic(join, rule, name):
@@ -168,7 +158,7 @@ def test_what_nobody_takes_is_kept_until_it_is_tried_again(server, join, rule, n
     mouth.publish(f"{name}/in", b'{"a":1}', qos=1)
     path = f"/_ferrite/v1/rules/{made}/dead-letters"
     letters = lambda: server.ask(f"rules/{made}/dead-letters")["deadLetters"]  # noqa: E731
-    (letter,) = within(WITHIN_S, letters)
+    (letter,) = soon(letters, WITHIN_S)
     listed = server.command("rules", "dead-letters", "list", made).stdout
     assert listed.startswith(f"{letter['id']}  {name}/in  Failed to invoke")
     assert letter["document"]["failures"][0]["failedAction"] == "LambdaAction"
@@ -182,7 +172,7 @@ def test_what_nobody_takes_is_kept_until_it_is_tried_again(server, join, rule, n
     status, _, answer = server.call("POST", f"{path}/{letter['id']}/retry")
     assert (status, json.loads(answer)) == (200, {"retried": 1})
     assert ear.message() == (f"{name}/out", f'{{"a":1,"t":"{name}/in"}}'.encode())
-    within(WITHIN_S, lambda: not letters())
+    soon(lambda: not letters(), WITHIN_S)
     assert server.call("GET", f"{path}/{letter['id']}")[0] == 404
 
 
@@ -194,7 +184,7 @@ def test_a_loop_of_rules_ends(server, join, rule, name):
     heard = [ear.message()[1] for _ in range(11)]
     assert heard == [json.dumps({"n": n}, separators=(",", ":")).encode() for n in range(11)]
     loops = lambda: [it for it in server.device_log() if it["eventType"] == "RuleLoop"]  # noqa: E731
-    assert within(WITHIN_S, loops) and ear.inbox() == []
+    assert soon(loops, WITHIN_S) and ear.inbox() == []
 
 
 def test_functions_answer_statements_and_take_what_they_select(server, join, rule, name):
@@ -210,7 +200,7 @@ def test_functions_answer_statements_and_take_what_they_select(server, join, rul
     mouth.publish(f"{name}/in", b'{"temp":21}', qos=1)
     assert ear.message() == (f"{name}/out", b'{"twice":42}')
     failed = lambda: [it for it in server.device_log() if it["eventType"] == "FunctionExecution"]  # noqa: E731
-    assert "it broke" in within(WITHIN_S, failed)[0]["details"]
+    assert "it broke" in soon(failed, WITHIN_S)[0]["details"]
 
 
 def test_shadows_and_things_are_at_hand(server, join, rule, name):
@@ -252,10 +242,10 @@ def test_what_stands_for_aws_takes_what_rules_send(server, join, rule, name):
     ear.subscribe(f"{name}/a/errors", qos=1)
     mouth.publish(f"{name}/x", b'{"a":1.5}', qos=1)
     place = server.data_dir / "targets" / "s3"
-    (stored,) = within(WITHIN_S, lambda: [it for it in place.rglob("*.json") if name in str(it)])
+    (stored,) = soon(lambda: [it for it in place.rglob("*.json") if name in str(it)], WITHIN_S)
     assert stored.read_bytes() == b'{"a":1.5,"id":"x"}'
     logged = lambda: [it for it in server.device_log() if it["eventType"] == "CloudwatchLogs"]  # noqa: E731
-    assert f'{name}: {{"a":1.5,"id":"x"}}' in [it["details"] for it in within(WITHIN_S, logged)]
+    assert f'{name}: {{"a":1.5,"id":"x"}}' in [it["details"] for it in soon(logged, WITHIN_S)]
     assert ear.inbox() == [], "nothing failed"
     whole = '{"a":1.5,"id":"x"}'
     for stream, data in (
@@ -325,6 +315,6 @@ def test_what_was_acknowledged_reaches_its_action_though_the_server_is_killed(tm
     bucket = server.data_dir / "targets" / "s3"
     files = lambda: {it.name for it in bucket.rglob("*") if it.is_file()}  # noqa: E731
     try:
-        within(WITHIN_S, lambda: {str(n) for n in acknowledged} <= files())
+        soon(lambda: {str(n) for n in acknowledged} <= files(), WITHIN_S)
     finally:
         server.stop()
