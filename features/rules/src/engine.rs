@@ -18,8 +18,9 @@ pub(crate) mod world;
 
 use std::collections::VecDeque;
 use std::hash::{BuildHasher as _, RandomState};
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, Weak};
+use std::time::Duration;
 
 use env::{Shutdown, TaskKind};
 use journal::{Recovered, Sequence};
@@ -28,6 +29,7 @@ use mqtt::QoS;
 use service::{App, DeviceEvent, HeardMessage};
 use tokio::runtime::Handle;
 use tokio::sync::Notify;
+use tokio::time::sleep;
 use types::Timestamp;
 
 use self::dead_letters::Counts;
@@ -47,6 +49,8 @@ const FEED: usize = 64;
 /// Bytes of messages that wait for one worker; what is beyond stays in the journal, or is lost if
 /// it is not there.
 const WAITING_BYTES_MAX: usize = 64 * 1024 * 1024;
+/// The pause after the journal could not be read.
+const READ_PAUSE: Duration = Duration::from_secs(1);
 /// Rules that a message may come through, one after the other.
 pub(crate) const HOPS_MAX: u8 = 10;
 
@@ -68,6 +72,8 @@ pub(crate) struct Engine {
     runtime: Handle,
     durability: Durability,
     tables: RwLock<Arc<Tables>>,
+    /// Whether there are any: asked for each message.
+    has_rules: AtomicBool,
     /// Grows whenever the tables change.
     generation: AtomicU64,
     workers: Box<[Worker]>,
@@ -100,6 +106,7 @@ impl Engine {
             runtime: Handle::current(),
             durability,
             tables: RwLock::default(),
+            has_rules: AtomicBool::new(false),
             generation: AtomicU64::new(0),
             workers: (0..WORKERS).map(|_| Worker::default()).collect(),
             hasher: RandomState::new(),
@@ -154,6 +161,7 @@ impl Engine {
             &mut *self.tables.write().unwrap_or_else(PoisonError::into_inner),
             Arc::clone(&tables),
         );
+        self.has_rules.store(!tables.is_empty(), Ordering::Release);
         self.generation.fetch_add(1, Ordering::AcqRel);
         for rule in before.rules() {
             match tables.rule(&rule.tenant, &rule.name) {
@@ -299,7 +307,10 @@ impl Engine {
             if sequences.is_empty() {
                 return;
             }
-            let Ok(bodies) = self.world.app.journal.read(sequences.clone()).await else { return };
+            let Ok(bodies) = self.world.app.journal.read(sequences.clone()).await else {
+                rule.backlog.put_back(sequences);
+                return sleep(READ_PAUSE).await;
+            };
             for (sequence, body) in sequences.into_iter().zip(bodies) {
                 // An entry that is gone was released by whoever was done with it.
                 let Some(body) = body else { continue };

@@ -19,17 +19,21 @@ use crate::store::dead_letters::{self, DeadLetter};
 /// Bits of an id that count what came in the same millisecond, by chance.
 const CHANCE_BITS: u32 = 20;
 
+/// What is answered where a rule has as many as it may.
+const TOO_MANY: &str = "LimitExceededException";
+
 /// How many dead letters rules have, as far as that was asked.
 #[derive(Default)]
 pub(crate) struct Counts(Mutex<HashMap<(TenantId, String), usize>>);
 
 impl Engine {
-    /// Keeps for a person what no action has taken; the oldest are kept where there are too many.
-    pub(super) async fn bury(&self, rule: &Rule, heard: &Heard, document: String) {
-        if let Err(error) = self.try_to_bury(rule, heard, document).await {
-            let details = format!("the message is lost: its dead letter was not kept: {error}");
-            self.tell_failure(rule, heard, "DeadLetterFailure", &details);
-        }
+    /// Keeps for a person what no action has taken; whether there is no more to do for it. The oldest
+    /// are kept where there are too many, and the message is lost then.
+    pub(super) async fn bury(&self, rule: &Rule, heard: &Heard, document: String) -> bool {
+        let Err(error) = self.try_to_bury(rule, heard, document).await else { return true };
+        let details = format!("its dead letter was not kept: {error}");
+        self.tell_failure(rule, heard, "DeadLetterFailure", &details);
+        error.code == TOO_MANY
     }
 
     async fn try_to_bury(
@@ -43,7 +47,7 @@ impl Engine {
         let count = self.dead_letters(&rule.tenant, &rule.name).await?;
         if count >= most {
             let message = format!("the rule has {most} dead letters already");
-            return Err(ApiError::new("LimitExceededException", message));
+            return Err(ApiError::new(TOO_MANY, message));
         }
         let mut bytes = Vec::new();
         heard.encode(&mut bytes);

@@ -93,6 +93,13 @@ impl Backlog {
         taken
     }
 
+    /// Puts what was taken back to where it was.
+    pub(crate) fn put_back(&self, sequences: Vec<Sequence>) {
+        let mut parked = self.lock();
+        sequences.into_iter().rev().for_each(|sequence| parked.push_front(sequence));
+        self.count.store(parked.len(), Ordering::Release);
+    }
+
     /// Whether nothing is parked.
     pub(crate) fn is_empty(&self) -> bool {
         self.count.load(Ordering::Acquire) == 0

@@ -346,9 +346,19 @@ impl Run {
         let run = Arc::clone(self);
         self.engine.set_out(async move {
             let document = run.error_document();
-            run.engine.bury(&run.rule, &run.heard, document).await;
-            run.finish();
+            let is_kept = run.engine.bury(&run.rule, &run.heard, document).await;
+            // Else the journal has it still, for the next start.
+            if is_kept || !matches!(run.kept, Kept::Journal(_)) {
+                run.finish();
+            }
         });
+    }
+
+    /// Whether what fails now is tried again by itself: the server stops, and the journal has the
+    /// message for the next one.
+    fn waits_for_restart(&self) -> bool {
+        let is_stopping = self.engine.world.app.env.tasks.shutdown_signal().has_begun();
+        is_stopping && matches!(self.kept, Kept::Journal(_))
     }
 
     fn finish(&self) {
@@ -386,6 +396,9 @@ impl Errand {
             sleep(PAUSE_FIRST * 2_u32.pow(tries - 1)).await;
             tries += 1;
         };
+        if result.is_err() && self.run.waits_for_restart() {
+            return;
+        }
         self.run.done(self.place, Some(&*self.call), result);
     }
 }

@@ -1,5 +1,6 @@
 //! How rules hear messages.
 
+use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex};
 
 use metrics::counter;
@@ -75,6 +76,6 @@ impl Engine {
 
     /// Whether there are no rules at all.
     fn is_idle(&self) -> bool {
-        self.tables.read().is_ok_and(|tables| tables.is_empty())
+        !self.has_rules.load(Ordering::Acquire)
     }
 }
