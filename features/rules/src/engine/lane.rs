@@ -3,7 +3,11 @@
 //! An action whose target is slow or dead fills its own lane, and nobody else's.
 
 use std::collections::VecDeque;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
+
+/// So many failures in a row, and the target counts as dead.
+const FAILURES_MAX: u32 = 64;
 
 /// A lane of errands of whatever kind.
 #[derive(Debug)]
@@ -11,6 +15,8 @@ pub(crate) struct Lane<T> {
     running_max: usize,
     waiting_max: usize,
     state: Mutex<State<T>>,
+    /// How many errands have failed since one went well.
+    failures: AtomicU32,
 }
 
 #[derive(Debug)]
@@ -34,7 +40,7 @@ impl<T> Lane<T> {
     /// A lane in which `running_max` errands run at once and `waiting_max` wait.
     pub(crate) fn new(running_max: usize, waiting_max: usize) -> Self {
         let state = State { running: 0, waiting: VecDeque::new() };
-        Self { running_max, waiting_max, state: Mutex::new(state) }
+        Self { running_max, waiting_max, state: Mutex::new(state), failures: AtomicU32::new(0) }
     }
 
     /// Lets an errand in.
@@ -59,6 +65,20 @@ impl<T> Lane<T> {
             state.running = state.running.saturating_sub(1);
         }
         next
+    }
+
+    /// Learns how an errand ended.
+    pub(crate) fn ended(&self, is_well: bool) {
+        if is_well {
+            self.failures.store(0, Ordering::Relaxed);
+        } else if !self.seems_dead() {
+            self.failures.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    /// Whether so much has failed in a row that the next errand can wait a little.
+    pub(crate) fn seems_dead(&self) -> bool {
+        self.failures.load(Ordering::Relaxed) >= FAILURES_MAX
     }
 
     /// Whether half of what may wait could still come.
@@ -88,5 +108,17 @@ mod tests {
         assert_eq!([lane.next(), lane.next(), lane.next()], [Some(3), Some(4), None]);
         assert_eq!(lane.admit(6), Admission::Run(6));
         assert_eq!(lane.admit(7), Admission::Waits);
+    }
+
+    #[test]
+    fn many_failures_in_a_row_are_a_dead_target_and_one_success_is_not() {
+        let lane = Lane::<u8>::new(1, 1);
+        (1..FAILURES_MAX).for_each(|_| lane.ended(false));
+        assert!(!lane.seems_dead());
+        lane.ended(false);
+        lane.ended(false);
+        assert!(lane.seems_dead());
+        lane.ended(true);
+        assert!(!lane.seems_dead());
     }
 }

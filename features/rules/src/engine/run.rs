@@ -22,8 +22,10 @@ use super::lane::Admission;
 use super::rule::{Calls, Place, Rule, reason};
 use crate::actions::{ActionError, Call};
 
-/// The pause before the second try; it doubles with each further one.
+/// The longest pause before the second try; it doubles with each further one.
 const PAUSE_FIRST: Duration = Duration::from_millis(200);
+/// The longest pause after a failure where everything fails.
+const REST: Duration = Duration::from_millis(500);
 /// What a statement may ask for from outside, for one message.
 const REQUESTS_MAX: usize = 16;
 
@@ -377,14 +379,20 @@ impl Errand {
         let (rule, place) = (Arc::clone(&self.run.rule), self.place);
         let engine = Arc::clone(&self.run.engine);
         let mut next = Some(self);
+        let Some(slot) = rule.slot(place) else { return };
         while let Some(errand) = next {
-            errand.carry_out().await;
-            next = rule.slot(place).and_then(|slot| slot.lane.next());
+            let is_well = errand.carry_out().await;
+            slot.lane.ended(is_well);
+            if !is_well && slot.lane.seems_dead() {
+                engine.rest(REST).await;
+            }
+            next = slot.lane.next();
             engine.feed(&rule);
         }
     }
 
-    async fn carry_out(self) {
+    /// Whether it went well.
+    async fn carry_out(self) -> bool {
         let world = &self.run.engine.world;
         let mut tries = 1;
         let result = loop {
@@ -393,17 +401,24 @@ impl Errand {
             if !may_pass || tries >= self.call.tries_max() {
                 break result;
             }
-            sleep(PAUSE_FIRST * 2_u32.pow(tries - 1)).await;
+            self.run.engine.rest(PAUSE_FIRST * 2_u32.pow(tries - 1)).await;
             tries += 1;
         };
-        if result.is_err() && self.run.waits_for_restart() {
-            return;
+        let is_well = result.is_ok();
+        if is_well || !self.run.waits_for_restart() {
+            self.run.done(self.place, Some(&*self.call), result);
         }
-        self.run.done(self.place, Some(&*self.call), result);
+        is_well
     }
 }
 
 impl Engine {
+    /// Sleeps for `longest`, or down to half of it: what failed at once shall not come again at once.
+    async fn rest(&self, longest: Duration) {
+        let chance = f64::from(self.world.app.env.random.bytes::<1>()[0]) / 255.0;
+        sleep(longest.mul_f64(0.5 + chance / 2.0)).await;
+    }
+
     /// Goes on with `work`: at once as far as it needs no waiting, then on a task of its own.
     fn set_out(&self, work: impl Future<Output = ()> + Send + 'static) {
         let mut work = Box::pin(work);
