@@ -111,6 +111,25 @@ struct Writer {
 /// What became of one batch within a transaction that is not yet committed.
 type Outcome = Result<(Sequence, Vec<Key>), Condition>;
 
+/// The last condition of a batch and its first write, where they are about one record: one look at
+/// it does both.
+struct Update<'b> {
+    key: &'b Key,
+    read: Sequence,
+    value: &'b [u8],
+}
+
+impl<'b> Update<'b> {
+    fn of(batch: &'b Batch) -> Option<Self> {
+        match (batch.conditions.last()?, batch.operations.first()?) {
+            (Condition::Version(read_at, read), Operation::Put(key, value)) if read_at == key => {
+                Some(Self { key, read: *read, value })
+            }
+            _ => None,
+        }
+    }
+}
+
 impl Writer {
     fn run(&mut self, mut waiting: mpsc::Receiver<Work>) {
         let mut group = Vec::with_capacity(GROUP_MAX);
@@ -188,18 +207,36 @@ impl Writer {
     }
 
     fn batch(&mut self, batch: &Batch) -> Result<Outcome, rusqlite::Error> {
-        for condition in &batch.conditions {
+        let update = Update::of(batch);
+        let checked = batch.conditions.len() - usize::from(update.is_some());
+        for condition in batch.conditions.iter().take(checked) {
             if !self.holds(condition)? {
                 return Ok(Err(condition.clone()));
             }
         }
+        let sequence = Sequence(self.sequence + 1);
+        if let Some(update) = &update {
+            if !self.update(update, sequence)? {
+                let Update { key, read, .. } = update;
+                return Ok(Err(Condition::Version(Key::clone(key), *read)));
+            }
+        }
         self.sequence += 1;
-        let sequence = Sequence(self.sequence);
         let mut changed = Vec::with_capacity(batch.operations.len());
-        for operation in &batch.operations {
+        changed.extend(update.as_ref().map(|update| update.key.clone()));
+        for operation in batch.operations.iter().skip(changed.len()) {
             changed.push(self.apply(operation, sequence)?);
         }
         Ok(Ok((sequence, changed)))
+    }
+
+    /// Writes the new value, if the record still has the version that was read.
+    fn update(&self, update: &Update<'_>, version: Sequence) -> Result<bool, rusqlite::Error> {
+        let Update { key, read, value } = update;
+        let sql = "UPDATE records SET version = ?2, value = ?3 WHERE key = ?1 AND version = ?4";
+        let mut statement = self.connection.prepare_cached(sql)?;
+        let (version, read) = (version.0 as i64, read.0 as i64);
+        Ok(statement.execute(params![key.as_bytes(), version, &value[..], read])? == 1)
     }
 
     fn holds(&self, condition: &Condition) -> Result<bool, rusqlite::Error> {
