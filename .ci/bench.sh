@@ -1,10 +1,11 @@
 #!/usr/bin/env bash
 # Measures what has a bar: the code by criterion, then a release server by signed requests, by how
-# soon changes bind devices, and by MQTT. Shadows, and a fleet of ten million things, which takes an
-# hour to make, are measured only when asked for.
+# soon changes bind devices, and by MQTT. Shadows, rules, and a fleet of ten million things, which
+# takes an hour to make, are measured only when asked for.
 #
 #   .ci/bench.sh [api|code|effect|mqtt]… [--runs 5] [--seconds 10] [--rows WORD]   options: for mqtt
 #   .ci/bench.sh effect [--rounds 50] [--connections 10000] [--sites WORD]
+#   .ci/bench.sh rules [--runs 3] [--seconds 6] [--rows WORD]
 #   .ci/bench.sh shadow
 #   .ci/bench.sh fleet [--large 10000000] [--small 1000] [--data DIR]
 #
@@ -129,6 +130,12 @@ ask_shadow() {
         "p99 \(.latency_p99_us | round) µs; \(.answered_per_broker_cpu_s | round) per second of " +
         "CPU, of which the server used \(.broker_cpu_s) s and the generator \(.generator_cpu_s) s"'
   done
+}
+
+bench_rules() {
+  [ -x "$VENV/bin/python" ] || .ci/deps.sh
+  cargo build --release --quiet --package ferrite --package ferrite-mqload
+  "$VENV/bin/python" bench/rules.py "$TARGET/release" "${options[@]}"
 }
 
 bench_fleet() {
