@@ -25,6 +25,10 @@ mosquitto_pub mosquitto-clients the device story with mosquitto's clients
 node nodejs the device story with the npm SDK
 npm npm the device story with the npm SDK
 chromium chromium MQTT over WebSocket in a browser
+cmake cmake building the runtime of functions in JavaScript
+autoreconf autoconf building the runtime of functions in JavaScript
+automake automake building the runtime of functions in JavaScript
+libtoolize libtool building the runtime of functions in JavaScript
 LIST
 }
 
@@ -66,16 +70,28 @@ make_python_environment() {
   cp acceptance/requirements.txt "$stamp"
 }
 
-# The npm client goes beside the Python environment's own files, never into the checkout's sources.
-make_node_environment() {
-  local place="$VENV/node" lock=package-lock.json
+# Packages of npm go beside the Python environment's own files, never into the checkout's sources.
+# What follows the folders is for npm.
+install_npm_packages() {
+  local from=$1 place=$VENV/$2 lock=package-lock.json
+  shift 2
   command -v npm >/dev/null || return 0
-  cmp -s "acceptance/sdk/node/$lock" "$place/installed.json" && return 0
-  echo "installing the npm client in $place"
+  cmp -s "$from/$lock" "$place/installed.json" && return 0
+  echo "installing what $from names in $place"
   mkdir -p "$place"
-  cp acceptance/sdk/node/package.json "acceptance/sdk/node/$lock" "$place/"
-  npm ci --prefix "$place" --ignore-scripts --no-audit --no-fund --loglevel error >/dev/null
-  cp "acceptance/sdk/node/$lock" "$place/installed.json"
+  cp "$from/package.json" "$from/$lock" "$place/"
+  npm ci --prefix "$place" --no-audit --no-fund --loglevel error "$@" >/dev/null &&
+    cp "$from/$lock" "$place/installed.json"
+}
+
+make_node_environment() { install_npm_packages acceptance/sdk/node node --ignore-scripts; }
+
+# This one compiles: curl, AWS's client of the Runtime API, and what joins them to Node, whose headers
+# may be those of a package. Where that cannot be done, functions in JavaScript are not tested.
+make_lambda_environment() {
+  [ ! -d /usr/include/node ] || export npm_config_nodedir=/usr
+  MAKEFLAGS="-j$(nproc)" install_npm_packages acceptance/sdk/lambda lambda ||
+    echo "missing: aws-lambda-ric could not be built; functions in JavaScript are not tested"
 }
 
 report_missing() {
@@ -96,4 +112,5 @@ if ! python3 -c 'import ensurepip, venv' 2>/dev/null; then
 fi
 make_python_environment
 make_node_environment
+make_lambda_environment
 report_missing

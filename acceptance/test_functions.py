@@ -1,4 +1,5 @@
-"""Functions under the runtime that AWS publishes, `awslambdaric`, called by rules."""
+"""Functions under the runtimes that AWS publishes, `awslambdaric` (PyPI) and `aws-lambda-ric` (npm),
+called by rules."""
 
 import json
 import sys
@@ -12,14 +13,29 @@ from harness import ACCOUNT, REGION, Server
 ROLE = f"arn:aws:iam::{ACCOUNT}:role/rules"
 FUNCTION = f"arn:aws:lambda:{REGION}:{ACCOUNT}:function:pump"
 HANDLERS = Path(__file__).with_name("functions")
+MODULES = Path(sys.prefix) / "lambda" / "node_modules"
+NODE = MODULES / "aws-lambda-ric" / "bin" / "index.mjs"
+COMMANDS = {
+    "python": [sys.executable, "-m", "awslambdaric", "pump.handler"],
+    "node": ["node", str(NODE), "pump.handler"],
+}
+# What a handler raises there.
+ERRORS = {"python": "ValueError: no such pump", "node": "RangeError: no such pump"}
 WITHIN_S = 20
 
 
+@pytest.fixture(scope="module", params=COMMANDS)
+def runtime(request):
+    if request.param == "node" and not NODE.exists():
+        pytest.skip(f"{NODE} does not exist: make deps installs it, where there is Node with npm")
+    return request.param
+
+
 @pytest.fixture(scope="module")
-def server(tmp_path_factory):
+def server(tmp_path_factory, runtime):
     folder = tmp_path_factory.mktemp("ferrite")
     settings = {
-        "command": json.dumps([sys.executable, "-m", "awslambdaric", "pump.handler"]),
+        "command": json.dumps(COMMANDS[runtime]),
         "directory": json.dumps(str(HANDLERS)),
         "timeout_s": "1",
         "concurrency": "2",
@@ -59,10 +75,10 @@ def test_a_handler_runs_unmodified_and_stays_warm(ask):
     assert again["pid"] == answer["pid"] and again["request_id"] != answer["request_id"]
 
 
-def test_one_that_raises_crashes_or_hangs_harms_nobody_else(server, ask):
+def test_one_that_raises_crashes_or_hangs_harms_nobody_else(server, ask, runtime):
     before = ask({})
     ask({"do": "raise"}, answers=False)
-    soon(lambda: "ValueError: no such pump" in reasons(server), WITHIN_S)
+    soon(lambda: ERRORS[runtime] in reasons(server), WITHIN_S)
     assert ask({})["pid"] == before["pid"], "a handler that raised goes on"
     ask({"do": "crash"}, answers=False)
     assert ask({"n": 1})["event"] == {"n": 1}
