@@ -17,8 +17,8 @@ use tokio::sync::watch;
 use tokio::time::{sleep, timeout};
 use types::{Tenant, TenantId};
 
-use crate::engine::{Changed, Engine};
 use crate::engine::rule::Rule as Running;
+use crate::engine::{Changed, Engine};
 use crate::store::Change;
 use crate::store::destinations::{self, Destination};
 use crate::store::rules::{self, Rule};
@@ -272,9 +272,9 @@ impl Live {
         let running = self.engine.rules();
         let running = running.iter().map(|rule| (rule.tenant.id, rule.name.clone()));
         let tenants = self.tenants.read().unwrap_or_else(PoisonError::into_inner);
-        let here = tenants.iter().flat_map(|(tenant, live)| {
-            live.rules.keys().map(|name| (*tenant, name.clone()))
-        });
+        let here = tenants
+            .iter()
+            .flat_map(|(tenant, live)| live.rules.keys().map(|name| (*tenant, name.clone())));
         here.chain(running).collect()
     }
 

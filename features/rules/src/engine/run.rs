@@ -93,10 +93,7 @@ impl Run {
         heard: &Arc<Heard>,
         kept: Kept,
     ) {
-        if rule.backlog.is_empty()
-            && rule.has_room()
-            && engine.rates.may_evaluate(rule.tenant.id)
-        {
+        if rule.backlog.is_empty() && rule.has_room() && engine.rates.may_evaluate(rule.tenant.id) {
             return Self::start(engine, rule, heard, kept);
         }
         match kept {

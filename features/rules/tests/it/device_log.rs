@@ -78,7 +78,10 @@ async fn a_failure_is_told_whatever_the_level_with_what_it_was_done_to() {
     assert_eq!(of(&events, "eventType"), ["RuleExecution"]);
     let event = &events[0];
     assert_eq!((&event["logLevel"], &event["status"]), (&json!("ERROR"), &json!("Failure")));
-    assert_eq!((&event["ruleName"], &event["ruleAction"]), (&json!("hot"), &json!("RepublishAction")));
+    assert_eq!(
+        (&event["ruleName"], &event["ruleAction"]),
+        (&json!("hot"), &json!("RepublishAction"))
+    );
     assert_eq!(event["resources"], json!({"RepublishTopic": "closed/a"}));
     assert!(event["details"].as_str().unwrap().ends_with("It is closed."), "{event}");
 }
