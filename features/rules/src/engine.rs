@@ -340,10 +340,16 @@ impl Engine {
 
     async fn feed_all(self: &Arc<Self>, rule: &Arc<Rule>, shutdown: &Shutdown) {
         while rule.has_room() && !shutdown.has_begun() {
-            let sequences = rule.backlog.take(FEED);
-            if sequences.is_empty() {
+            let waiting = rule.backlog.len().min(FEED);
+            if waiting == 0 {
                 return;
             }
+            let may = (0..waiting).take_while(|_| self.rates.may_evaluate(rule.tenant.id)).count();
+            if may == 0 {
+                sleep(RATE_PAUSE).await;
+                continue;
+            }
+            let sequences = rule.backlog.take(may);
             let Ok(bodies) = self.world.app.journal.read(sequences.clone()).await else {
                 rule.backlog.put_back(sequences);
                 return sleep(READ_PAUSE).await;
@@ -355,9 +361,6 @@ impl Engine {
                     |number: u32| (number == rule.tenant.id.0).then(|| rule.tenant.clone());
                 match Heard::decode(&body, tenant) {
                     Ok(heard) => {
-                        if !self.may_evaluate_soon(rule, shutdown).await {
-                            return;
-                        }
                         Run::start(self, rule, &Arc::new(heard), Kept::Journal(sequence));
                     }
                     Err(error) => {
@@ -367,17 +370,6 @@ impl Engine {
                 }
             }
         }
-    }
-
-    /// Waits until the rule may be evaluated once more; not if the server stops before.
-    async fn may_evaluate_soon(&self, rule: &Rule, shutdown: &Shutdown) -> bool {
-        while !self.rates.may_evaluate(rule.tenant.id) {
-            if shutdown.has_begun() {
-                return false;
-            }
-            sleep(RATE_PAUSE).await;
-        }
-        true
     }
 }
 

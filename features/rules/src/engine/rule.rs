@@ -104,9 +104,14 @@ impl Backlog {
         self.count.store(parked.len(), Ordering::Release);
     }
 
+    /// How many messages are parked.
+    pub(crate) fn len(&self) -> usize {
+        self.count.load(Ordering::Acquire)
+    }
+
     /// Whether nothing is parked.
     pub(crate) fn is_empty(&self) -> bool {
-        self.count.load(Ordering::Acquire) == 0
+        self.len() == 0
     }
 
     fn lock(&self) -> MutexGuard<'_, VecDeque<Sequence>> {
