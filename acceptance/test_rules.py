@@ -345,17 +345,19 @@ def test_what_is_kept_waits_for_its_turn_where_evaluations_have_a_rate(tmp_path)
     device = quick_device(server, tmp_path, "mouth", *everything_on("*"))
     payload = {"sql": "SELECT * FROM 'in'", "actions": [republish("out")]}
     server.iot.create_topic_rule(ruleName="slow", topicRulePayload=payload)
-    client = Client(server.mqtts_port, device.tls(), version=V311)
-    client.connect("mouth")
-    client.subscribe("out", qos=1)
+    ear, mouth = (Client(server.mqtts_port, device.tls(), version=V311) for _ in range(2))
+    ear.connect("ear")
+    ear.subscribe("out", qos=1)
+    mouth.connect("mouth")
     begun = time.monotonic()
     for n in range(25):
-        assert client.publish("in", json.dumps({"n": n}), qos=1).kind == PUBACK
-    assert {json.loads(client.message()[1])["n"] for _ in range(25)} == set(range(25))
+        assert mouth.publish("in", json.dumps({"n": n}), qos=1).kind == PUBACK
+    assert {json.loads(ear.message()[1])["n"] for _ in range(25)} == set(range(25))
     assert time.monotonic() - begun > 1
     lost = [it for it in server.device_log() if it["eventType"] == "RuleMessageThrottled"]
     assert lost == []
-    client.drop()
+    ear.drop()
+    mouth.drop()
     assert server.stop() == 0
 
 
