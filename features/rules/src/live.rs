@@ -371,9 +371,11 @@ mod tests {
         json!({"ruleName": name, "topicRulePayload": payload})
     }
 
-    /// The names of those that hear `topic`.
+    /// The names of those that hear `topic`, in order.
     fn hearing(rules: &Rules, tenant: &Tenant, topic: &str) -> Vec<String> {
-        rules.engine.hearing(tenant, topic).iter().map(|rule| rule.name.clone()).collect()
+        let hearing = rules.engine.hearing(tenant, topic);
+        let names: BTreeSet<_> = hearing.iter().map(|rule| rule.name.clone()).collect();
+        names.into_iter().collect()
     }
 
     #[tokio::test]
