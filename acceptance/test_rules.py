@@ -4,10 +4,12 @@ import base64
 import json
 import sys
 import threading
+import time
 import uuid
 from pathlib import Path
 
 import pytest
+import requests
 
 from device import everything_on, quick_device, soon
 from harness import ACCOUNT, REGION, Server
@@ -21,10 +23,11 @@ WITHIN_S = 20
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory):
-    """A server with a function in a process of its own."""
+    """A server with a function in a process of its own, which logs each message."""
     folder = tmp_path_factory.mktemp("ferrite")
     command = json.dumps([sys.executable, str(BOOTSTRAP)])
-    server = Server(folder / "data", "--set", f"functions.doubler.command={command}").start()
+    settings = ("--set", f"functions.doubler.command={command}", "--set", "log.messages=info")
+    server = Server(folder / "data", *settings).start()
     yield server
     assert server.stop() == 0, "the server ends cleanly"
 
@@ -93,6 +96,51 @@ def test_basic_ingest_reaches_its_rule_alone(server, join, rule, name):
     assert mouth.publish("$aws/rules/nobody/x", b"{}", qos=1).kind == PUBACK
     (event,) = [it for it in server.device_log() if it["eventType"] == "RuleNotFound"]
     assert event["details"].startswith("Rule nobody not found")
+    assert event["ruleName"] == "nobody"
+
+
+def counted(server, metric, **labels):
+    """A counter's value, of those that have these labels; 0 if there is none."""
+    lines = requests.get(server.url + "/metrics", timeout=WITHIN_S).text.splitlines()
+    wanted = [f'{label}="{value}"' for label, value in labels.items()]
+    found = [it for it in lines if it.startswith(metric + "{") and all(pair in it for pair in wanted)]
+    return sum(float(line.rsplit(" ", 1)[1]) for line in found)
+
+
+def test_the_device_log_and_metrics_have_what_a_rule_did(server, join, rule, name):
+    made = rule(f"SELECT * FROM '{name}/in' WHERE n > 1", republish(f"{name}/out"))
+    ear, mouth = join(), join(client_id=f"{name}-mouth")
+    ear.subscribe(f"{name}/out", qos=1)
+    for payload in (b'{"n":1}', b'{"n":2}', b"not JSON"):
+        mouth.publish(f"{name}/in", payload, qos=1)
+    assert ear.message() == (f"{name}/out", b'{"n":2}')
+
+    def logged():
+        events = [it for it in reversed(server.device_log()) if it.get("ruleName") == made]
+        return events if len(events) == 5 else None
+
+    events = soon(logged, WITHIN_S)
+    kinds = [(it["eventType"], it["logLevel"], it["status"]) for it in events]
+    match = ("RuleMatch", "INFO", "Success")
+    done = ("RuleExecution", "INFO", "Success")
+    assert kinds == [match, match, done, match, ("ParseError", "ERROR", "Failure")]
+    assert {it["clientId"] for it in events} == {f"{name}-mouth"}
+    assert events[0]["details"] == "the condition of WHERE is not met"
+    assert events[1]["traceId"] == events[2]["traceId"] != events[0]["traceId"]
+    assert events[2]["ruleAction"] == "RepublishAction"
+    assert events[2]["resources"] == {"RepublishTopic": f"{name}/out"}
+    told = server.command("device-log", "--max", "100").stdout
+    assert f"{made}  RepublishAction  {name}/out  {name}/in" in told
+
+    labels = {"account": ACCOUNT, "region": REGION, "rule": made}
+    values = {
+        "ferrite_rule_topic_matches_total": 3,
+        "ferrite_rules_executed_total": 1,
+        "ferrite_rule_parse_errors_total": 1,
+    }
+    assert {metric: counted(server, metric, **labels) for metric in values} == values
+    ends = {"action": "RepublishAction", "result": "success"}
+    assert counted(server, "ferrite_rule_actions_total", **labels, **ends) == 1
 
 
 def test_headers_of_mqtt_5_are_read_and_written(join, rule, name):
@@ -290,6 +338,27 @@ def test_a_rule_is_tried_before_it_runs(server):
     _, _, answer = server.call("POST", "/_ferrite/v1/rules/test", json.dumps(trial).encode())
     answer = json.loads(answer)
     assert not answer["matched"] and {"expression": "(temp > 5)", "value": "false"} in answer["steps"]
+
+
+def test_what_is_kept_waits_for_its_turn_where_evaluations_have_a_rate(tmp_path):
+    server = Server(tmp_path / "data", "--set", "limits.rule_evaluations_per_s=10").start()
+    device = quick_device(server, tmp_path, "mouth", *everything_on("*"))
+    payload = {"sql": "SELECT * FROM 'in'", "actions": [republish("out")]}
+    server.iot.create_topic_rule(ruleName="slow", topicRulePayload=payload)
+    ear, mouth = (Client(server.mqtts_port, device.tls(), version=V311) for _ in range(2))
+    ear.connect("ear")
+    ear.subscribe("out", qos=1)
+    mouth.connect("mouth")
+    begun = time.monotonic()
+    for n in range(25):
+        assert mouth.publish("in", json.dumps({"n": n}), qos=1).kind == PUBACK
+    assert {json.loads(ear.message()[1])["n"] for _ in range(25)} == set(range(25))
+    assert time.monotonic() - begun > 1
+    lost = [it for it in server.device_log() if it["eventType"] == "RuleMessageThrottled"]
+    assert lost == []
+    ear.drop()
+    mouth.drop()
+    assert server.stop() == 0
 
 
 def test_what_was_acknowledged_reaches_its_action_though_the_server_is_killed(tmp_path):

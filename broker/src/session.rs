@@ -5,7 +5,7 @@ use std::sync::Arc;
 use bytes::BytesMut;
 use bytestring::ByteString;
 use mqtt::{AckProperties, Packet, PacketId, QoS, Version, Will, reason};
-use service::{App, DeviceEvent, DeviceStatus, Limits, LogBudget};
+use service::{App, DeviceEvent, DeviceStatus, Limits, LogBudget, LogLevel};
 use types::Timestamp;
 
 use crate::departures::Departure;
@@ -314,8 +314,13 @@ impl Client {
         reason: &'static str,
         details: String,
     ) -> DeviceEvent {
+        let log_level = match status {
+            DeviceStatus::Success => LogLevel::Info,
+            DeviceStatus::Failure => LogLevel::Error,
+        };
         DeviceEvent {
             status,
+            log_level,
             source: Some(self.principal.knock.peer),
             account_id: Some(self.principal.tenant.account.to_string()),
             region: Some(self.principal.tenant.region.to_string()),

@@ -16,7 +16,7 @@ use figment::Figment;
 use figment::providers::{Format as _, Serialized, Toml};
 use figment::value::{Dict, Value};
 use serde::Deserialize;
-use service::Limits;
+use service::{Limits, LogLevel};
 use types::{AccountId, Region};
 
 use self::mqtt::Mqtt;
@@ -32,7 +32,7 @@ const VARIABLE_PREFIX: &str = "FERRITE_";
 const TYPO_MAX: usize = 2;
 
 /// Every setting with its default; an empty one is none.
-const SETTINGS: [(&str, &str); 33] = [
+const SETTINGS: [(&str, &str); 34] = [
     ("account_id", "000000000000"),
     ("region", "us-east-1"),
     ("data_dir", "data"),
@@ -66,6 +66,7 @@ const SETTINGS: [(&str, &str); 33] = [
     ("secrets.key_file", ""),
     ("log.format", "text"),
     ("log.level", "info"),
+    ("log.messages", "error"),
 ];
 
 /// What is different under `--dev`, unless somebody says otherwise.
@@ -159,6 +160,8 @@ pub(crate) struct Log {
     pub(crate) format: LogFormat,
     /// A level, or directives such as `info,ferrite_store=debug`.
     pub(crate) level: String,
+    /// What the device log has of each message.
+    pub(crate) messages: LogLevel,
 }
 
 /// How log lines look.

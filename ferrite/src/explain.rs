@@ -186,8 +186,11 @@ fn width(rows: &[Row], column: usize) -> usize {
 
 fn row(event: &Value) -> Row {
     let member = |name: &str| event.get(name).and_then(Value::as_str).unwrap_or_default();
-    let rest = ["reason", "topicName", "details", "source"].map(member);
-    let rest: Vec<_> = rest.into_iter().filter(|word| !word.is_empty()).collect();
+    let resources = event.get("resources").and_then(Value::as_object).into_iter().flatten();
+    let resources = resources.filter_map(|(_, value)| value.as_str());
+    let rest = ["reason", "ruleName", "ruleAction"].map(member).into_iter().chain(resources);
+    let rest = rest.chain(["topicName", "details", "source"].map(member));
+    let rest: Vec<_> = rest.filter(|word| !word.is_empty()).collect();
     let client = match member("clientId") {
         "" => member("principalId"),
         client => client,

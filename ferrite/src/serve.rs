@@ -170,7 +170,7 @@ fn assemble(
         keys: key_pool(&limits, env),
         tenants: Tenants::new(store.clone(), limits.regions_per_account_max),
         audit: Audit::start(store.clone(), env, limits.audit_records_max),
-        device_log: DeviceLog::new(env, limits.device_log_entries_max),
+        device_log: device_log(config, env),
         schedule: Schedule::start(&store, env),
         outbox: Outbox::new(&store, env),
         settings: Settings {
@@ -220,6 +220,12 @@ fn make_data_dir(data_dir: &Path) -> anyhow::Result<()> {
         tracing::warn!(%data_dir, "others on this machine may read the data; run chmod 700 on it");
     }
     Ok(())
+}
+
+fn device_log(config: &Config, env: &Env) -> DeviceLog {
+    let device_log = DeviceLog::new(env, config.limits.device_log_entries_max);
+    device_log.set_level(config.log.messages);
+    device_log
 }
 
 async fn open_store(config: &Config, env: &Env) -> anyhow::Result<Store> {

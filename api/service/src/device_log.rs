@@ -2,14 +2,18 @@
 //!
 //! The last entries stay in memory for whoever asks `why was my device refused?`; refusals also go
 //! to the server's own log. A storm of them is counted rather than written.
+//!
+//! Connections and whatever fails are always told. What goes well with each message is told only
+//! where the level asks for it; whoever has such an entry asks first, which costs one look.
 
 use std::collections::{HashMap, VecDeque};
 use std::net::SocketAddr;
+use std::sync::atomic::{AtomicU8, Ordering};
 use std::sync::{Mutex, PoisonError};
 
 use env::Env;
 use metrics::{Counter, counter};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use types::Timestamp;
 
 /// Refusals that are written to the server's log in one second; the rest is counted.
@@ -24,7 +28,21 @@ const CLIENT_ENTRIES_PER_SECOND_MAX: u32 = 10;
 pub struct DeviceLog {
     env: Env,
     entries_max: usize,
+    /// A [`LogLevel`]: what is told of each message.
+    level: AtomicU8,
     recent: Mutex<Recent>,
+}
+
+/// How much an entry matters, in AWS's levels: each has those before it, too.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Deserialize, Serialize)]
+#[serde(rename_all(serialize = "UPPERCASE", deserialize = "lowercase"))]
+#[allow(missing_docs, reason = "the names say it")]
+pub enum LogLevel {
+    #[default]
+    Error,
+    Warn,
+    Info,
+    Debug,
 }
 
 /// How many events of a kind went well or badly.
@@ -49,13 +67,17 @@ pub struct DeviceEvent {
     /// `Connect`, `Disconnect`, `Publish-In`, `Publish-Out`, `Subscribe`, `Unsubscribe`, or the
     /// operation that was asked for.
     pub event_type: &'static str,
+    /// How much it matters.
+    pub log_level: LogLevel,
     /// Whether it went wrong.
     pub status: DeviceStatus,
     /// `MQTT`, `HTTP` or, before either is known, `TLS` or `TCP`.
     pub protocol: &'static str,
     /// A word for the reason: `AUTHORIZATION_FAILURE`, `CERTIFICATE_INACTIVE` …
+    #[serde(skip_serializing_if = "str::is_empty")]
     pub reason: &'static str,
     /// What happened and what to do, in a sentence.
+    #[serde(skip_serializing_if = "str::is_empty")]
     pub details: String,
     /// Where the client is.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -78,6 +100,26 @@ pub struct DeviceEvent {
     /// The thing whose shadow it is about, or `thing~shadow`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub device_shadow_name: Option<String>,
+    /// What it has to do with a rule.
+    #[serde(flatten)]
+    pub rule: Option<Box<RuleEvent>>,
+}
+
+/// What an entry says of a rule that met a message.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct RuleEvent {
+    /// The rule.
+    pub rule_name: String,
+    /// Its action, or the function of its statement: `RepublishAction`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub rule_action: Option<&'static str>,
+    /// What that was done to, by AWS's names: `RepublishTopic`.
+    #[serde(skip_serializing_if = "Vec::is_empty", serialize_with = "as_map")]
+    pub resources: Vec<(&'static str, String)>,
+    /// What all entries about the message have in common.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub trace_id: Option<String>,
 }
 
 /// How something went.
@@ -94,6 +136,7 @@ impl DeviceEvent {
         Self {
             timestamp: Timestamp::EPOCH,
             event_type,
+            log_level: LogLevel::Error,
             status: DeviceStatus::Failure,
             protocol: "MQTT",
             reason,
@@ -105,14 +148,32 @@ impl DeviceEvent {
             principal_id: None,
             topic_name: None,
             device_shadow_name: None,
+            rule: None,
         }
+    }
+
+    /// Something that went well, about which no more is known than this.
+    pub fn success(event_type: &'static str, log_level: LogLevel) -> Self {
+        let status = DeviceStatus::Success;
+        Self { log_level, status, ..Self::failure(event_type, "", String::new()) }
     }
 }
 
 impl DeviceLog {
-    /// An empty log that keeps the last `entries_max`.
+    /// An empty log that keeps the last `entries_max`, and tells of each message what failed.
     pub fn new(env: &Env, entries_max: usize) -> Self {
-        Self { env: env.clone(), entries_max, recent: Mutex::default() }
+        let level = AtomicU8::new(LogLevel::default() as u8);
+        Self { env: env.clone(), entries_max, level, recent: Mutex::default() }
+    }
+
+    /// Tells of each message what `level` asks for, from now on.
+    pub fn set_level(&self, level: LogLevel) {
+        self.level.store(level as u8, Ordering::Relaxed);
+    }
+
+    /// Whether entries of `level` about each message are wanted.
+    pub fn wants(&self, level: LogLevel) -> bool {
+        self.level.load(Ordering::Relaxed) >= level as u8
     }
 
     /// Keeps `event`, in place of the oldest one if there are too many.
@@ -173,21 +234,33 @@ impl Recent {
 }
 
 /// How many entries of the device log one client may fill, so that others find room.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct LogBudget {
+    per_second_max: u32,
     second: i64,
     used: u32,
     untold: u64,
 }
 
+impl Default for LogBudget {
+    fn default() -> Self {
+        Self::new(CLIENT_ENTRIES_PER_SECOND_MAX)
+    }
+}
+
 impl LogBudget {
+    /// So many entries in a second.
+    pub fn new(per_second_max: u32) -> Self {
+        Self { per_second_max, second: 0, used: 0, untold: 0 }
+    }
+
     /// Whether there is an entry left, and how many were left out since the last one.
     pub fn take(&mut self, now: Timestamp) -> Option<u64> {
         let second = now.millis() / 1000;
         if second != self.second {
             (self.second, self.used) = (second, 0);
         }
-        if self.used >= CLIENT_ENTRIES_PER_SECOND_MAX {
+        if self.used >= self.per_second_max {
             self.untold += 1;
             return None;
         }
@@ -205,9 +278,39 @@ fn write_line(event: &DeviceEvent, unwritten: u64) {
         principal = event.principal_id,
         topic = event.topic_name,
         source = event.source.map(tracing::field::display),
+        rule = event.rule.as_ref().map(|rule| &*rule.rule_name),
+        action = event.rule.as_ref().and_then(|rule| rule.rule_action),
         unwritten,
-        "device refused"
+        "{}",
+        headline(event.event_type)
     );
+}
+
+/// What went wrong, in a few words.
+fn headline(event_type: &str) -> &'static str {
+    match event_type {
+        "Connect" => "connection refused",
+        "Disconnect" => "connection ended",
+        "Publish-In" => "message refused",
+        "Publish-Out" => "message not delivered",
+        "Queued" => "message not queued",
+        "Subscribe" => "subscription refused",
+        "RuleExecution" => "action of a rule failed",
+        "ErrorActionFailure" => "error action of a rule failed",
+        "FunctionExecution" | "ParseError" => "statement of a rule failed",
+        "RuleMessageThrottled" => "message lost to a rule",
+        "RuleNotFound" => "message to a rule that is not there",
+        "RuleLoop" => "message came through too many rules",
+        "DeadLetterFailure" => "dead letter not kept",
+        _ => "request refused",
+    }
+}
+
+fn as_map<S: serde::Serializer>(
+    pairs: &[(&'static str, String)],
+    serializer: S,
+) -> Result<S::Ok, S::Error> {
+    serializer.collect_map(pairs.iter().map(|(name, value)| (name, value)))
 }
 
 fn rfc3339<S: serde::Serializer>(time: &Timestamp, serializer: S) -> Result<S::Ok, S::Error> {
@@ -237,6 +340,51 @@ mod tests {
         assert_eq!(clients(9), ["c", "b"]);
         assert_eq!(clients(1), ["c"]);
         assert!(log.newest(9, |event| event.client_id.as_deref() == Some("a")).is_empty());
+    }
+
+    #[test]
+    fn what_goes_well_with_each_message_is_told_where_it_is_asked_for() {
+        let log = DeviceLog::new(&Env::simulated(Timestamp::from_secs(9), 1), 2);
+        let wanted = || [LogLevel::Error, LogLevel::Info, LogLevel::Debug].map(|it| log.wants(it));
+        assert_eq!(wanted(), [true, false, false]);
+        log.set_level(LogLevel::Info);
+        assert_eq!(wanted(), [true, true, false]);
+        log.set_level(LogLevel::Debug);
+        assert_eq!(wanted(), [true, true, true]);
+    }
+
+    #[test]
+    fn an_entry_about_a_rule_has_the_names_of_aws() {
+        let rule = RuleEvent {
+            rule_name: "hot".to_owned(),
+            rule_action: Some("RepublishAction"),
+            resources: vec![("RepublishTopic", "b".to_owned())],
+            trace_id: Some("30aa7ccc".to_owned()),
+        };
+        let event = DeviceEvent {
+            rule: Some(Box::new(rule)),
+            ..DeviceEvent::success("RuleExecution", LogLevel::Info)
+        };
+        let shown = serde_json::to_value(&event).expect("an entry is JSON");
+        let expected = serde_json::json!({
+            "timestamp": "1970-01-01T00:00:00Z",
+            "logLevel": "INFO",
+            "traceId": "30aa7ccc",
+            "status": "Success",
+            "eventType": "RuleExecution",
+            "protocol": "MQTT",
+            "ruleName": "hot",
+            "ruleAction": "RepublishAction",
+            "resources": {"RepublishTopic": "b"},
+        });
+        assert_eq!(shown, expected);
+    }
+
+    #[test]
+    fn a_line_says_what_went_wrong() {
+        let told = ["Connect", "RuleExecution", "UpdateThingShadow"].map(headline);
+        let expected = ["connection refused", "action of a rule failed", "request refused"];
+        assert_eq!(told, expected);
     }
 
     #[test]

@@ -30,7 +30,7 @@ pub use access::{AccessKey, AccessKeys};
 pub use app::{App, Settings};
 pub use audit::{Audit, AuditRecord};
 pub use cx::{Caller, Cx};
-pub use device_log::{DeviceEvent, DeviceLog, DeviceStatus, LogBudget};
+pub use device_log::{DeviceEvent, DeviceLog, DeviceStatus, LogBudget, LogLevel, RuleEvent};
 pub use devices::{
     Authenticator, BoundThing, Knock, Login, Permissions, PolicySource, Principal, PrincipalKind,
     Refusal, Rights, Things, Wish,

@@ -160,6 +160,15 @@ limits! {
     rule_dead_letters_max: usize = 10_000, relaxed 1_000_000;
     /// How long a destination of rules may take to confirm that it wants messages.
     rule_destination_confirm_s: u64 = 259_200, within 1..=YEAR_S;
+    /// Rules that are evaluated for messages, of one account in one region. A message that is one too
+    /// many waits for the rule in the journal, or is lost to it if it is not there.
+    rule_evaluations_per_s: u32 = 0, aws 20_000, within 0..=u32::MAX;
+    /// Calls of each operation that changes rules or their destinations, of one account in one region.
+    topic_rule_changes_per_s: u32 = 0, aws 5, within 0..=u32::MAX;
+    /// Calls of DeleteTopicRule, of one account in one region.
+    topic_rule_deletes_per_s: u32 = 0, aws 20, within 0..=u32::MAX;
+    /// Rules that metrics name; all others are counted together.
+    rules_measured_max: usize = 1000, relaxed 100_000, within 0..=1_000_000;
     /// How long a connection by WebSocket may last.
     websocket_s: u64 = 86_400, within 1..=YEAR_S;
     /// Of one message of a WebSocket, which may hold several packets.

@@ -24,6 +24,7 @@ use sql::{Answers, Halt, Message, Statement, Template};
 
 use crate::engine::batch::FailedBatch;
 use crate::engine::heard::Heard;
+use crate::engine::log::Resources;
 use crate::engine::world::World;
 
 /// An action of a rule, read once.
@@ -39,6 +40,9 @@ pub(crate) trait Action: Send + Sync {
 pub(crate) trait Call: Send + Sync {
     /// What it is done to, as error actions name it: a topic, a bucket.
     fn resource(&self) -> String;
+
+    /// What the device log says of what it is done to.
+    fn resources(&self) -> Resources;
 
     /// What else error actions say of it: `Action: s3, Bucket: b`.
     fn details(&self) -> String;

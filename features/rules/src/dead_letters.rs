@@ -126,8 +126,7 @@ fn try_again(
     id: u64,
     letter: &DeadLetter,
 ) -> Result<(), ApiError> {
-    let tables = engine.tables();
-    let rule = tables.rule(&cx.tenant, name).ok_or_else(|| {
+    let rule = engine.rule(cx.tenant.id, name).ok_or_else(|| {
         ApiError::not_found(format!("Rule {name} is not there, or it is disabled."))
     })?;
     let unreadable = || ApiError::internal("a dead letter cannot be read");
@@ -135,7 +134,7 @@ fn try_again(
     let tenant = |number: u32| (number == cx.tenant.id.0).then(|| cx.tenant.clone());
     let heard = Heard::decode(&bytes.into(), tenant).map_err(|_| unreadable())?;
     let kept = Kept::Letter(dead_letters::key(&cx.tenant, name, id));
-    Run::start(engine, rule, &Arc::new(heard), kept);
+    Run::start(engine, &rule, &Arc::new(heard), kept);
     Ok(())
 }
 

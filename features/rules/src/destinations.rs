@@ -37,6 +37,7 @@ pub(crate) fn endpoints(live: &Arc<Live>) -> Vec<Endpoint> {
             Endpoint::new::<$operation, _, _>(move |cx: Cx, request| {
                 let live = Arc::clone(&live);
                 async move {
+                    live.take_call(&cx, stringify!($operation))?;
                     let answer = $handler(&cx, request).await?;
                     live.settle().await;
                     Ok(answer)

@@ -6,10 +6,12 @@
 //! memory stays in the journal, where it is anyhow, and comes back when there is room.
 
 pub(crate) mod batch;
+pub(crate) mod counters;
 mod dead_letters;
 pub(crate) mod heard;
 pub(crate) mod ingest;
 pub(crate) mod lane;
+pub(crate) mod log;
 pub(crate) mod rule;
 pub(crate) mod run;
 pub(crate) mod table;
@@ -19,19 +21,19 @@ pub(crate) mod world;
 use std::collections::VecDeque;
 use std::hash::{BuildHasher as _, RandomState};
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, Weak};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, Weak};
 use std::time::Duration;
 
 use env::{Shutdown, TaskKind};
 use journal::{Recovered, Sequence};
-use metrics::counter;
 use mqtt::QoS;
-use service::{App, DeviceEvent, HeardMessage};
+use service::{App, HeardMessage, LogBudget};
 use tokio::runtime::Handle;
 use tokio::sync::Notify;
 use tokio::time::sleep;
-use types::Timestamp;
+use types::{TenantId, Timestamp};
 
+use self::counters::Names;
 use self::dead_letters::Counts;
 use self::heard::Heard;
 use self::rule::Rule;
@@ -39,6 +41,7 @@ use self::run::{Kept, Run};
 use self::table::Tables;
 use self::world::World;
 use crate::Outside;
+use crate::rates::Rates;
 
 /// Who evaluates: as many as there are cores, mostly.
 const WORKERS: usize = 2;
@@ -51,6 +54,8 @@ const FEED: usize = 64;
 const WAITING_BYTES_MAX: usize = 64 * 1024 * 1024;
 /// The pause after the journal could not be read.
 const READ_PAUSE: Duration = Duration::from_secs(1);
+/// The pause after a rule was evaluated as often as it may be.
+const RATE_PAUSE: Duration = Duration::from_millis(50);
 /// Rules that a message may come through, one after the other.
 pub(crate) const HOPS_MAX: u8 = 10;
 
@@ -71,7 +76,7 @@ pub(crate) struct Engine {
     /// Where rules run: messages come from threads of all kinds.
     runtime: Handle,
     durability: Durability,
-    tables: RwLock<Arc<Tables>>,
+    tables: RwLock<Tables>,
     /// Whether there are any: asked for each message.
     has_rules: AtomicBool,
     /// Grows whenever the tables change.
@@ -81,6 +86,12 @@ pub(crate) struct Engine {
     seed: u64,
     heard: AtomicU64,
     dead_letters: Counts,
+    /// Which rules are counted by their names.
+    names: Names,
+    /// How often rules may be evaluated and changed.
+    pub(crate) rates: Rates,
+    /// For messages to rules that are not there.
+    missing: Mutex<LogBudget>,
 }
 
 /// One of those who evaluate.
@@ -89,6 +100,16 @@ struct Worker {
     jobs: Mutex<VecDeque<Job>>,
     bytes: AtomicUsize,
     news: Notify,
+}
+
+/// A rule that is another now, or is not there any more.
+pub(crate) struct Changed {
+    /// Whose.
+    pub(crate) tenant: TenantId,
+    /// Its name.
+    pub(crate) name: String,
+    /// What it is now, if it is there and enabled.
+    pub(crate) rule: Option<Arc<Rule>>,
 }
 
 /// A message for some rules.
@@ -113,6 +134,9 @@ impl Engine {
             seed: u64::from_be_bytes(app.env.random.bytes()),
             heard: AtomicU64::new(0),
             dead_letters: Counts::default(),
+            names: Names::new(app.limits.rules_measured_max),
+            rates: Rates::new(&app.limits),
+            missing: Mutex::default(),
         });
         for place in 0..WORKERS {
             let shutdown = app.env.tasks.shutdown_signal();
@@ -125,7 +149,7 @@ impl Engine {
     /// Goes on with what waited for rules when the server started, and takes it out of what waited
     /// for anybody. The rules must be there.
     pub(crate) fn recover(self: &Arc<Self>, recovered: &mut Recovered) {
-        for rule in self.tables().rules() {
+        for rule in &self.rules() {
             for entry in recovered.queues.remove(&rule.queue).unwrap_or_default() {
                 rule.backlog.park(entry.sequence);
             }
@@ -148,35 +172,48 @@ impl Engine {
         self.world.app.env.clock.now()
     }
 
-    /// The rules of all tenants at this moment.
-    pub(crate) fn tables(&self) -> Arc<Tables> {
-        Arc::clone(&self.tables.read().unwrap_or_else(PoisonError::into_inner))
+    fn read_tables(&self) -> RwLockReadGuard<'_, Tables> {
+        self.tables.read().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Has other rules from now on. What waits for rules that are gone is forgotten, and what waits
-    /// for those that are there is gone on with.
-    pub(crate) fn replace(self: &Arc<Self>, tables: Tables) {
-        let tables = Arc::new(tables);
-        let before = std::mem::replace(
-            &mut *self.tables.write().unwrap_or_else(PoisonError::into_inner),
-            Arc::clone(&tables),
-        );
-        self.has_rules.store(!tables.is_empty(), Ordering::Release);
-        self.generation.fetch_add(1, Ordering::AcqRel);
-        for rule in before.rules() {
-            match tables.rule(&rule.tenant, &rule.name) {
-                None => self.world.app.journal.forget(rule.queue),
-                Some(now) if !Arc::ptr_eq(now, rule) => {
-                    for sequence in rule.backlog.take(usize::MAX) {
-                        now.backlog.park(sequence);
-                    }
-                }
-                Some(_) => {}
+    /// The rule `name` of `tenant`, if it is there and enabled.
+    pub(crate) fn rule(&self, tenant: TenantId, name: &str) -> Option<Arc<Rule>> {
+        self.read_tables().rule(tenant, name).cloned()
+    }
+
+    /// The rules of all tenants at this moment.
+    pub(crate) fn rules(&self) -> Vec<Arc<Rule>> {
+        self.read_tables().rules().cloned().collect()
+    }
+
+    /// Has other rules from now on; all that are not named go on as they are. What waits for rules
+    /// that are gone is forgotten, and what waits for those that are another now is theirs.
+    pub(crate) fn change(self: &Arc<Self>, changes: Vec<Changed>) {
+        let replaced = self.set_rules(changes);
+        for (before, now) in replaced {
+            let Some(now) = now else {
+                self.world.app.journal.forget(before.queue);
+                continue;
+            };
+            for sequence in before.backlog.take(usize::MAX) {
+                now.backlog.park(sequence);
             }
+            self.feed(&now);
         }
-        for rule in tables.rules() {
-            self.feed(rule);
+    }
+
+    /// The rules that are not there any more, each with what has taken its place.
+    fn set_rules(&self, changes: Vec<Changed>) -> Vec<(Arc<Rule>, Option<Arc<Rule>>)> {
+        let mut tables = self.tables.write().unwrap_or_else(PoisonError::into_inner);
+        let mut replaced = Vec::new();
+        for Changed { tenant, name, rule } in changes {
+            let before = tables.set(tenant, &name, rule.clone());
+            replaced.extend(before.map(|before| (before, rule)));
         }
+        self.has_rules.store(!tables.is_empty(), Ordering::Release);
+        drop(tables);
+        self.generation.fetch_add(1, Ordering::AcqRel);
+        replaced
     }
 
     /// A message as rules hear it.
@@ -303,10 +340,16 @@ impl Engine {
 
     async fn feed_all(self: &Arc<Self>, rule: &Arc<Rule>, shutdown: &Shutdown) {
         while rule.has_room() && !shutdown.has_begun() {
-            let sequences = rule.backlog.take(FEED);
-            if sequences.is_empty() {
+            let waiting = rule.backlog.len().min(FEED);
+            if waiting == 0 {
                 return;
             }
+            let may = (0..waiting).take_while(|_| self.rates.may_evaluate(rule.tenant.id)).count();
+            if may == 0 {
+                sleep(RATE_PAUSE).await;
+                continue;
+            }
+            let sequences = rule.backlog.take(may);
             let Ok(bodies) = self.world.app.journal.read(sequences.clone()).await else {
                 rule.backlog.put_back(sequences);
                 return sleep(READ_PAUSE).await;
@@ -327,37 +370,6 @@ impl Engine {
                 }
             }
         }
-    }
-
-    /// Tells that a message is lost to a rule because too many wait.
-    fn throttled(&self, rule: &Rule, heard: &Heard) {
-        counter!("ferrite_rule_messages_throttled_total").increment(1);
-        let details = format!("Message for Rule {} throttled", rule.name);
-        self.tell_failure(rule, heard, "RuleMessageThrottled", &details);
-    }
-
-    /// Writes down that something went wrong for a rule.
-    fn tell_failure(&self, rule: &Rule, heard: &Heard, event: &'static str, details: &str) {
-        counter!("ferrite_rule_failures_total", "event" => event).increment(1);
-        let mut budget = rule.log.lock().unwrap_or_else(PoisonError::into_inner);
-        let Some(untold) = budget.take(self.now()) else { return };
-        drop(budget);
-        let before =
-            if untold > 0 { format!(" ({untold} before it untold)") } else { String::new() };
-        let details = format!("rule {}: {details}{before}", rule.name);
-        self.log(heard, event, details);
-    }
-
-    /// Leaves an entry in the device log.
-    fn log(&self, heard: &Heard, event: &'static str, details: String) {
-        self.world.app.device_log.record(DeviceEvent {
-            account_id: Some(heard.tenant.account.to_string()),
-            region: Some(heard.tenant.region.to_string()),
-            client_id: heard.client_id.clone(),
-            principal_id: heard.principal.clone(),
-            topic_name: Some(heard.topic.clone()),
-            ..DeviceEvent::failure(event, event, details)
-        });
     }
 }
 

@@ -13,6 +13,7 @@ mod destinations;
 mod engine;
 mod live;
 mod outside;
+mod rates;
 mod rules;
 mod statement;
 mod store;

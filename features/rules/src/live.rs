@@ -5,21 +5,20 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::ops::Bound;
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 use std::time::Duration;
 
 use env::{Shutdown, TaskKind};
 use model::iot::TopicRuleDestinationStatus;
 use mqtt::TopicFilter;
-use service::{ApiError, App};
-use store::{Changes, Direction, KeyRange, Sequence, Versioned};
+use service::{ApiError, App, Cx, kinds};
+use store::{Changes, Direction, Key, KeyRange, Sequence, Versioned};
 use tokio::sync::watch;
 use tokio::time::{sleep, timeout};
 use types::{Tenant, TenantId};
 
-use crate::engine::Engine;
 use crate::engine::rule::Rule as Running;
-use crate::engine::table::Tables;
+use crate::engine::{Changed, Engine};
 use crate::store::Change;
 use crate::store::destinations::{self, Destination};
 use crate::store::rules::{self, Rule};
@@ -86,6 +85,8 @@ pub(crate) struct Live {
     app: Arc<App>,
     engine: Arc<Engine>,
     tenants: RwLock<HashMap<TenantId, Arc<LiveTenant>>>,
+    /// The tenants that numbers stand for, as far as they were asked for.
+    owners: Mutex<HashMap<TenantId, Tenant>>,
     /// How far the feed was read.
     read: watch::Sender<Option<Sequence>>,
     /// Somebody waits for what was just committed.
@@ -99,12 +100,18 @@ impl Live {
             app: Arc::clone(app),
             engine: Arc::clone(engine),
             tenants: RwLock::default(),
+            owners: Mutex::default(),
             read: watch::Sender::new(None),
             wanted: watch::Sender::new(()),
         });
         let work = Arc::clone(&live).follow_changes(app.env.tasks.shutdown_signal());
         app.env.tasks.spawn("rules", TaskKind::Vital, work);
         live
+    }
+
+    /// Refuses an operation that its account calls too often.
+    pub(crate) fn take_call(&self, cx: &Cx, operation: &str) -> Result<(), ApiError> {
+        self.engine.rates.take_call(&cx.tenant, operation)
     }
 
     /// What `tenant` has at this moment.
@@ -177,16 +184,23 @@ impl Live {
         };
         let upto = match changes {
             Changes::Since { keys, upto } => {
+                if keys.iter().any(is_tenant) {
+                    self.owners().clear();
+                }
                 let changed: BTreeSet<Change> = keys.iter().filter_map(Change::of).collect();
                 if !changed.is_empty() {
+                    let rules = changed.iter().filter(|change| !change.is_destination);
+                    let rules = rules.filter_map(|change| Some((change.tenant, change.name()?)));
+                    let rules = rules.collect();
                     self.read_again(changed.into_iter().collect()).await?;
-                    self.engage().await?;
+                    self.engage(rules).await?;
                 }
                 upto
             }
             Changes::Lost { upto } => {
+                self.owners().clear();
                 self.read_all().await?;
-                self.engage().await?;
+                self.engage(self.names()).await?;
                 upto
             }
         };
@@ -206,30 +220,62 @@ impl Live {
         Ok(())
     }
 
-    /// Has the engine run what is here now. A rule that is as it was goes on as it is.
-    async fn engage(&self) -> Result<(), ApiError> {
-        let owners: HashMap<TenantId, Tenant> =
-            self.app.tenants.all().await?.into_iter().map(|tenant| (tenant.id, tenant)).collect();
-        let (before, mut tables) = (self.engine.tables(), Tables::default());
-        let tenants = self.tenants.read().unwrap_or_else(PoisonError::into_inner).clone();
-        for (id, live) in &tenants {
-            let Some(owner) = owners.get(id) else { continue };
-            for LiveRule { rule, .. } in live.rules_after(None).filter(|it| !it.rule.is_disabled())
-            {
-                let known = before.rule(owner, &rule.name);
-                match known.filter(|known| known.payload == rule.payload) {
-                    Some(known) => tables.insert(Arc::clone(known)),
-                    None => {
-                        let compiled = Running::compile(owner, &rule.name, &rule.payload);
-                        if let Some(compiled) = readable(&rule.name, compiled) {
-                            tables.insert(Arc::new(compiled));
-                        }
-                    }
-                }
-            }
+    /// Has the engine run what `names` stand for now. A rule that is as it was goes on as it is.
+    async fn engage(&self, names: BTreeSet<(TenantId, String)>) -> Result<(), ApiError> {
+        let mut changes = Vec::new();
+        for (tenant, name) in names {
+            let live = self.tenant(tenant).rules.get(&name).cloned();
+            let live = live.filter(|live| !live.rule.is_disabled());
+            let known = self.engine.rule(tenant, &name);
+            let rule = match (live, known) {
+                (None, None) => continue,
+                (None, Some(_)) => None,
+                (Some(live), Some(known)) if known.payload == live.rule.payload => continue,
+                (Some(live), _) => self.compiled(tenant, &live.rule).await?,
+            };
+            changes.push(Changed { tenant, name, rule });
         }
-        self.engine.replace(tables);
+        if !changes.is_empty() {
+            self.engine.change(changes);
+        }
         Ok(())
+    }
+
+    /// A rule, ready to be run; none if it is nobody's or cannot be read.
+    async fn compiled(
+        &self,
+        tenant: TenantId,
+        rule: &Rule,
+    ) -> Result<Option<Arc<Running>>, ApiError> {
+        let Some(owner) = self.owner(tenant).await? else { return Ok(None) };
+        let compiled = Running::compile(&owner, &rule.name, &rule.payload);
+        Ok(readable(&rule.name, compiled).map(Arc::new))
+    }
+
+    /// The tenant of a number.
+    async fn owner(&self, tenant: TenantId) -> Result<Option<Tenant>, ApiError> {
+        if let Some(owner) = self.owners().get(&tenant) {
+            return Ok(Some(owner.clone()));
+        }
+        let all = self.app.tenants.all().await?;
+        let mut owners = self.owners();
+        *owners = all.into_iter().map(|tenant| (tenant.id, tenant)).collect();
+        Ok(owners.get(&tenant).cloned())
+    }
+
+    fn owners(&self) -> MutexGuard<'_, HashMap<TenantId, Tenant>> {
+        self.owners.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// All rules that are here, and all that run.
+    fn names(&self) -> BTreeSet<(TenantId, String)> {
+        let running = self.engine.rules();
+        let running = running.iter().map(|rule| (rule.tenant.id, rule.name.clone()));
+        let tenants = self.tenants.read().unwrap_or_else(PoisonError::into_inner);
+        let here = tenants
+            .iter()
+            .flat_map(|(tenant, live)| live.rules.keys().map(|name| (*tenant, name.clone())));
+        here.chain(running).collect()
     }
 
     /// Reads all records of all tenants.
@@ -263,6 +309,11 @@ impl Live {
     }
 }
 
+/// Whether `key` is that of a tenant: numbers may stand for others now.
+fn is_tenant(key: &Key) -> bool {
+    key.tenant_and_kind().is_some_and(|(_, kind)| kind == kinds::TENANT)
+}
+
 /// Takes over what a record says now.
 fn apply(tenant: &mut LiveTenant, change: &Change, found: Option<&Versioned>) {
     let Some(name) = change.name() else { return };
@@ -288,4 +339,79 @@ fn readable<T>(name: &str, result: Result<T, ApiError>) -> Option<T> {
         tracing::error!(name, ?error, "a rule or destination of the store cannot be read");
     }
     result.ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use model::iot::op::{
+        CreateTopicRule, CreateTopicRuleDestination, DisableTopicRule, ReplaceTopicRule,
+    };
+    use serde_json::{Value, json};
+    use testing::Server;
+
+    use crate::{Durability, Outside, Places, Rules};
+
+    use super::*;
+
+    async fn server() -> (Server, Rules) {
+        let mut rules = None;
+        let server = Server::build(|app| {
+            let client = outbound::Client::new(&outbound::Settings::default(), &app.env);
+            let client = client.expect("a client of defaults");
+            let outside = Outside::open(app, client, &Places::default()).expect("a place for it");
+            let started = Rules::start(app, Durability::Disk, outside);
+            vec![rules.insert(started).feature()]
+        });
+        let server = server.await;
+        (server, rules.expect("they were started"))
+    }
+
+    fn rule(name: &str, topic: &str) -> Value {
+        let payload = json!({"sql": format!("SELECT * FROM '{topic}'"), "actions": []});
+        json!({"ruleName": name, "topicRulePayload": payload})
+    }
+
+    /// The names of those that hear `topic`, in order.
+    fn hearing(rules: &Rules, tenant: &Tenant, topic: &str) -> Vec<String> {
+        let hearing = rules.engine.hearing(tenant, topic);
+        let names: BTreeSet<_> = hearing.iter().map(|rule| rule.name.clone()).collect();
+        names.into_iter().collect()
+    }
+
+    #[tokio::test]
+    async fn a_change_of_one_rule_leaves_another_as_it_is() {
+        let (server, rules) = server().await;
+        let tenant = server.cx("test").await.tenant;
+        for (name, topic) in [("one", "a/+"), ("other", "a/#")] {
+            server.call::<CreateTopicRule>(rule(name, topic)).await.unwrap();
+        }
+        let running = |name| rules.engine.rule(tenant.id, name).expect("it runs");
+        let before = ["one", "other"].map(running);
+        assert_eq!(hearing(&rules, &tenant, "a/b"), ["one", "other"]);
+        server.call::<ReplaceTopicRule>(rule("one", "b")).await.unwrap();
+        let is_same = |name, before| Arc::ptr_eq(&running(name), before);
+        assert!(is_same("other", &before[1]), "its lanes and counters are the same");
+        assert!(!is_same("one", &before[0]));
+        assert_eq!(hearing(&rules, &tenant, "a/b"), ["other"]);
+        assert_eq!(hearing(&rules, &tenant, "b"), ["one"]);
+        server.call::<DisableTopicRule>(json!({"ruleName": "other"})).await.unwrap();
+        assert_eq!(hearing(&rules, &tenant, "a/b"), Vec::<String>::new());
+        assert!(rules.engine.rule(tenant.id, "other").is_none());
+    }
+
+    #[tokio::test]
+    async fn what_changes_no_rule_leaves_all_of_them_alone() {
+        let (server, rules) = server().await;
+        let tenant = server.cx("test").await.tenant;
+        server.call::<CreateTopicRule>(rule("one", "a")).await.unwrap();
+        let known = rules.engine.hearing(&tenant, "a");
+        let is_same = || Arc::ptr_eq(&known, &rules.engine.hearing(&tenant, "a"));
+        server.call::<ReplaceTopicRule>(rule("one", "a")).await.unwrap();
+        let url = json!({"confirmationUrl": "https://example.com/a"});
+        let destination = json!({"destinationConfiguration": {"httpUrlConfiguration": url}});
+        server.call::<CreateTopicRuleDestination>(destination).await.unwrap();
+        assert!(is_same(), "what threads know of topics is as good as before");
+        server.call::<CreateTopicRule>(rule("two", "b")).await.unwrap();
+        assert!(!is_same());
+    }
 }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use functions::{FunctionSettings, Functions, Host, LogLine};
 use outbound::Client;
-use service::{App, DeviceEvent, DeviceStatus, kinds};
+use service::{App, DeviceEvent, LogLevel, kinds};
 use targets::{Caller, Kinds, LocalPlaces, PutLogEvents, Targets};
 
 use crate::confirmation::Courier;
@@ -102,10 +102,10 @@ fn log(app: &App, caller: &Caller, put: &PutLogEvents) {
     for event in &put.events {
         let details = format!("{}: {}", put.group, event.message);
         app.device_log.record(DeviceEvent {
-            status: DeviceStatus::Success,
+            details,
             account_id: Some(caller.tenant.account.to_string()),
             region: Some(caller.tenant.region.to_string()),
-            ..DeviceEvent::failure("CloudwatchLogs", "", details)
+            ..DeviceEvent::success("CloudwatchLogs", LogLevel::Info)
         });
     }
 }

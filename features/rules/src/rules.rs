@@ -32,6 +32,7 @@ pub(crate) fn endpoints(live: &Arc<Live>) -> Vec<Endpoint> {
             Endpoint::new::<$operation, _, _>(move |cx: Cx, request| {
                 let live = Arc::clone(&live);
                 async move {
+                    live.take_call(&cx, stringify!($operation))?;
                     $handler(&cx, request).await?;
                     live.settle().await;
                     Ok(())

@@ -10,6 +10,7 @@ use types::Timestamp;
 
 use super::target::{TargetCall, TargetRequest, caller, text};
 use super::{Action, Call, Selected, template};
+use crate::engine::log::Resources;
 
 /// The stream of a group that rules write to. AWS chooses names of its own.
 const STREAM: &str = "rules";
@@ -84,6 +85,10 @@ impl TargetRequest for PutLogEvents {
         caller: &'a Caller,
     ) -> BoxFuture<'a, Result<(), TargetError>> {
         Box::pin(async move { targets.logs().put_log_events(caller, self.clone()).await })
+    }
+
+    fn resources(&self) -> Resources {
+        vec![("LogGroupName", self.group.clone())]
     }
 
     fn inputs(&self) -> Value {

@@ -9,6 +9,7 @@ use types::Timestamp;
 
 use super::target::{TargetCall, TargetRequest, caller};
 use super::{Action, Call, Selected, template};
+use crate::engine::log::Resources;
 
 /// A `cloudwatchMetric` action.
 pub(crate) struct CloudwatchMetric {
@@ -82,6 +83,10 @@ impl TargetRequest for PutMetricData {
         caller: &'a Caller,
     ) -> BoxFuture<'a, Result<(), TargetError>> {
         Box::pin(async move { targets.cloudwatch().put_metric_data(caller, self.clone()).await })
+    }
+
+    fn resources(&self) -> Resources {
+        vec![("MetricNamespace", self.namespace.clone()), ("MetricName", self.name.clone())]
     }
 
     fn inputs(&self) -> Value {

@@ -10,6 +10,7 @@ use targets::{
 
 use super::target::{TargetCall, TargetRequest, attribute, binary, caller, item};
 use super::{Action, Call, Selected, template};
+use crate::engine::log::Resources;
 
 /// The attribute that has what is selected, where the rule names none.
 const PAYLOAD_FIELD: &str = "payload";
@@ -184,6 +185,23 @@ impl TargetRequest for Change {
         })
     }
 
+    fn resources(&self) -> Resources {
+        let (operation, table, key) = match self {
+            Self::Insert(put) => {
+                let name = put.keys.first();
+                ("INSERT", &put.table, name.and_then(|name| put.item.get_key_value(name)))
+            }
+            Self::Update(update) => ("UPDATE", &update.table, first(&update.key)),
+            Self::Delete(delete) => ("DELETE", &delete.table, first(&delete.key)),
+        };
+        let mut resources = vec![("Table", table.clone()), ("Operation", operation.to_owned())];
+        if let Some((field, AttributeValue::S(value) | AttributeValue::N(value))) = key {
+            resources.push(("ItemHashKeyField", field.clone()));
+            resources.push(("ItemHashKeyValue", value.clone()));
+        }
+        resources
+    }
+
     fn inputs(&self) -> Value {
         let key = |key: &ItemKey| key.iter().cloned().collect::<Item>();
         match self {
@@ -200,4 +218,9 @@ impl TargetRequest for Change {
             }
         }
     }
+}
+
+/// The partition key's name and value.
+fn first(key: &ItemKey) -> Option<(&String, &AttributeValue)> {
+    key.first().map(|(name, value)| (name, value))
 }

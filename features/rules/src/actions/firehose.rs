@@ -9,6 +9,7 @@ use targets::{Caller, PutRecordBatch, TargetError, Targets};
 
 use super::target::{TargetCall, TargetRequest, caller};
 use super::{Action, Call, Selected, template};
+use crate::engine::log::Resources;
 
 /// Records of one batch.
 const RECORDS_MAX: usize = 500;
@@ -86,6 +87,10 @@ impl TargetRequest for PutRecordBatch {
             let outcomes = firehose.put_record_batch(caller, self.clone()).await?;
             outcomes.into_iter().collect::<Result<Vec<_>, _>>().map(drop)
         })
+    }
+
+    fn resources(&self) -> Resources {
+        vec![("DeliveryStreamName", self.stream.clone())]
     }
 
     fn inputs(&self) -> Value {

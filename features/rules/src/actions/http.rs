@@ -19,6 +19,7 @@ use types::Tenant;
 
 use self::batches::Batches;
 use super::{Action, ActionError, Call, Selected, template};
+use crate::engine::log::Resources;
 use crate::engine::world::World;
 
 /// All tries together (AWS IoT developer guide, "HTTP", retry logic).
@@ -103,6 +104,10 @@ struct Body {
 impl Call for Post {
     fn resource(&self) -> String {
         self.url.clone()
+    }
+
+    fn resources(&self) -> Resources {
+        vec![("Url", self.url.clone())]
     }
 
     fn details(&self) -> String {

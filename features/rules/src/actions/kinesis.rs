@@ -8,6 +8,7 @@ use targets::{Caller, KinesisRecord, PutRecord, TargetError, Targets};
 
 use super::target::{TargetCall, TargetRequest, caller};
 use super::{Action, Call, Selected, template};
+use crate::engine::log::Resources;
 
 /// A Kinesis action.
 pub(crate) struct Kinesis {
@@ -66,6 +67,11 @@ impl TargetRequest for PutRecord {
         caller: &'a Caller,
     ) -> BoxFuture<'a, Result<(), TargetError>> {
         Box::pin(async move { targets.kinesis().put_record(caller, self.clone()).await.map(drop) })
+    }
+
+    fn resources(&self) -> Resources {
+        let key = self.record.partition_key.clone();
+        vec![("StreamName", self.stream.clone()), ("PartitionKey", key)]
     }
 
     fn inputs(&self) -> Value {

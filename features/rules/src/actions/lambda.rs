@@ -8,6 +8,7 @@ use service::{ApiError, BoxFuture};
 use sql::{Halt, Payload, Statement, Template};
 
 use super::{Action, ActionError, Call, Selected, template};
+use crate::engine::log::Resources;
 use crate::engine::world::World;
 
 /// A Lambda action.
@@ -41,6 +42,10 @@ struct Invoke {
 impl Call for Invoke {
     fn resource(&self) -> String {
         self.function_arn.clone()
+    }
+
+    fn resources(&self) -> Resources {
+        vec![("FunctionArn", self.function_arn.clone())]
     }
 
     fn details(&self) -> String {

@@ -11,6 +11,7 @@ use sql::{Halt, Statement, Template};
 use types::Tenant;
 
 use super::{Action, ActionError, Call, Selected, template};
+use crate::engine::log::Resources;
 use crate::engine::world::World;
 
 /// How reserved topics are written, so that `$` is not taken for the start of a template.
@@ -175,6 +176,10 @@ struct Publish {
 impl Call for Publish {
     fn resource(&self) -> String {
         self.message.topic.clone()
+    }
+
+    fn resources(&self) -> Resources {
+        vec![("RepublishTopic", self.message.topic.clone())]
     }
 
     fn details(&self) -> String {

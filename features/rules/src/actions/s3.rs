@@ -8,6 +8,7 @@ use targets::{Caller, PutObject, TargetError, Targets};
 
 use super::target::{TargetCall, TargetRequest, caller};
 use super::{Action, Call, Selected, template};
+use crate::engine::log::Resources;
 
 /// What objects are said to be.
 const CONTENT_TYPE: &str = "application/octet-stream";
@@ -69,6 +70,10 @@ impl TargetRequest for PutObject {
         caller: &'a Caller,
     ) -> BoxFuture<'a, Result<(), TargetError>> {
         Box::pin(async move { targets.s3().put_object(caller, self.clone()).await })
+    }
+
+    fn resources(&self) -> Resources {
+        vec![("Bucket", self.bucket.clone()), ("Key", self.key.clone())]
     }
 
     fn inputs(&self) -> Value {

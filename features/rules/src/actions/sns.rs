@@ -8,6 +8,7 @@ use targets::{Caller, Publish, TargetError, Targets};
 
 use super::target::{TargetCall, TargetRequest, caller, text};
 use super::{Action, Call, Selected, template};
+use crate::engine::log::Resources;
 
 /// An SNS action.
 pub(crate) struct Sns {
@@ -55,6 +56,10 @@ impl TargetRequest for Publish {
         caller: &'a Caller,
     ) -> BoxFuture<'a, Result<(), TargetError>> {
         Box::pin(async move { targets.sns().publish(caller, self.clone()).await.map(drop) })
+    }
+
+    fn resources(&self) -> Resources {
+        vec![("TargetArn", self.target_arn.clone())]
     }
 
     fn inputs(&self) -> Value {

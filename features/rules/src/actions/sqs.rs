@@ -10,6 +10,7 @@ use targets::{Caller, SendMessage, TargetError, Targets};
 
 use super::target::{TargetCall, TargetRequest, caller, text};
 use super::{Action, Call, Selected, template};
+use crate::engine::log::Resources;
 
 /// An SQS action.
 pub(crate) struct Sqs {
@@ -59,6 +60,10 @@ impl TargetRequest for SendMessage {
         caller: &'a Caller,
     ) -> BoxFuture<'a, Result<(), TargetError>> {
         Box::pin(async move { targets.sqs().send_message(caller, self.clone()).await.map(drop) })
+    }
+
+    fn resources(&self) -> Resources {
+        vec![("QueueUrl", self.queue_url.clone())]
     }
 
     fn inputs(&self) -> Value {

@@ -6,6 +6,7 @@ use service::BoxFuture;
 use targets::{AttributeValue, Binary, Caller, Item, TargetError, Targets};
 
 use super::{ActionError, Call, Selected};
+use crate::engine::log::Resources;
 use crate::engine::world::World;
 
 /// A request to a target, which can be made again.
@@ -16,6 +17,9 @@ pub(super) trait TargetRequest: Send + Sync {
         targets: &'a Targets,
         caller: &'a Caller,
     ) -> BoxFuture<'a, Result<(), TargetError>>;
+
+    /// What the device log says of what it is done to.
+    fn resources(&self) -> Resources;
 
     /// What goes out.
     fn inputs(&self) -> Value;
@@ -38,6 +42,10 @@ pub(super) struct TargetCall<R> {
 impl<R: TargetRequest> Call for TargetCall<R> {
     fn resource(&self) -> String {
         self.resource.clone()
+    }
+
+    fn resources(&self) -> Resources {
+        self.request.as_ref().map(TargetRequest::resources).unwrap_or_default()
     }
 
     fn details(&self) -> String {

@@ -13,6 +13,7 @@ use types::{Tenant, TenantId};
 
 use super::Engine;
 use super::heard::Heard;
+use super::log::Happening;
 use super::rule::Rule;
 use crate::store::dead_letters::{self, DeadLetter};
 
@@ -32,7 +33,7 @@ impl Engine {
     pub(super) async fn bury(&self, rule: &Rule, heard: &Heard, document: String) -> bool {
         let Err(error) = self.try_to_bury(rule, heard, document).await else { return true };
         let details = format!("its dead letter was not kept: {error}");
-        self.tell_failure(rule, heard, "DeadLetterFailure", &details);
+        self.tell(rule, heard, Happening::failure("DeadLetterFailure", details));
         error.code == TOO_MANY
     }
 

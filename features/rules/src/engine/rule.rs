@@ -3,18 +3,20 @@
 use std::cell::RefCell;
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use bytes::Bytes;
 use journal::{QueueId, Sequence};
 use model::iot::{Action as ActionModel, TopicRulePayload};
 use mqtt::{Holder, TopicFilter};
-use service::{ApiError, LogBudget};
+use service::ApiError;
 use sql::{Answers, Halt, Statement, Step};
 use types::{Tenant, Timestamp};
 
+use super::counters::Counters;
 use super::heard::Heard;
 use super::lane::Lane;
+use super::log::Budgets;
 use super::run::{Errand, Run};
 use crate::actions::{self, Action, ActionError, Call, Selected};
 use crate::statement;
@@ -45,8 +47,10 @@ pub(crate) struct Rule {
     pub(crate) asking: Lane<Arc<Run>>,
     /// What the journal keeps beyond what is in memory.
     pub(crate) backlog: Backlog,
-    /// So that a rule that always fails leaves others room in the device log.
-    pub(crate) log: Mutex<LogBudget>,
+    /// So that it leaves others room in the device log.
+    pub(crate) budgets: Budgets,
+    /// Looked up when it first hears a message.
+    pub(super) counters: OnceLock<Counters>,
 }
 
 /// An action, and what it has to do.
@@ -100,9 +104,14 @@ impl Backlog {
         self.count.store(parked.len(), Ordering::Release);
     }
 
+    /// How many messages are parked.
+    pub(crate) fn len(&self) -> usize {
+        self.count.load(Ordering::Acquire)
+    }
+
     /// Whether nothing is parked.
     pub(crate) fn is_empty(&self) -> bool {
-        self.count.load(Ordering::Acquire) == 0
+        self.len() == 0
     }
 
     fn lock(&self) -> MutexGuard<'_, VecDeque<Sequence>> {
@@ -140,7 +149,8 @@ impl Rule {
             error_action,
             asking: Lane::new(ASKING_MAX, WAITING_MAX),
             backlog: Backlog::default(),
-            log: Mutex::default(),
+            budgets: Budgets::default(),
+            counters: OnceLock::new(),
         })
     }
 
@@ -256,6 +266,7 @@ impl Slot {
 }
 
 /// A rule as whoever asks for its filter.
+#[derive(Clone)]
 pub(crate) struct Listener {
     /// Its place among the tenant's.
     pub(crate) number: u64,

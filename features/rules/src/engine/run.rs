@@ -9,8 +9,8 @@ use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
 use futures_util::FutureExt as _;
 use journal::Sequence;
-use metrics::counter;
 use serde::Serialize;
+use service::LogLevel;
 use sql::{Answers, Halt, Request};
 use store::Key;
 use tokio::time::sleep;
@@ -19,6 +19,7 @@ use super::Engine;
 use super::batch::{BatchDocument, FailedBatch};
 use super::heard::Heard;
 use super::lane::Admission;
+use super::log::{Happening, Resources, function_name};
 use super::rule::{Calls, Place, Rule, reason};
 use crate::actions::{ActionError, Call};
 
@@ -86,15 +87,15 @@ struct ErrorDocument<'r> {
 }
 
 impl Run {
-    /// Starts a message that just came on its way, unless others wait before it or there is no room:
-    /// then it stays in the journal for later, and one that is not there is lost.
+    /// Starts a message that just came on its way, unless others wait before it, there is no room, or
+    /// too many come: then it stays in the journal for later, and one that is not there is lost.
     pub(crate) fn start_or_put_off(
         engine: &Arc<Engine>,
         rule: &Arc<Rule>,
         heard: &Arc<Heard>,
         kept: Kept,
     ) {
-        if rule.backlog.is_empty() && rule.has_room() {
+        if rule.backlog.is_empty() && rule.has_room() && engine.rates.may_evaluate(rule.tenant.id) {
             return Self::start(engine, rule, heard, kept);
         }
         match kept {
@@ -110,7 +111,9 @@ impl Run {
     /// Starts a message on its way. What is not done by then goes on by itself.
     pub(crate) fn start(engine: &Arc<Engine>, rule: &Arc<Rule>, heard: &Arc<Heard>, kept: Kept) {
         let answers = Answers::default();
-        match rule.prepare(heard, engine.now(), &answers) {
+        let prepared = rule.prepare(heard, engine.now(), &answers);
+        engine.tell_match(rule, heard, &prepared);
+        match prepared {
             Ok(None) => engine.release(rule, kept),
             prepared => {
                 let run = Arc::new(Self {
@@ -176,18 +179,31 @@ impl Run {
     }
 
     async fn answer(&self, request: &Request) -> Result<Vec<u8>, String> {
-        self.engine.world.answer(&self.heard, request).await
+        let answer = self.engine.world.answer(&self.heard, request).await;
+        if answer.is_ok() {
+            self.engine.tell_answer(&self.rule, &self.heard, request);
+        }
+        answer
     }
 
     /// Ends the run because of its statement: no action runs, and no error action.
     fn stop(&self, halt: &Halt) {
-        let event = if *halt == Halt::NotJson { "ParseError" } else { "FunctionExecution" };
-        self.engine.tell_failure(&self.rule, &self.heard, event, &reason(halt));
+        let event = if *halt == Halt::NotJson {
+            self.rule.counters(&self.engine).parse_errors.increment(1);
+            "ParseError"
+        } else {
+            "FunctionExecution"
+        };
+        let mut happening = Happening::failure(event, reason(halt));
+        if let Halt::Failed { function, .. } = halt {
+            happening = happening.of(function_name(function), Resources::new());
+        }
+        self.engine.tell(&self.rule, &self.heard, happening);
         self.finish();
     }
 
     fn act(self: &Arc<Self>, calls: Calls) {
-        counter!("ferrite_rules_executed_total").increment(1);
+        self.rule.counters(&self.engine).executed.increment(1);
         // One more than there are, so that nobody finishes before all have begun.
         self.left.store(calls.len() + 1, Ordering::Release);
         for (place, call) in calls.into_iter().enumerate() {
@@ -233,12 +249,9 @@ impl Run {
         result: Result<(), ActionError>,
     ) {
         let name = self.rule.slot(place).map_or("", |slot| slot.action.name());
-        let word = if result.is_ok() { "success" } else { "failure" };
-        counter!("ferrite_rule_actions_total", "action" => name, "result" => word).increment(1);
+        self.rule.counters(&self.engine).count(place, result.is_ok());
+        self.tell_end(place, call, &result);
         if let Err(error) = &result {
-            let event = if place == Place::Error { "ErrorActionFailure" } else { "RuleExecution" };
-            let details = format!("{name}: {error}");
-            self.engine.tell_failure(&self.rule, &self.heard, event, &details);
             let failure = Failure {
                 failed_action: name,
                 failed_resource: call.map(Call::resource).unwrap_or_default(),
@@ -258,6 +271,32 @@ impl Run {
                 }
             }
         }
+    }
+
+    /// Writes down that an action is about to run.
+    fn tell_start(&self, place: Place) {
+        if !self.engine.logs(LogLevel::Debug) {
+            return;
+        }
+        let Some(slot) = self.rule.slot(place) else { return };
+        let happening = Happening::success("StartingRuleExecution", LogLevel::Debug);
+        let happening = happening.of(slot.action.name(), Resources::new());
+        self.engine.tell(&self.rule, &self.heard, happening);
+    }
+
+    /// Writes down what an action came to.
+    fn tell_end(&self, place: Place, call: Option<&dyn Call>, result: &Result<(), ActionError>) {
+        let happening = match result {
+            Ok(()) if !self.engine.logs(LogLevel::Info) => return,
+            Ok(()) => Happening::success("RuleExecution", LogLevel::Info),
+            Err(error) if place == Place::Error => {
+                Happening::failure("ErrorActionFailure", error.to_string())
+            }
+            Err(error) => Happening::failure("RuleExecution", error.to_string()),
+        };
+        let name = self.rule.slot(place).map_or("", |slot| slot.action.name());
+        let resources = call.map(Call::resources).unwrap_or_default();
+        self.engine.tell(&self.rule, &self.heard, happening.of(name, resources));
     }
 
     fn error_message(&self, error: &ActionError, call: Option<&dyn Call>) -> String {
@@ -394,6 +433,7 @@ impl Errand {
     /// Whether it went well.
     async fn carry_out(self) -> bool {
         let world = &self.run.engine.world;
+        self.run.tell_start(self.place);
         let mut tries = 1;
         let result = loop {
             let result = self.call.run(world).await;

@@ -19,37 +19,47 @@ const TOPICS_MAX: usize = 4096;
 #[derive(Default)]
 pub(crate) struct Tables(HashMap<TenantId, Table, RandomState>);
 
-/// Those of one tenant.
+/// Those of one tenant: never empty.
 #[derive(Default)]
 struct Table {
-    by_name: BTreeMap<String, Arc<Rule>>,
+    by_name: BTreeMap<String, Listener>,
     by_filter: Filters<Listener>,
+    /// Of the next rule.
+    number: u64,
 }
 
 impl Tables {
     /// Whether there are no rules.
     pub(crate) fn is_empty(&self) -> bool {
-        self.0.values().all(|table| table.by_name.is_empty())
+        self.0.is_empty()
     }
 
-    /// Adds a rule.
-    pub(crate) fn insert(&mut self, rule: Arc<Rule>) {
-        let table = self.0.entry(rule.tenant.id).or_default();
-        if let Some(filter) = &rule.filter {
-            let number = table.by_name.len() as u64;
-            table.by_filter.insert(filter, Listener { number, rule: Arc::clone(&rule) });
+    /// Has `rule`, or nobody, be the rule `name` of `tenant`; returns who it was before.
+    pub(crate) fn set(
+        &mut self,
+        tenant: TenantId,
+        name: &str,
+        rule: Option<Arc<Rule>>,
+    ) -> Option<Arc<Rule>> {
+        let table = self.0.entry(tenant).or_default();
+        let before = table.remove(name);
+        if let Some(rule) = rule {
+            table.insert(rule);
         }
-        table.by_name.insert(rule.name.clone(), rule);
+        if table.by_name.is_empty() {
+            self.0.remove(&tenant);
+        }
+        before
     }
 
     /// The rule `name` of `tenant`.
-    pub(crate) fn rule(&self, tenant: &Tenant, name: &str) -> Option<&Arc<Rule>> {
-        self.0.get(&tenant.id)?.by_name.get(name)
+    pub(crate) fn rule(&self, tenant: TenantId, name: &str) -> Option<&Arc<Rule>> {
+        self.0.get(&tenant)?.by_name.get(name).map(|listener| &listener.rule)
     }
 
     /// All rules.
     pub(crate) fn rules(&self) -> impl Iterator<Item = &Arc<Rule>> {
-        self.0.values().flat_map(|table| table.by_name.values())
+        self.0.values().flat_map(|table| table.by_name.values()).map(|listener| &listener.rule)
     }
 
     /// The rules that hear `topic`.
@@ -62,6 +72,25 @@ impl Tables {
             });
         }
         found
+    }
+}
+
+impl Table {
+    fn insert(&mut self, rule: Arc<Rule>) {
+        let listener = Listener { number: self.number, rule };
+        self.number += 1;
+        if let Some(filter) = &listener.rule.filter {
+            self.by_filter.insert(filter, listener.clone());
+        }
+        self.by_name.insert(listener.rule.name.clone(), listener);
+    }
+
+    fn remove(&mut self, name: &str) -> Option<Arc<Rule>> {
+        let listener = self.by_name.remove(name)?;
+        if let Some(filter) = &listener.rule.filter {
+            self.by_filter.remove(filter, listener.number);
+        }
+        Some(listener.rule)
     }
 }
 
@@ -97,7 +126,7 @@ impl Engine {
                 return Arc::clone(rules);
             }
             // Read after the generation: what is newer than that is looked up once too often.
-            let rules: Arc<[Arc<Rule>]> = self.tables().hearing(tenant.id, topic).into();
+            let rules: Arc<[Arc<Rule>]> = self.read_tables().hearing(tenant.id, topic).into();
             topics.insert(topic.into(), Arc::clone(&rules));
             known.count += 1;
             rules

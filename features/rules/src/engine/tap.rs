@@ -3,11 +3,11 @@
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex};
 
-use metrics::counter;
 use service::{ApiError, BoxFuture, HeardMessage, Tap};
 use tokio::sync::oneshot;
 use types::Tenant;
 
+use super::log::Happening;
 use super::rule::Rule;
 use super::{Engine, HOPS_MAX, Job, Keeping};
 
@@ -39,13 +39,15 @@ impl Engine {
         topic: &str,
         rules: Arc<[Arc<Rule>]>,
     ) -> Kept {
-        counter!("ferrite_rule_topic_matches_total").increment(rules.len() as u64);
+        for rule in &*rules {
+            rule.counters(self).matches.increment(1);
+        }
         let heard = self.heard(message, topic);
         if heard.hops >= HOPS_MAX {
             for rule in &*rules {
                 let details =
                     format!("the message came through {HOPS_MAX} rules; it goes no further");
-                self.tell_failure(rule, &heard, "RuleLoop", &details);
+                self.tell(rule, &heard, Happening::failure("RuleLoop", details));
             }
             return None;
         }

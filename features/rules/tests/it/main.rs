@@ -5,9 +5,12 @@
 mod actions;
 mod confirmation;
 mod destinations;
+mod device_log;
 mod lists;
 mod races;
+mod rates;
 mod rules;
+mod stage;
 mod statements;
 mod tags;
 
