@@ -215,11 +215,10 @@ impl Writer {
             }
         }
         let sequence = Sequence(self.sequence + 1);
-        if let Some(update) = &update {
-            if !self.update(update, sequence)? {
-                let Update { key, read, .. } = update;
-                return Ok(Err(Condition::Version(Key::clone(key), *read)));
-            }
+        if let Some(update) = &update
+            && !self.update(update, sequence)?
+        {
+            return Ok(Err(Condition::Version(update.key.clone(), update.read)));
         }
         self.sequence += 1;
         let mut changed = Vec::with_capacity(batch.operations.len());
