@@ -3,10 +3,10 @@
 //! Everything has a default: without a setting all services are local.
 
 use std::collections::BTreeMap;
-use std::fmt;
 use std::path::PathBuf;
 
 use serde::Deserialize;
+use types::Secret;
 
 use crate::Service;
 
@@ -70,15 +70,15 @@ pub enum Backend {
 }
 
 /// Credentials, or where they are.
-#[derive(Clone, Default, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(default)]
 pub struct CredentialSettings {
     /// The public half of static credentials.
     pub access_key_id: Option<String>,
     /// The secret half of static credentials.
-    pub secret_access_key: Option<String>,
+    pub secret_access_key: Option<Secret>,
     /// What temporary credentials carry besides.
-    pub session_token: Option<String>,
+    pub session_token: Option<Secret>,
     /// A profile of the shared credentials file.
     pub profile: Option<String>,
     /// The shared credentials file, if it is not the user's `~/.aws/credentials`.
@@ -186,15 +186,6 @@ impl Settings {
     }
 }
 
-impl fmt::Debug for CredentialSettings {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("CredentialSettings")
-            .field("access_key_id", &self.access_key_id)
-            .field("profile", &self.profile)
-            .finish_non_exhaustive()
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -208,7 +199,8 @@ mod tests {
         )
         .unwrap();
         assert_eq!(settings.s3.backend, Backend::Aws);
-        assert_eq!(settings.s3.credentials.secret_access_key.as_deref(), Some("s"));
+        let key = settings.s3.credentials.secret_access_key.as_ref();
+        assert_eq!(key.map(Secret::expose), Some("s"));
         assert_eq!(settings.place(Service::DynamoDb).backend, Backend::Local);
         let table = &settings.dynamodb.tables["t"];
         assert_eq!((table.hash_key_type, table.range_key_type), (KeyType::S, KeyType::N));
