@@ -12,7 +12,7 @@ use http::{HeaderMap, HeaderName, HeaderValue, Method};
 use outbound::{AccessKey, Request, Response, Url};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::Serialize;
-use types::Secret;
+use types::{Arn, Region, Secret};
 
 use crate::{Caller, Service, Settings, TargetError};
 
@@ -115,7 +115,9 @@ impl Aws {
     fn signed(&self, key: &AccessKey, caller: &Caller, call: Call) -> Result<Request, TargetError> {
         let Call { service, method, host_prefix, region, path, headers, body } = call;
         let place = self.settings.place(service);
-        let region = place.region.as_deref().or(region.as_deref());
+        // It comes from a message, maybe, and becomes a part of the host's name.
+        let named = region.as_deref().filter(|region| region.parse::<Region>().is_ok());
+        let region = place.region.as_deref().or(named);
         let region = region.unwrap_or(caller.tenant.region.as_str());
         let base = match &place.endpoint {
             Some(endpoint) => endpoint.trim_end_matches('/').to_owned(),
@@ -190,6 +192,12 @@ fn put(
         headers.insert(HeaderName::from_static(name), value);
     }
     Ok(())
+}
+
+/// The region of an ARN, if it has one.
+pub(crate) fn region_of(arn: &str) -> Option<String> {
+    let arn = Arn::parse(arn).ok()?;
+    (!arn.region.is_empty()).then(|| arn.region.to_owned())
 }
 
 fn endpoint_of(service: Service, region: &str, host_prefix: Option<&str>) -> String {

@@ -30,6 +30,8 @@ pub struct Settings {
     pub cloudwatch: Place,
     /// Logs.
     pub logs: Place,
+    /// Secrets.
+    pub secretsmanager: SecretsManagerSettings,
     /// Where roles are assumed.
     pub sts: Place,
     /// Whose credentials the `aws` back ends use that name none of their own.
@@ -135,6 +137,29 @@ pub struct SnsSettings {
     pub webhooks: BTreeMap<String, String>,
 }
 
+/// `[targets.secretsmanager]`.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default)]
+pub struct SecretsManagerSettings {
+    /// Where it is.
+    #[serde(flatten)]
+    pub place: Place,
+    /// Local secrets, by name, or by ARN if they are of one account and region alone.
+    pub secrets: BTreeMap<String, SecretSettings>,
+}
+
+/// A local secret: one of these.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct SecretSettings {
+    /// The secret itself.
+    pub text: Option<Secret>,
+    /// The file that it is the text of.
+    pub file: Option<PathBuf>,
+    /// The file that it is the bytes of.
+    pub binary_file: Option<PathBuf>,
+}
+
 /// `[targets.local]`: bounds of what local back ends keep.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(default)]
@@ -181,6 +206,7 @@ impl Settings {
             Service::Firehose => &self.firehose,
             Service::CloudWatch => &self.cloudwatch,
             Service::Logs => &self.logs,
+            Service::SecretsManager => &self.secretsmanager.place,
             Service::Sts => &self.sts,
         }
     }
