@@ -298,12 +298,12 @@ def test_posts_are_signed_for_the_service_that_the_rule_names(webhook, post, lin
 def test_a_header_may_have_a_secret_that_nobody_else_is_told(server, webhook, post, line, path, name):
     secret = lambda id, *key: f"get_secret('{id}', 'SecretString', {''.join(key)}'{ROLE}')"  # noqa: E731
     token = secret("mill", "'token', ")
+    for end in ("known", "gone"):
+        confirm(server, webhook, f"{path}/{end}")
     made = post(path, headers={"authorization": f"Bearer ${{{token}}}"}, sql="SELECT n")
     arn = f"arn:aws:secretsmanager:us-east-1:{ACCOUNT}:secret:mill-a1B2c3"
     post(f"{path}/known", sql=f"SELECT {secret(arn)}.user AS user")
     post(f"{path}/gone", headers={"x-key": f"${{{secret('gone')}}}"})
-    for end in ("known", "gone"):
-        confirm(server, webhook, f"{path}/{end}")
     line.publish(f"{name}/in", b'{"n":1}', qos=1)
     (sent,) = webhook.heard(path)
     assert (sent.headers["authorization"], sent.body) == ("Bearer correct-horse", b'{"n":1}')
