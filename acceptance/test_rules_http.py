@@ -17,6 +17,7 @@ from mqtt_raw import Client, publish
 from webhook import WITHIN_S, Webhook, certificate_files
 
 ROLE = f"arn:aws:iam::{ACCOUNT}:role/rules"
+SECRET = {"user": "mill", "token": "correct-horse"}
 KEYS = ("AKIAIOSFODNN7EXAMPLE", "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY")
 
 
@@ -31,6 +32,7 @@ def settings(webhook, allow="127.0.0.1"):
     credentials = dict(zip(("access_key_id", "secret_access_key"), KEYS))
     chosen = {"outbound.ca_file": webhook.trusted}
     chosen |= {f"targets.credentials.{name}": value for name, value in credentials.items()}
+    chosen["targets.secretsmanager.secrets.mill.text"] = json.dumps(SECRET)
     if allow:
         chosen["outbound.allow"] = allow
     return [part for name, value in chosen.items() for part in ("--set", f"{name}={value}")]
@@ -291,6 +293,35 @@ def test_posts_are_signed_for_the_service_that_the_rule_names(webhook, post, lin
     for sent in webhook.heard(f"{path}/a", 2):
         assert is_signed(sent, KEYS[1], "eu-west-1/execute-api")
         assert not is_signed(sent, "another secret", "eu-west-1/execute-api")
+
+
+def test_a_header_may_have_a_secret_that_nobody_else_is_told(server, webhook, post, line, path, name):
+    secret = lambda id, *key: f"get_secret('{id}', 'SecretString', {''.join(key)}'{ROLE}')"  # noqa: E731
+    token = secret("mill", "'token', ")
+    for end in ("known", "gone"):
+        confirm(server, webhook, f"{path}/{end}")
+    made = post(path, headers={"authorization": f"Bearer ${{{token}}}"}, sql="SELECT n")
+    arn = f"arn:aws:secretsmanager:us-east-1:{ACCOUNT}:secret:mill-a1B2c3"
+    post(f"{path}/known", sql=f"SELECT {secret(arn)}.user AS user")
+    post(f"{path}/gone", headers={"x-key": f"${{{secret('gone')}}}"})
+    line.publish(f"{name}/in", b'{"n":1}', qos=1)
+    (sent,) = webhook.heard(path)
+    assert (sent.headers["authorization"], sent.body) == ("Bearer correct-horse", b'{"n":1}')
+    assert webhook.heard(f"{path}/known")[0].json() == {"user": "mill"}
+    assert "Secrets Manager can't find the specified secret" in said(line, name)
+    assert webhook.count(f"{path}/gone") == 0
+    payload = server.iot.get_topic_rule(ruleName=made)["rule"]
+    sql = f"SELECT {token} AS t, {secret('mill')} AS all FROM 'a' WHERE {token} = token"
+    trial = {
+        "topicRulePayload": {"sql": sql, "actions": payload["actions"], "awsIotSqlVersion": "2016-03-23"},
+        "message": {"topic": "a", "payload": json.dumps({"token": "correct-horse"})},
+    }
+    status, _, told = server.call("POST", "/_ferrite/v1/rules/test", json.dumps(trial).encode())
+    assert status == 200 and b"correct-horse" not in told, told
+    told = json.loads(told)
+    assert (told["matched"], told["output"]) == (True, '{"t":"***","all":{"user":"***","token":"***"}}')
+    assert told["actions"][0]["inputs"]["headers"] == {"authorization": "Bearer ***"}
+    assert b"correct-horse" not in b"".join(it.read_bytes() for it in server.data_dir.glob("*.log"))
 
 
 def batches(size=10, open_ms=200, max_bytes=131072, **more):

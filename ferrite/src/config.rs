@@ -237,7 +237,7 @@ impl Config {
 /// Adds a setting that came as text.
 fn merge(figment: Figment, name: &str, value: &str) -> Figment {
     if name.starts_with(outside::FUNCTIONS) || name.starts_with(outside::TARGETS) {
-        return figment.merge(Serialized::default(name, outside::value(value)));
+        return figment.merge(Serialized::default(name, outside::value(name, value)));
     }
     figment.merge(Serialized::default(name, value))
 }

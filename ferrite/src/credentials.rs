@@ -9,8 +9,7 @@ use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::Path;
 
 use anyhow::Context as _;
-use secrets::Secret;
-use types::Region;
+use types::{Region, Secret};
 
 /// Read and write for the owner, nothing for anybody else.
 const FILE_MODE: u32 = 0o600;

@@ -28,7 +28,7 @@ fn text(profile: &Profile) -> String {
 
 #[cfg(test)]
 mod tests {
-    use secrets::Secret;
+    use types::Secret;
 
     use super::*;
 

@@ -3,8 +3,7 @@
 use std::sync::Arc;
 
 use policy::Document;
-use secrets::Secret;
-use types::AccountId;
+use types::{AccountId, Secret};
 
 use crate::{ApiError, BoxFuture};
 

@@ -87,6 +87,17 @@ impl Function {
         Self { takes_message: true, ..self }
     }
 
+    /// The argument that is the role to ask with, in a call that has as many as the function takes.
+    pub(crate) fn role<'e>(&self, arguments: &'e [Expression]) -> Option<&'e Expression> {
+        let is_call = (self.arguments_min..=self.arguments_max).contains(&arguments.len());
+        let arguments = Some(arguments).filter(|_| is_call && self.asks_outside())?;
+        match self.name {
+            "aws_lambda" => None,
+            "machinelearning_predict" => arguments.get(1),
+            _ => arguments.last(),
+        }
+    }
+
     /// Whether its answer comes from outside.
     pub(crate) fn asks_outside(&self) -> bool {
         external::FUNCTIONS.iter().any(|function| function.name == self.name)

@@ -27,16 +27,16 @@ pub(crate) fn statement(text: &str, version: Version) -> Result<Query, ParseErro
     let condition = parser.condition()?;
     parser.end()?;
     let variables = parser.variables.into_iter().zip(variables).collect();
-    let functions = parser.functions;
-    Ok(Query { variables, select, topic, condition, functions })
+    let roles = parser.roles;
+    Ok(Query { variables, select, topic, condition, roles })
 }
 
-/// Reads an expression of a template, in which `variables` may stand.
+/// Reads an expression of a template, in which `variables` may stand, and the roles that it names.
 pub(crate) fn expression(
     text: &str,
     version: Version,
     variables: Vec<String>,
-) -> Result<Expression, ParseError> {
+) -> Result<(Expression, Vec<String>), ParseError> {
     let mut parser = Parser::new(text, version, variables)?;
     parser.is_template = true;
     let expression = if parser.is_sign("*") {
@@ -46,7 +46,7 @@ pub(crate) fn expression(
         parser.expression()?
     };
     parser.end()?;
-    Ok(expression)
+    Ok((expression, parser.roles))
 }
 
 struct Parser<'t> {
@@ -59,25 +59,15 @@ struct Parser<'t> {
     is_template: bool,
     /// Calls so far of functions whose answers come from outside.
     outside_calls: usize,
-    functions: Vec<&'static str>,
+    roles: Vec<String>,
 }
 
 impl<'t> Parser<'t> {
     fn new(text: &'t str, version: Version, variables: Vec<String>) -> Result<Self, ParseError> {
         let tokens = tokens(text)?;
         let (at, depth, is_template, outside_calls) = (0, 0, false, 0);
-        let functions = Vec::new();
-        Ok(Self {
-            text,
-            tokens,
-            at,
-            version,
-            variables,
-            depth,
-            is_template,
-            outside_calls,
-            functions,
-        })
+        let roles = Vec::new();
+        Ok(Self { text, tokens, at, version, variables, depth, is_template, outside_calls, roles })
     }
 
     fn variables(&mut self) -> Result<Vec<Expression>, ParseError> {
@@ -404,7 +394,6 @@ impl<'t> Parser<'t> {
             ParseError::at(start, format!("unknown function {name}()")).hint(hint)
         })?;
         self.outside_calls += usize::from(function.asks_outside());
-        self.functions.push(function.name);
         let mut arguments = Vec::new();
         if self.takes_sign(")") {
             return Ok(Expression::Call(function, arguments));
@@ -430,6 +419,9 @@ impl<'t> Parser<'t> {
         if self.is_template && function.name == "decode" && arguments.len() > 2 {
             return Err(ParseError::at(start, "a template cannot decode Protocol Buffers")
                 .hint("decode them in SET and refer to the variable"));
+        }
+        if let Some(Expression::Text(role)) = function.role(&arguments) {
+            self.roles.push(role.clone());
         }
         Ok(Expression::Call(function, arguments))
     }

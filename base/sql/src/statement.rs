@@ -42,10 +42,10 @@ impl Statement {
         self.query.topic.as_deref()
     }
 
-    /// The functions that it calls, by their names in small letters.
+    /// The roles that functions are called with, where they are the same for every message.
     #[must_use]
-    pub fn functions(&self) -> &[&'static str] {
-        &self.query.functions
+    pub fn roles(&self) -> &[String] {
+        &self.query.roles
     }
 
     /// The version that it was read as.

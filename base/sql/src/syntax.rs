@@ -10,8 +10,8 @@ pub(crate) struct Query {
     pub(crate) select: Select,
     pub(crate) topic: Option<String>,
     pub(crate) condition: Option<Expression>,
-    /// The functions that it calls, in the order in which it names them.
-    pub(crate) functions: Vec<&'static str>,
+    /// The roles that functions are called with, where they stand there as texts.
+    pub(crate) roles: Vec<String>,
 }
 
 /// What is selected.

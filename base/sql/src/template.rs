@@ -13,6 +13,7 @@ use crate::value::Value;
 #[derive(Debug)]
 pub struct Template {
     parts: Vec<Part>,
+    roles: Vec<String>,
     version: Version,
 }
 
@@ -29,7 +30,7 @@ impl Template {
     ///
     /// What is wrong, and where.
     pub fn parse(text: &str, statement: &Statement) -> Result<Self, ParseError> {
-        let (mut parts, mut at) = (Vec::new(), 0);
+        let (mut parts, mut roles, mut at) = (Vec::new(), Vec::new(), 0);
         while let Some(start) = text.get(at..).and_then(|rest| rest.find("${")) {
             if start > 0 {
                 parts.push(Part::Text(text.get(at..at + start).unwrap_or_default().to_owned()));
@@ -40,17 +41,18 @@ impl Template {
                 ParseError::at(begin - 2, "the expression that begins with ${ has no end")
             })?;
             let expression = inside.get(..length).unwrap_or_default();
-            let expression =
+            let (expression, called_with) =
                 parse::expression(expression, statement.version(), statement.variables())
                     .map_err(|error| ParseError { position: error.position + begin, ..error })?;
             parts.push(Part::Expression(expression));
+            roles.extend(called_with);
             at = begin + length + 1;
         }
         let rest = text.get(at..).unwrap_or_default();
         if !rest.is_empty() {
             parts.push(Part::Text(rest.to_owned()));
         }
-        Ok(Self { parts, version: statement.version() })
+        Ok(Self { parts, roles, version: statement.version() })
     }
 
     /// The text, if it is the same for every message.
@@ -61,6 +63,12 @@ impl Template {
             [Part::Text(text)] => Some(text),
             _ => None,
         }
+    }
+
+    /// As [`Statement::roles`].
+    #[must_use]
+    pub fn roles(&self) -> &[String] {
+        &self.roles
     }
 
     /// The text for `message`, with the `variables` that its statement has set. What is Undefined

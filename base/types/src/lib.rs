@@ -4,10 +4,12 @@
 
 mod account;
 mod arn;
+mod secret;
 mod tenant;
 mod timestamp;
 
 pub use account::{AccountId, InvalidAccountId};
 pub use arn::{Arn, InvalidArn};
+pub use secret::Secret;
 pub use tenant::{InvalidRegion, Region, Tenant, TenantId};
 pub use timestamp::{InvalidTimestamp, Timestamp};

@@ -5,10 +5,10 @@ use std::sync::Arc;
 use data_encoding::{BASE32_NOPAD, BASE64};
 use env::{Env, Random};
 use policy::{Dialect, Document};
-use secrets::{Keyring, Secret};
+use secrets::Keyring;
 use serde::{Deserialize, Serialize};
 use service::{AccessKey, ApiError};
-use types::{AccountId, Timestamp};
+use types::{AccountId, Secret, Timestamp};
 
 /// Characters of a user's name, as in IAM.
 const NAME_CHARS_MAX: usize = 64;

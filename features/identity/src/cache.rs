@@ -71,8 +71,7 @@ impl Cache {
 
 #[cfg(test)]
 mod tests {
-    use secrets::Secret;
-    use types::AccountId;
+    use types::{AccountId, Secret};
 
     use super::*;
 

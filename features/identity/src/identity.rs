@@ -4,10 +4,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use env::{Shutdown, TaskKind};
-use secrets::Secret;
 use service::{AccessKey, AccessKeys, ApiError, App, BoxFuture, Cx};
 use store::{Batch, Changes, CommitError, Sequence};
-use types::AccountId;
+use types::{AccountId, Secret};
 
 use crate::access_key::{NewAccessKey, Plan, StoredKey, root_arn};
 use crate::account::{Account, random_id};

@@ -1,7 +1,9 @@
 //! Trying a rule before it runs, beyond AWS: `POST /_ferrite/v1/rules/test`.
 //!
 //! It says whether the rule would take a message, why not, what each expression gives, and what the
-//! actions would send. Functions are asked for real; actions do not run.
+//! actions would send. Functions are asked for real; actions do not run. Secrets are not told.
+
+mod mask;
 
 use std::sync::Arc;
 
@@ -13,8 +15,9 @@ use mqtt::{HashMatch, PublishProperties, QoS};
 use serde::Deserialize;
 use serde_json::{Value, json};
 use service::{Access, ApiError, Cx, RawRequest, RawResponse, RawRoute, RouteMatch};
-use sql::{Answers, Halt};
+use sql::{Answers, Halt, Request};
 
+use self::mask::{MASK, Masks, value_of};
 use crate::engine::Engine;
 use crate::engine::heard::Heard;
 use crate::engine::rule::{Rule, reason};
@@ -134,9 +137,11 @@ async fn ask(engine: &Engine, rule: &Rule, heard: &Heard) -> (Answers, Vec<Value
             break;
         }
         let answer = engine.world.answer(heard, &request).await;
+        let is_secret = matches!(*request, Request::Secret { .. });
+        let shown = |bytes| if is_secret { MASK.into() } else { String::from_utf8_lossy(bytes) };
         asked.push(json!({
             "request": format!("{request:?}"),
-            "answer": answer.as_ref().ok().map(|bytes| String::from_utf8_lossy(bytes)),
+            "answer": answer.as_ref().ok().map(|bytes| shown(bytes)),
             "error": answer.as_ref().err(),
         }));
         answers.insert(*request, answer);
@@ -147,8 +152,8 @@ async fn ask(engine: &Engine, rule: &Rule, heard: &Heard) -> (Answers, Vec<Value
 fn told(rule: &Rule, heard: &Heard, cx: &Cx, answers: &Answers, asked: Vec<Value>) -> Value {
     let (steps, output) = rule.explain(heard, cx.now(), answers);
     let steps: Vec<Value> = steps
-        .into_iter()
-        .map(|step| json!({ "expression": step.expression, "value": step.value }))
+        .iter()
+        .map(|step| json!({ "expression": step.expression, "value": value_of(step) }))
         .collect();
     let (matched, output, error) = match output {
         Ok(output) => (output.is_some(), output, None),
@@ -157,7 +162,7 @@ fn told(rule: &Rule, heard: &Heard, cx: &Cx, answers: &Answers, asked: Vec<Value
     let text = output.as_ref().and_then(|output| std::str::from_utf8(output).ok());
     let base64 = output.as_ref().filter(|_| text.is_none()).map(|output| STANDARD.encode(output));
     let filter = rule.filter.as_ref();
-    json!({
+    let mut told = json!({
         "topicMatches": filter.map(|it| it.matches(&heard.topic, HashMatch::ChildrenOnly)),
         "condition": rule.condition(),
         "matched": matched,
@@ -167,7 +172,9 @@ fn told(rule: &Rule, heard: &Heard, cx: &Cx, answers: &Answers, asked: Vec<Value
         "steps": steps,
         "asked": asked,
         "actions": actions(rule, heard, cx, answers),
-    })
+    });
+    Masks::of(answers).hide(&mut told);
+    told
 }
 
 fn actions(rule: &Rule, heard: &Heard, cx: &Cx, answers: &Answers) -> Vec<Value> {

@@ -8,8 +8,6 @@ use sql::{Statement, Version};
 
 /// What FROM may not name: such messages are for one rule alone.
 const BASIC_INGEST: &str = "$aws/rules/";
-/// Functions that statements may not call yet.
-const NOT_BUILT: [&str; 1] = ["get_secret"];
 
 /// Reads the statement of a definition, or says where it is wrong.
 pub(crate) fn read(payload: &TopicRulePayload) -> Result<Statement, ApiError> {
@@ -17,17 +15,7 @@ pub(crate) fn read(payload: &TopicRulePayload) -> Result<Statement, ApiError> {
     let statement = Statement::parse(&payload.sql, version);
     let statement = statement.map_err(|error| parse_error(&format!("{error}.")))?;
     statement.topic().map_or(Ok(()), check_filter)?;
-    check_functions(&statement)?;
     Ok(statement)
-}
-
-/// Refuses what could only fail for every message.
-fn check_functions(statement: &Statement) -> Result<(), ApiError> {
-    let missing = statement.functions().iter().find(|name| NOT_BUILT.contains(name));
-    missing.map_or(Ok(()), |name| {
-        let message = format!("{name}() is not built yet: this server has no place for secrets.");
-        Err(ApiError::invalid(message))
-    })
 }
 
 /// The version of SQL that a rule names; `2015-10-08` where it names none.

@@ -29,6 +29,7 @@ pub(crate) fn check(payload: &TopicRulePayload, limits: &Limits) -> Result<Check
         )));
     }
     let statement = statement::read(payload)?;
+    actions::check_roles("sql", statement.roles())?;
     for (place, action) in places(payload) {
         actions::check(place, action, &statement, limits)?;
     }

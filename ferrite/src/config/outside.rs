@@ -15,8 +15,18 @@ pub(super) const FUNCTIONS: &str = "functions.";
 pub(super) const TARGETS: &str = "targets.";
 
 /// Services that have a section under `targets`.
-const SERVICES: [&str; 9] =
-    ["s3", "dynamodb", "sqs", "sns", "kinesis", "firehose", "cloudwatch", "logs", "sts"];
+const SERVICES: [&str; 10] = [
+    "s3",
+    "dynamodb",
+    "sqs",
+    "sns",
+    "kinesis",
+    "firehose",
+    "cloudwatch",
+    "logs",
+    "secretsmanager",
+    "sts",
+];
 const PLACE: [&str; 3] = ["backend", "endpoint", "region"];
 const CREDENTIALS: [&str; 5] =
     ["access_key_id", "secret_access_key", "session_token", "profile", "credentials_file"];
@@ -29,6 +39,8 @@ const LOCAL: [&str; 7] = [
     "stream_age_max_s",
     "metrics_max",
 ];
+/// Settings that are secrets.
+const SECRET: [&str; 4] = ["secret", "secret_access_key", "session_token", "text"];
 /// Of the server's environment, what functions may have, and where the Lambda API's keys may stand.
 const PASSED_ON: [&str; 8] = [
     "PATH",
@@ -89,21 +101,25 @@ pub(super) fn is_ours(name: &str) -> anyhow::Result<bool> {
     }
     let Some(rest) = name.strip_prefix(TARGETS) else { return Ok(false) };
     let is_known = match rest.split('.').collect::<Vec<_>>().as_slice() {
-        ["assume_roles"] | ["roles", ..] | ["dynamodb", "tables", ..] | ["sns", "webhooks", ..] => {
-            true
-        }
+        ["assume_roles"]
+        | ["roles", ..]
+        | ["dynamodb", "tables", ..]
+        | ["sns", "webhooks", ..]
+        | ["secretsmanager", "secrets", ..] => true,
         ["local", key] => LOCAL.contains(key),
         ["credentials", key] => CREDENTIALS.contains(key),
-        [service, "credentials", key] => SERVICES.contains(service) && CREDENTIALS.contains(key),
-        [service, key] => SERVICES.contains(service) && PLACE.contains(key),
+        [service, key] => {
+            SERVICES.contains(service) && (PLACE.contains(key) || CREDENTIALS.contains(key))
+        }
         _ => false,
     };
     if is_known {
         return Ok(true);
     }
     bail!(
-        "unknown setting `{name}`; under targets there are {} with {}, credentials with {}, local \
-         with {}, roles, assume_roles, dynamodb.tables and sns.webhooks",
+        "unknown setting `{name}`; under targets there are {} with {} and what credentials have, \
+         credentials with {}, local with {}, roles, assume_roles, dynamodb.tables, \
+         secretsmanager.secrets and sns.webhooks",
         SERVICES.join(", "),
         PLACE.join(", "),
         CREDENTIALS.join(", "),
@@ -112,6 +128,10 @@ pub(super) fn is_ours(name: &str) -> anyhow::Result<bool> {
 }
 
 /// The value of a setting of these sections that came as text: a number, a flag, a list or text.
-pub(super) fn value(text: &str) -> Value {
+/// Secrets are text, whatever they look like.
+pub(super) fn value(name: &str, text: &str) -> Value {
+    if name.rsplit('.').next().is_some_and(|key| SECRET.contains(&key)) {
+        return Value::from(text);
+    }
     text.parse().unwrap_or_else(|_| Value::from(text))
 }

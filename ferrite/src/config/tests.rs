@@ -350,3 +350,26 @@ fn the_doors_behind_load_balancers_are_those_of_devices_unless_they_are_named() 
         assert!(error.contains("come together"), "{error}");
     }
 }
+
+#[test]
+fn what_stands_for_a_service_has_settings_of_its_own() {
+    let config = load(set(&[
+        "targets.s3.backend=aws",
+        "targets.s3.access_key_id=AKIA",
+        "targets.s3.secret_access_key=1234",
+        "targets.secretsmanager.secrets.mill.text=5678",
+        "targets.secretsmanager.secrets.pin.file=/run/secrets/pin",
+    ]))
+    .unwrap();
+    let targets = &config.places.targets;
+    assert_eq!(targets.s3.credentials.access_key_id.as_deref(), Some("AKIA"));
+    let key = targets.s3.credentials.secret_access_key.as_ref().unwrap();
+    assert_eq!(key.expose(), "1234");
+    let secrets = &targets.secretsmanager.secrets;
+    assert_eq!(secrets["mill"].text.as_ref().unwrap().expose(), "5678");
+    assert_eq!(secrets["pin"].file.as_deref(), Some(Path::new("/run/secrets/pin")));
+    assert!(!format!("{config:?}").contains("5678"));
+    for unknown in ["targets.s3.credentials.profile=a", "targets.s4.backend=aws"] {
+        assert!(load(set(&[unknown])).unwrap_err().contains("unknown setting"), "{unknown}");
+    }
+}

@@ -1,6 +1,5 @@
 //! Why an invocation has no result.
 
-use std::error::Error as StdError;
 use std::io;
 use std::time::Duration;
 
@@ -174,14 +173,7 @@ impl InvokeError {
 
     /// The error and everything below it, in one line for a log.
     pub fn chain(&self) -> String {
-        let mut text = self.to_string();
-        let mut source = self.source();
-        while let Some(error) = source {
-            text.push_str(": ");
-            text.push_str(&error.to_string());
-            source = error.source();
-        }
-        text
+        outbound::chain(self)
     }
 
     /// A word for a metric's label.

@@ -3,10 +3,11 @@
 use bytes::Bytes;
 use data_encoding::BASE64;
 use http::header::{CONTENT_TYPE, HOST, HeaderName, HeaderValue};
-use outbound::{Client, Request, Url};
+use outbound::{AccessKey, Client, Request, Url};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+use types::Secret;
 
-use crate::credentials::{AccessKey, Credentials};
+use crate::credentials::Credentials;
 use crate::error::InvokeError;
 use crate::functions::Host;
 use crate::identity::FunctionId;
@@ -42,7 +43,8 @@ impl RemoteFunction {
             let (function, key) = (id.arn.clone(), self.key.clone());
             InvokeError::Credentials { function, key, reason }
         };
-        let access_key = self.credentials.key(&host.environment).await.map_err(missing)?;
+        let access_key = self.credentials.key(&host.environment, host.env.clock.now()).await;
+        let access_key = access_key.map_err(missing)?;
         let url = self.url(id).ok_or_else(|| InvokeError::Name { text: id.invoked_arn() })?;
         let kind = invocation.kind;
         let mut request = Request::post(url, Bytes::clone(&invocation.payload));
@@ -93,7 +95,7 @@ impl RemoteFunction {
         let credentials = sigv4::Credentials {
             access_key_id: &key.id,
             secret_access_key: key.secret.expose(),
-            session_token: key.token.as_ref().map(|token| token.expose()),
+            session_token: key.session_token.as_ref().map(Secret::expose),
         };
         let scope = sigv4::Scope { region: self.region(id), service: "lambda" };
         let added = sigv4::sign(&signed, &credentials, &scope, host.env.clock.now());

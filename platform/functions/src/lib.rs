@@ -32,7 +32,6 @@ mod lambda;
 mod local;
 mod log;
 mod pattern;
-mod secret;
 mod settings;
 mod webhook;
 
@@ -43,6 +42,5 @@ pub use invocation::{
     RESPONSE_BYTES_MAX,
 };
 pub use log::{LOG_LINE_BYTES_MAX, LogLine, LogSink, LogStream};
-pub use secret::Secret;
 pub use settings::{FunctionSettings, LambdaSettings, SettingsError};
 pub use webhook::Signature;

@@ -6,9 +6,9 @@ use std::time::Duration;
 
 use outbound::Url;
 use serde::Deserialize;
+use types::Secret;
 
 use crate::identity::is_region;
-use crate::secret::Secret;
 
 /// As long as a function may take on AWS, in seconds.
 const TIMEOUT_S_MAX: u64 = 900;

@@ -140,14 +140,7 @@ impl Error {
 
     /// The error and everything below it, in one line for a log.
     pub fn chain(&self) -> String {
-        let mut text = self.to_string();
-        let mut source = self.source();
-        while let Some(error) = source {
-            text.push_str(": ");
-            text.push_str(&error.to_string());
-            source = error.source();
-        }
-        text
+        chain(self)
     }
 
     /// A word for a metric's label.
@@ -174,6 +167,18 @@ impl Error {
         }
         Self::Closed { host, source }
     }
+}
+
+/// An error and everything below it, in one line for a log.
+pub fn chain(error: &dyn StdError) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(error) = source {
+        text.push_str(": ");
+        text.push_str(&error.to_string());
+        source = error.source();
+    }
+    text
 }
 
 impl fmt::Display for Phase {

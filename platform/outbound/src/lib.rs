@@ -8,11 +8,13 @@
 //!
 //! It leaves to its callers what an answer means: a redirect, a 404 and a 500 are answers, given as
 //! they came; nothing is followed, decoded or tried again unless the caller says so ([`retry`]).
-//! Signatures are theirs too. It speaks HTTP/1.1, in the clear or over TLS.
+//! Signatures are theirs too; the shared file that has the keys for AWS's is read here
+//! ([`SharedFile`]). It speaks HTTP/1.1, in the clear or over TLS.
 
 mod addresses;
 mod client;
 mod connect;
+mod credentials;
 mod error;
 mod message;
 mod names;
@@ -25,7 +27,8 @@ mod url;
 
 pub use addresses::is_public;
 pub use client::Client;
-pub use error::{Error, Phase};
+pub use credentials::{AccessKey, SharedFile, SharedFileError};
+pub use error::{Error, Phase, chain};
 pub use message::{Request, Response};
 pub use names::Names;
 pub use retry::{RetryPolicy, retry};

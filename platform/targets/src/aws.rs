@@ -9,11 +9,11 @@ use std::sync::Arc;
 use bytes::Bytes;
 use env::Clock;
 use http::{HeaderMap, HeaderName, HeaderValue, Method};
-use outbound::{Request, Response, Url};
+use outbound::{AccessKey, Request, Response, Url};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::Serialize;
+use types::{Arn, Region, Secret};
 
-use crate::aws_credentials::Credentials;
 use crate::{Caller, Service, Settings, TargetError};
 
 pub(crate) use failure::is_transient_code;
@@ -88,18 +88,18 @@ impl Aws {
 
     /// Calls as the rule's role; whatever is not a success is an error.
     pub(crate) async fn send(&self, caller: &Caller, call: Call) -> Result<Response, TargetError> {
-        let credentials = self.credentials_of(call.service, caller).await?;
-        self.send_as(&credentials, caller, call).await
+        let key = self.key_of(call.service, caller).await?;
+        self.send_as(&key, caller, call).await
     }
 
     async fn send_as(
         &self,
-        credentials: &Credentials,
+        key: &AccessKey,
         caller: &Caller,
         call: Call,
     ) -> Result<Response, TargetError> {
         let service = call.service;
-        let request = self.signed(credentials, caller, call)?;
+        let request = self.signed(key, caller, call)?;
         let response = self.client.send(request).await.map_err(|error| {
             let is_transient = error.is_transient();
             let text = format!("Unable to execute HTTP request: {}", error.chain());
@@ -112,15 +112,12 @@ impl Aws {
         }
     }
 
-    fn signed(
-        &self,
-        credentials: &Credentials,
-        caller: &Caller,
-        call: Call,
-    ) -> Result<Request, TargetError> {
+    fn signed(&self, key: &AccessKey, caller: &Caller, call: Call) -> Result<Request, TargetError> {
         let Call { service, method, host_prefix, region, path, headers, body } = call;
         let place = self.settings.place(service);
-        let region = place.region.as_deref().or(region.as_deref());
+        // It comes from a message, maybe, and becomes a part of the host's name.
+        let named = region.as_deref().filter(|region| region.parse::<Region>().is_ok());
+        let region = place.region.as_deref().or(named);
         let region = region.unwrap_or(caller.tenant.region.as_str());
         let base = match &place.endpoint {
             Some(endpoint) => endpoint.trim_end_matches('/').to_owned(),
@@ -136,7 +133,7 @@ impl Aws {
         let mut request = Request { method, ..Request::post(url, body) };
         let host = ("host", request.url.authority());
         put(service, &mut request.headers, std::iter::once(host).chain(headers))?;
-        let added = sign(&request, credentials, region, service.signing_name(), &self.clock);
+        let added = sign(&request, key, region, service.signing_name(), &self.clock);
         put(service, &mut request.headers, added)?;
         Ok(request)
     }
@@ -148,17 +145,17 @@ impl Aws {
         scope: sigv4::Scope<'_>,
         request: &mut Request,
     ) -> Result<(), TargetError> {
-        let credentials = self.credentials_of(Service::Sts, caller).await?;
+        let key = self.key_of(Service::Sts, caller).await?;
         let host = ("host", request.url.authority());
         put(Service::Sts, &mut request.headers, [host])?;
-        let added = sign(request, &credentials, scope.region, scope.service, &self.clock);
+        let added = sign(request, &key, scope.region, scope.service, &self.clock);
         put(Service::Sts, &mut request.headers, added)
     }
 }
 
 fn sign(
     request: &Request,
-    credentials: &Credentials,
+    key: &AccessKey,
     region: &str,
     service: &str,
     clock: &Clock,
@@ -173,7 +170,12 @@ fn sign(
         payload: sigv4::Payload::Bytes(&request.body),
     };
     let scope = sigv4::Scope { region, service };
-    sigv4::sign(&unsigned, &credentials.to_signer(), &scope, clock.now())
+    let credentials = sigv4::Credentials {
+        access_key_id: &key.id,
+        secret_access_key: key.secret.expose(),
+        session_token: key.session_token.as_ref().map(Secret::expose),
+    };
+    sigv4::sign(&unsigned, &credentials, &scope, clock.now())
 }
 
 /// Sets headers; what a rule made of a message may be no header's value.
@@ -190,6 +192,12 @@ fn put(
         headers.insert(HeaderName::from_static(name), value);
     }
     Ok(())
+}
+
+/// The region of an ARN, if it has one.
+pub(crate) fn region_of(arn: &str) -> Option<String> {
+    let arn = Arn::parse(arn).ok()?;
+    (!arn.region.is_empty()).then(|| arn.region.to_owned())
 }
 
 fn endpoint_of(service: Service, region: &str, host_prefix: Option<&str>) -> String {

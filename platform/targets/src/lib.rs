@@ -16,6 +16,8 @@ mod kinesis;
 mod local;
 mod logs;
 mod s3;
+mod secret_cache;
+mod secretsmanager;
 mod service;
 mod settings;
 mod sns;
@@ -35,10 +37,11 @@ pub use local::{
 };
 pub use logs::{LogEvent, LogSink, Logs, PutLogEvents};
 pub use s3::{PutObject, S3};
+pub use secretsmanager::{SecretValue, SecretsManager};
 pub use service::Service;
 pub use settings::{
-    Backend, CredentialSettings, DynamoDbSettings, KeyType, LocalSettings, Place, Settings,
-    SnsSettings, TableSettings,
+    Backend, CredentialSettings, DynamoDbSettings, KeyType, LocalSettings, Place, SecretSettings,
+    SecretsManagerSettings, Settings, SnsSettings, TableSettings,
 };
 pub use sns::{Publish, Sns};
 pub use sqs::{MessageId, SendMessage, Sqs};

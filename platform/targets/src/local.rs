@@ -7,6 +7,7 @@ mod files;
 mod gauges;
 mod kinds;
 mod number;
+mod secrets;
 mod stream_writer;
 mod streams;
 mod tables;
@@ -19,6 +20,7 @@ pub use tables::{ItemPage, Table, TableKey};
 
 pub(crate) use files::Files;
 pub(crate) use gauges::Gauges;
+pub(crate) use secrets::Secrets;
 pub(crate) use streams::Streams;
 pub(crate) use tables::Tables;
 pub(crate) use webhooks::Webhooks;
@@ -52,6 +54,7 @@ pub(crate) struct Local {
     pub(crate) streams: Arc<Streams>,
     pub(crate) webhooks: Webhooks,
     pub(crate) metrics: Gauges,
+    pub(crate) secrets: Secrets,
     pub(crate) log_sink: LogSink,
 }
 
@@ -78,6 +81,7 @@ impl Local {
             ),
             webhooks: Webhooks::start(Arc::clone(&streams), store, kinds, urls, client, env)?,
             streams,
+            secrets: Secrets::new(&settings.secretsmanager.secrets)?,
             metrics: Gauges::new(bounds.metrics_max),
             log_sink,
         })

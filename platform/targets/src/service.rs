@@ -19,6 +19,8 @@ pub enum Service {
     CloudWatch,
     /// Logs.
     Logs,
+    /// Secrets.
+    SecretsManager,
     /// Temporary credentials.
     Sts,
 }
@@ -35,6 +37,7 @@ impl Service {
             Self::Firehose => "firehose",
             Self::CloudWatch => "cloudwatch",
             Self::Logs => "logs",
+            Self::SecretsManager => "secretsmanager",
             Self::Sts => "sts",
         }
     }
@@ -58,6 +61,7 @@ impl Service {
             Self::Firehose => "AmazonKinesisFirehose",
             Self::CloudWatch => "AmazonCloudWatch",
             Self::Logs => "AWSLogs",
+            Self::SecretsManager => "AWSSecretsManager",
             Self::Sts => "AWSSecurityTokenService",
         }
     }

@@ -3,10 +3,10 @@
 //! Everything has a default: without a setting all services are local.
 
 use std::collections::BTreeMap;
-use std::fmt;
 use std::path::PathBuf;
 
 use serde::Deserialize;
+use types::Secret;
 
 use crate::Service;
 
@@ -30,6 +30,8 @@ pub struct Settings {
     pub cloudwatch: Place,
     /// Logs.
     pub logs: Place,
+    /// Secrets.
+    pub secretsmanager: SecretsManagerSettings,
     /// Where roles are assumed.
     pub sts: Place,
     /// Whose credentials the `aws` back ends use that name none of their own.
@@ -70,15 +72,15 @@ pub enum Backend {
 }
 
 /// Credentials, or where they are.
-#[derive(Clone, Default, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(default)]
 pub struct CredentialSettings {
     /// The public half of static credentials.
     pub access_key_id: Option<String>,
     /// The secret half of static credentials.
-    pub secret_access_key: Option<String>,
+    pub secret_access_key: Option<Secret>,
     /// What temporary credentials carry besides.
-    pub session_token: Option<String>,
+    pub session_token: Option<Secret>,
     /// A profile of the shared credentials file.
     pub profile: Option<String>,
     /// The shared credentials file, if it is not the user's `~/.aws/credentials`.
@@ -135,6 +137,29 @@ pub struct SnsSettings {
     pub webhooks: BTreeMap<String, String>,
 }
 
+/// `[targets.secretsmanager]`.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default)]
+pub struct SecretsManagerSettings {
+    /// Where it is.
+    #[serde(flatten)]
+    pub place: Place,
+    /// Local secrets, by name, or by ARN if they are of one account and region alone.
+    pub secrets: BTreeMap<String, SecretSettings>,
+}
+
+/// A local secret: one of these.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct SecretSettings {
+    /// The secret itself.
+    pub text: Option<Secret>,
+    /// The file that it is the text of.
+    pub file: Option<PathBuf>,
+    /// The file that it is the bytes of.
+    pub binary_file: Option<PathBuf>,
+}
+
 /// `[targets.local]`: bounds of what local back ends keep.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(default)]
@@ -181,17 +206,9 @@ impl Settings {
             Service::Firehose => &self.firehose,
             Service::CloudWatch => &self.cloudwatch,
             Service::Logs => &self.logs,
+            Service::SecretsManager => &self.secretsmanager.place,
             Service::Sts => &self.sts,
         }
-    }
-}
-
-impl fmt::Debug for CredentialSettings {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("CredentialSettings")
-            .field("access_key_id", &self.access_key_id)
-            .field("profile", &self.profile)
-            .finish_non_exhaustive()
     }
 }
 
@@ -208,7 +225,8 @@ mod tests {
         )
         .unwrap();
         assert_eq!(settings.s3.backend, Backend::Aws);
-        assert_eq!(settings.s3.credentials.secret_access_key.as_deref(), Some("s"));
+        let key = settings.s3.credentials.secret_access_key.as_ref();
+        assert_eq!(key.map(Secret::expose), Some("s"));
         assert_eq!(settings.place(Service::DynamoDb).backend, Backend::Local);
         let table = &settings.dynamodb.tables["t"];
         assert_eq!((table.hash_key_type, table.range_key_type), (KeyType::S, KeyType::N));

@@ -2,7 +2,7 @@
 
 use types::Arn;
 
-use crate::aws::{Call, xml};
+use crate::aws::{Call, region_of, xml};
 use crate::{Backend, Caller, MessageId, Service, TargetError, Targets};
 
 const SERVICE: Service = Service::Sns;
@@ -63,11 +63,6 @@ impl Sns<'_> {
         local.streams.append(SERVICE, caller.tenant.id, topic, vec![record]).await?;
         Ok(MessageId(id))
     }
-}
-
-fn region_of(arn: &str) -> Option<String> {
-    let arn = Arn::parse(arn).ok()?;
-    (!arn.region.is_empty()).then(|| arn.region.to_owned())
 }
 
 fn topic_of(arn: &str) -> Result<&str, TargetError> {

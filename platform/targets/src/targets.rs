@@ -3,14 +3,15 @@
 use std::io;
 use std::sync::Arc;
 
-use env::{Env, Random};
-use types::TenantId;
+use env::{Clock, Env, Random};
+use types::{TenantId, Timestamp};
 
 use crate::aws::Aws;
 use crate::local::Local;
+use crate::secret_cache::SecretCache;
 use crate::{
-    Backend, Caller, CloudWatch, DynamoDb, Firehose, Kinesis, LocalPlaces, Logs, S3, Service,
-    Settings, Sns, Sqs, StreamName, StreamPage, TargetError,
+    Backend, Caller, CloudWatch, DynamoDb, Firehose, Kinesis, LocalPlaces, Logs, S3,
+    SecretsManager, Service, Settings, Sns, Sqs, StreamName, StreamPage, TargetError,
 };
 
 /// What stands for AWS's services. Cheap to clone.
@@ -21,6 +22,8 @@ struct Shared {
     settings: Arc<Settings>,
     local: Local,
     aws: Aws,
+    secret_cache: SecretCache,
+    clock: Clock,
     random: Random,
 }
 
@@ -36,7 +39,14 @@ impl Targets {
         let settings = Arc::new(settings);
         let local = Local::start(places, &settings, &client, env)?;
         let aws = Aws::new(Arc::clone(&settings), client, env.clock.clone());
-        Ok(Self(Arc::new(Shared { settings, local, aws, random: env.random.clone() })))
+        Ok(Self(Arc::new(Shared {
+            settings,
+            local,
+            aws,
+            secret_cache: SecretCache::default(),
+            clock: env.clock.clone(),
+            random: env.random.clone(),
+        })))
     }
 
     /// Objects.
@@ -77,6 +87,11 @@ impl Targets {
     /// Logs.
     pub fn logs(&self) -> Logs<'_> {
         Logs(self)
+    }
+
+    /// Secrets.
+    pub fn secretsmanager(&self) -> SecretsManager<'_> {
+        SecretsManager(self)
     }
 
     /// Signs a request to whatever checks AWS's signatures, for `service` in `region`, with the
@@ -121,6 +136,7 @@ impl Targets {
     /// Removes the local objects, and forgets what the store had, which the caller has wiped.
     pub async fn wipe(&self) -> Result<(), TargetError> {
         let local = self.local();
+        self.secret_cache().forget();
         local.webhooks.forget();
         local.tables.forget_all();
         local.streams.forget().await;
@@ -142,6 +158,14 @@ impl Targets {
 
     pub(crate) fn aws(&self) -> &Aws {
         &self.0.aws
+    }
+
+    pub(crate) fn secret_cache(&self) -> &SecretCache {
+        &self.0.secret_cache
+    }
+
+    pub(crate) fn now(&self) -> Timestamp {
+        self.0.clock.now()
     }
 
     /// An id for a message.

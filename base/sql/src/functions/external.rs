@@ -89,12 +89,19 @@ fn secret<'m>(
     values: &mut [Value<'m>],
     evaluation: &mut Evaluation<'m>,
 ) -> Result<Value<'m>, Halt> {
-    let key = if values.len() == 4 { Some(take(values, 2)) } else { None };
+    let has_key = values.len() == 4;
+    let key = if has_key { text(values, 2) } else { None };
     let role = text(values, values.len() - 1);
     let (Some(id), Some(kind), Some(role)) = (text(values, 0), text(values, 1), role) else {
         return Ok(Value::Undefined);
     };
+    if has_key && key.is_none() {
+        return Ok(Value::Undefined);
+    }
     let failed = |reason: &str| Halt::Failed { function: "get_secret", reason: reason.to_owned() };
+    if !["SecretString", "SecretBinary"].contains(&kind.as_str()) {
+        return Err(failed("a secret's type is SecretString or SecretBinary"));
+    }
     let answer = json(evaluation, "get_secret", Request::Secret { id, role })?;
     let value = answer.member(&kind);
     let Value::String(value) = value else {
@@ -112,7 +119,7 @@ fn secret<'m>(
     match (key, parsed) {
         (None, Some(object)) => Ok(object),
         (None, None) => Ok(Value::String(value)),
-        (Some(Value::String(key)), Some(object)) => match object.member(&key) {
+        (Some(key), Some(object)) => match object.member(&key) {
             Value::Undefined => Err(failed("the secret has no such key")),
             value => Ok(value),
         },

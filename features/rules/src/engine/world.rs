@@ -9,7 +9,7 @@ use functions::Invocation;
 use serde_json::{Value, json};
 use service::{App, Cx, Endpoint, Output};
 use sql::Request;
-use targets::{AttributeValue, Caller, GetItem, Item, ItemKey};
+use targets::{AttributeValue, Caller, GetItem, Item, ItemKey, SecretValue};
 use types::Tenant;
 
 use super::heard::Heard;
@@ -81,9 +81,7 @@ impl World {
                 self.invoke(model, payload.into_bytes()).await
             }
             Request::Descriptor { bucket, key } => self.object(tenant, bucket, key).await,
-            Request::Secret { .. } => {
-                Err("get_secret() is not built yet: there is no place for secrets".to_owned())
-            }
+            Request::Secret { id, role } => self.secret(tenant, id, role).await,
         }
     }
 
@@ -117,6 +115,17 @@ impl World {
         let object = object.map_err(|error| error.to_string())?;
         let object = object.ok_or_else(|| format!("the bucket {bucket} has no object {key}"))?;
         Ok(object.to_vec())
+    }
+
+    async fn secret(&self, tenant: &Tenant, id: &str, role: &str) -> Result<Vec<u8>, String> {
+        let secrets = self.outside.targets.secretsmanager();
+        let secret = secrets.get_secret_value(&caller(tenant, Some(role)), id).await;
+        let secret = secret.map_err(|error| error.to_string())?;
+        let answer = match &*secret {
+            SecretValue::Text(text) => json!({ "SecretString": text.expose() }),
+            SecretValue::Binary(base64) => json!({ "SecretBinary": base64.expose() }),
+        };
+        Ok(answer.to_string().into_bytes())
     }
 
     /// Calls an operation of this server in the name of a role.

@@ -112,10 +112,15 @@ fn check_strings(
         }
         Value::String(text) if member == "roleArn" => check_role(path, text),
         Value::String(text) if !NOT_TEMPLATES.contains(&member) => {
-            actions::template(path, text, statement).map(drop)
+            check_roles(path, actions::template(path, text, statement)?.roles())
         }
         _ => Ok(()),
     }
+}
+
+/// Refuses functions that could only fail for every message.
+pub(super) fn check_roles(path: &str, roles: &[String]) -> Result<(), ApiError> {
+    roles.iter().try_for_each(|role| check_role(&format!("The role of a function in {path}"), role))
 }
 
 fn check_role(path: &str, text: &str) -> Result<(), ApiError> {

@@ -1,9 +1,9 @@
 //! What a rule's SQL must be.
 
-use model::iot::op::ReplaceTopicRule;
+use model::iot::op::{DeleteTopicRule, ReplaceTopicRule};
 use serde_json::json;
 
-use crate::{code, create, get, payload, server};
+use crate::{ROLE, code, create, get, payload, refusal, server};
 
 #[tokio::test]
 async fn a_statement_that_cannot_be_read_is_refused_wherever_it_is_given() {
@@ -17,6 +17,39 @@ async fn a_statement_that_cannot_be_read_is_refused_wherever_it_is_given() {
     }
     assert_eq!(get(&server, "hot").await.unwrap()["rule"]["sql"], payload()["sql"]);
     assert_eq!(code(get(&server, "new").await), "UnauthorizedException");
+}
+
+#[tokio::test]
+async fn a_role_that_a_function_is_called_with_is_one_where_it_is_no_expression() {
+    let server = server().await;
+    let check = async |call: &str, expect: Option<&str>| {
+        let sql = format!("SELECT {call} AS a FROM 'a'");
+        let header = json!([{"key": "x-a", "value": format!("${{{call}}}")}]);
+        let http = json!({"http": {"url": "https://plant.example.com/", "headers": header}});
+        for (sql, action) in
+            [(sql.as_str(), payload()["actions"][0].clone()), ("SELECT * FROM 'a'", http)]
+        {
+            let rule = json!({"sql": sql, "awsIotSqlVersion": "2016-03-23", "actions": [action]});
+            let result = create(&server, "new", rule).await;
+            match expect {
+                None => drop(result.unwrap()),
+                Some(role) => {
+                    let (code, message) = refusal(result);
+                    assert_eq!(code, "InvalidRequestException", "{call}");
+                    assert!(message.ends_with(&format!("is not the ARN of a role: {role}")));
+                    assert!(message.contains("function in sql") || message.contains("headers"));
+                }
+            }
+            let unnamed = json!({"ruleName": "new"});
+            server.call::<DeleteTopicRule>(unnamed).await.unwrap();
+        }
+    };
+    check(&format!("get_secret('s', 'SecretString', '{ROLE}')"), None).await;
+    check("get_secret('s', 'SecretString', role)", None).await;
+    check("get_secret('s')", None).await;
+    check("get_secret('s', 'SecretString', 'key', 'me')", Some("me")).await;
+    check("get_dynamodb('t', 'id', id, 'me')", Some("me")).await;
+    check("machinelearning_predict('m', 'me', {'a': 1})", Some("me")).await;
 }
 
 #[tokio::test]

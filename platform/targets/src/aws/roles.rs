@@ -4,10 +4,11 @@ use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
-use types::Timestamp;
+use outbound::{AccessKey, SharedFile};
+use types::{Secret, Timestamp};
 
 use super::{Aws, Call, xml};
-use crate::aws_credentials::{Credentials, CredentialsError, SharedFile};
+use crate::aws_credentials::{CredentialsError, access_key};
 use crate::{Caller, CredentialSettings, Service, TargetError};
 
 /// What was read and assumed lately.
@@ -19,7 +20,7 @@ pub(super) struct Roles {
 
 #[derive(Clone)]
 struct Assumed {
-    credentials: Credentials,
+    key: AccessKey,
     expires: Timestamp,
     /// Somebody gets new ones already.
     is_renewed: bool,
@@ -34,11 +35,11 @@ const ASSUMED_MAX: usize = 1000;
 
 impl Aws {
     /// Whose credentials a rule's call to `service` is signed with.
-    pub(super) async fn credentials_of(
+    pub(super) async fn key_of(
         &self,
         service: Service,
         caller: &Caller,
-    ) -> Result<Credentials, TargetError> {
+    ) -> Result<AccessKey, TargetError> {
         let Some(role) = &caller.role_arn else { return self.default_of(service).await };
         if let Some(profile) = self.settings.roles.get(role) {
             let of_profile = CredentialSettings {
@@ -55,7 +56,7 @@ impl Aws {
     }
 
     /// The service's own credentials, else those of all.
-    async fn default_of(&self, service: Service) -> Result<Credentials, TargetError> {
+    async fn default_of(&self, service: Service) -> Result<AccessKey, TargetError> {
         let (own, of_all) = (&self.settings.place(service).credentials, &self.settings.credentials);
         let has_own = own.access_key_id.is_some() || own.profile.is_some();
         let mut chosen = if has_own { own.clone() } else { of_all.clone() };
@@ -68,9 +69,9 @@ impl Aws {
         &self,
         service: Service,
         settings: &CredentialSettings,
-    ) -> Result<Credentials, TargetError> {
+    ) -> Result<AccessKey, TargetError> {
         let now = self.clock.now();
-        let read = self.roles.files.credentials(settings, now).await;
+        let read = access_key(settings, &self.roles.files, now).await;
         read.map_err(|error| unable(service, error))
     }
 
@@ -79,9 +80,9 @@ impl Aws {
         service: Service,
         role: &str,
         caller: &Caller,
-    ) -> Result<Credentials, TargetError> {
-        if let Some(credentials) = self.assumed(role) {
-            return Ok(credentials);
+    ) -> Result<AccessKey, TargetError> {
+        if let Some(key) = self.assumed(role) {
+            return Ok(key);
         }
         let assumed = self.assume_anew(role, caller).await.map_err(|error| {
             let text = format!("The role {role} could not be assumed: {error}");
@@ -97,34 +98,34 @@ impl Aws {
 
     /// Credentials that are still good; one caller is told that there are none when they are to be
     /// renewed.
-    fn assumed(&self, role: &str) -> Option<Credentials> {
+    fn assumed(&self, role: &str) -> Option<AccessKey> {
         let now = self.clock.now();
         let mut all = self.roles.assumed.lock().unwrap_or_else(PoisonError::into_inner);
         let assumed = all.get_mut(role).filter(|assumed| assumed.expires > now)?;
         if assumed.expires > now.plus(RENEWED_BEFORE) || assumed.is_renewed {
-            return Some(assumed.credentials.clone());
+            return Some(assumed.key.clone());
         }
         assumed.is_renewed = true;
         None
     }
 
-    fn remember(&self, role: &str, assumed: Assumed) -> Credentials {
+    fn remember(&self, role: &str, assumed: Assumed) -> AccessKey {
         let mut all = self.roles.assumed.lock().unwrap_or_else(PoisonError::into_inner);
         if all.len() >= ASSUMED_MAX {
             all.clear();
         }
-        let credentials = assumed.credentials.clone();
+        let key = assumed.key.clone();
         all.insert(role.to_owned(), assumed);
-        credentials
+        key
     }
 
     /// The renewal failed: the old ones do as long as they are good, and the next caller tries.
-    fn give_up_renewal(&self, role: &str) -> Option<Credentials> {
+    fn give_up_renewal(&self, role: &str) -> Option<AccessKey> {
         let now = self.clock.now();
         let mut all = self.roles.assumed.lock().unwrap_or_else(PoisonError::into_inner);
         let assumed = all.get_mut(role)?;
         assumed.is_renewed = false;
-        (assumed.expires > now).then(|| assumed.credentials.clone())
+        (assumed.expires > now).then(|| assumed.key.clone())
     }
 
     async fn assume_anew(&self, role: &str, caller: &Caller) -> Result<Assumed, TargetError> {
@@ -138,8 +139,8 @@ impl Aws {
                 ("DurationSeconds", DURATION_S),
             ],
         );
-        let credentials = self.default_of(Service::Sts).await?;
-        let response = self.send_as(&credentials, caller, call).await?;
+        let key = self.default_of(Service::Sts).await?;
+        let response = self.send_as(&key, caller, call).await?;
         read(&response.body).ok_or_else(|| {
             TargetError::unanswered(Service::Sts, "The answer to AssumeRole cannot be read.")
         })
@@ -147,13 +148,13 @@ impl Aws {
 }
 
 fn read(body: &[u8]) -> Option<Assumed> {
-    let credentials = Credentials {
-        access_key_id: xml::text(body, "AccessKeyId")?,
-        secret_access_key: xml::text(body, "SecretAccessKey")?,
-        session_token: xml::text(body, "SessionToken"),
+    let key = AccessKey {
+        id: xml::text(body, "AccessKeyId")?,
+        secret: xml::text(body, "SecretAccessKey")?.into(),
+        session_token: xml::text(body, "SessionToken").map(Secret::from),
     };
     let expires = Timestamp::from_rfc3339(&xml::text(body, "Expiration")?).ok()?;
-    Some(Assumed { credentials, expires, is_renewed: false })
+    Some(Assumed { key, expires, is_renewed: false })
 }
 
 fn unable(service: Service, error: CredentialsError) -> TargetError {
@@ -173,7 +174,7 @@ mod tests {
             <SecretAccessKey>s</SecretAccessKey><SessionToken>t</SessionToken>\
             <Expiration>2026-01-02T03:04:05Z</Expiration></Credentials></AssumeRoleResult></AssumeRoleResponse>";
         let assumed = read(xml).unwrap();
-        assert_eq!(assumed.credentials.session_token.as_deref(), Some("t"));
+        assert_eq!(assumed.key.session_token.as_ref().map(Secret::expose), Some("t"));
         assert_eq!(assumed.expires.to_amz_date(), "20260102T030405Z");
         assert!(read(b"<AccessKeyId>x</AccessKeyId>").is_none());
     }

@@ -14,7 +14,7 @@ use types::{Tenant, TenantId, Timestamp};
 
 pub(crate) const START: Timestamp = Timestamp::from_secs(1_800_000_000);
 
-const KINDS: Kinds = Kinds {
+pub(crate) const KINDS: Kinds = Kinds {
     table: Kind(900),
     item: Kind(901),
     stream: Kind(902),

@@ -9,6 +9,7 @@ mod moto;
 mod objects;
 mod others;
 mod peer;
+mod secrets;
 mod streams;
 mod tables;
 mod webhooks;

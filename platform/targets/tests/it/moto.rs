@@ -6,7 +6,7 @@ use bytes::Bytes;
 use ferrite_targets::{
     AttributeValue, Binary, DeleteItem, GetItem, Item, ItemKey, KinesisRecord, LogEvent, Publish,
     PutItem, PutLogEvents, PutMetricData, PutObject, PutRecord, PutRecordBatch, PutRecords,
-    SendMessage, TargetError, UpdateItem,
+    SecretValue, SendMessage, TargetError, UpdateItem,
 };
 use serde_json::{Value, json};
 
@@ -20,8 +20,18 @@ async fn moto(more: &str) -> Option<(Bench, Peer)> {
         return None;
     };
     let place = format!(r#"{{"backend":"aws","endpoint":"{endpoint}"}}"#);
-    let names =
-        ["s3", "dynamodb", "sqs", "sns", "kinesis", "firehose", "cloudwatch", "logs", "sts"];
+    let names = [
+        "s3",
+        "dynamodb",
+        "sqs",
+        "sns",
+        "kinesis",
+        "firehose",
+        "cloudwatch",
+        "logs",
+        "secretsmanager",
+        "sts",
+    ];
     let places: Vec<String> = names.iter().map(|name| format!(r#""{name}":{place}"#)).collect();
     let settings = format!(
         r#"{{{},"credentials":{{"access_key_id":"AKIAIOSFODNN7EXAMPLE","secret_access_key":"secret"}}{more}}}"#,
@@ -340,6 +350,31 @@ async fn logs_puts_events_and_makes_the_stream() {
         "moto on events of {START:?}: {:?}",
         bench.targets.logs().put_log_events(&caller(), old).await
     );
+}
+
+#[tokio::test]
+async fn secretsmanager_has_the_current_version_of_secrets() {
+    let Some((bench, peer)) = moto("").await else { return };
+    let target = |name: &str| format!("secretsmanager.{name}");
+    let name = peer.name("mill/key");
+    let secret = json!({"Name": name, "SecretString": "{\"key\":\"old\"}"});
+    peer.json("secretsmanager", "1.1", &target("CreateSecret"), secret).await;
+    let secret = json!({"SecretId": name, "SecretString": "{\"key\":\"wörd\"}"});
+    let put = peer.json("secretsmanager", "1.1", &target("PutSecretValue"), secret).await;
+    let secrets = bench.targets.secretsmanager();
+    for id in [&name, put["ARN"].as_str().unwrap()] {
+        let secret = secrets.get_secret_value(&caller(), id).await.unwrap();
+        assert_eq!(*secret, SecretValue::Text("{\"key\":\"wörd\"}".to_owned().into()));
+    }
+    let name = peer.name("mill/bytes");
+    let secret = json!({"Name": name, "SecretBinary": "AP8B"});
+    peer.json("secretsmanager", "1.1", &target("CreateSecret"), secret).await;
+    let secret = secrets.get_secret_value(&caller(), &name).await.unwrap();
+    assert_eq!(*secret, SecretValue::Binary("AP8B".to_owned().into()));
+    let outcome = secrets.get_secret_value(&caller(), "absent").await;
+    // AWS says 400, moto 404.
+    let (code, _, is_transient) = refused(outcome);
+    assert_eq!((code.as_str(), is_transient), ("ResourceNotFoundException", false));
 }
 
 #[tokio::test]

@@ -1,4 +1,4 @@
-//! Secrets in settings: not printed by accident, wiped from memory when dropped.
+//! A string that is not printed by accident and is wiped from memory when dropped.
 
 use std::fmt;
 
@@ -24,7 +24,19 @@ impl From<String> for Secret {
 }
 
 impl fmt::Debug for Secret {
-    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        out.write_str("…redacted…")
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("…redacted…")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_secret_does_not_print_itself() {
+        let secret = Secret::from("wJalrXUtnFEMI".to_owned());
+        assert_eq!(format!("{:?}", Some(&secret)), "Some(…redacted…)");
+        assert_eq!(secret.expose(), "wJalrXUtnFEMI");
     }
 }
