@@ -32,7 +32,7 @@ const VARIABLE_PREFIX: &str = "FERRITE_";
 const TYPO_MAX: usize = 2;
 
 /// Every setting with its default; an empty one is none.
-const SETTINGS: [(&str, &str); 33] = [
+const SETTINGS: [(&str, &str); 34] = [
     ("account_id", "000000000000"),
     ("region", "us-east-1"),
     ("data_dir", "data"),
@@ -61,6 +61,7 @@ const SETTINGS: [(&str, &str); 33] = [
     ("journal.url", "files"),
     ("journal.bytes_max", "10737418240"),
     ("rules.durability", "disk"),
+    ("rules.recent_messages", "1000"),
     ("outbound.allow", ""),
     ("outbound.ca_file", ""),
     ("secrets.key_file", ""),
@@ -144,7 +145,18 @@ pub(crate) struct JournalSettings {
 #[derive(Clone, Debug, Deserialize)]
 pub(crate) struct RuleSettings {
     /// When a message is acknowledged that rules hear with QoS 1: `disk` or `memory`.
-    pub(crate) durability: rules::Durability,
+    durability: rules::Durability,
+    /// Messages that came lately and are kept, for rules to be tried on.
+    #[serde(deserialize_with = "values::count")]
+    recent_messages: usize,
+}
+
+impl RuleSettings {
+    /// As the engine has them.
+    pub(crate) fn settings(&self) -> rules::RuleSettings {
+        let Self { durability, recent_messages } = *self;
+        rules::RuleSettings { durability, recent_messages }
+    }
 }
 
 #[derive(Clone, Debug, Deserialize)]
