@@ -361,6 +361,61 @@ def test_what_is_kept_waits_for_its_turn_where_evaluations_have_a_rate(tmp_path)
     assert server.stop() == 0
 
 
+def test_a_rule_is_tried_on_what_devices_really_send(server, join, name):
+    mouth = join(client_id=f"{name}-mouth")
+    for payload in (b'{"temp":7}', b'{"temp":5}', b"no JSON"):
+        mouth.publish(f"{name}/t", payload, qos=1)
+    mouth.publish(f"{name}:other", b'{"temp":8}')
+    sql = f"SELECT temp * 2 AS twice FROM '{name}/#' WHERE temp > 5"
+    tried = ("rule", "test", "--sql", sql, "--from-live", "10")
+    lines = server.command(*tried).stdout.splitlines()
+    of = f"Z  {name}/t  {name}-mouth  "
+    assert [line.partition(of)[2] for line in lines if of in line] == [
+        'selected   {"twice":14}',
+        "no match   WHERE (temp > 5)",
+        "failed     the message is not JSON, and the statement asks for fields of it",
+    ]
+    assert "    (temp > 5) = false" in lines
+    assert lines[-1] == "messages 3: 1 matched, 1 did not, 1 failed"
+    (last,) = json.loads(server.command(*tried[:-1], "1", "--json").stdout)["messages"]
+    assert (last["outcome"], last["payload"]) == ("failed", "no JSON"), "the newest"
+
+
+def test_a_trial_waits_for_messages_as_a_rule_would_hear_them(tmp_path):
+    server = Server(tmp_path / "data", "--set", "rules.recent_messages=0").start()
+    device = quick_device(server, tmp_path, "mouth", *everything_on("*"))
+    mouth = Client(server.mqtts_port, device.tls(), version=V311)
+    mouth.connect("mouth")
+    tried = ("rule", "test", "--sql", "SELECT VALUE n FROM 'in/#'", "--json", "--from-live", "3")
+    mouth.publish("in/before", b'{"n":-1}', qos=1)
+    assert json.loads(server.command(*tried).stdout)["messages"] == [], "nothing is kept"
+    answers = []
+    trial = lambda: answers.append(server.command(*tried, "--wait", "60").stdout)  # noqa: E731
+    asking = threading.Thread(target=trial)
+    asking.start()
+    sent = 0
+    while asking.is_alive():
+        mouth.publish(f"in/{sent}", json.dumps({"n": sent}), qos=1)
+        sent += 1
+    answer = json.loads(answers[0])
+    assert answer["summary"]["matched"] == 3
+    numbers = [int(it["output"]) for it in answer["messages"]]
+    assert numbers == list(range(numbers[0], numbers[0] + 3)), "each once, in order"
+    mouth.drop()
+    assert server.stop() == 0
+
+
+def test_only_a_key_without_a_policy_may_try_rules(server, tmp_path):
+    policy = tmp_path / "policy.json"
+    statement = {"Effect": "Allow", "Action": "*", "Resource": "*"}
+    policy.write_text(json.dumps({"Version": "2012-10-17", "Statement": [statement]}))
+    keys = server.create_access_key(policy=policy)
+    trial = {"topicRulePayload": {"sql": "SELECT * FROM '#'"}, "fromLive": {"count": 1}}
+    body = json.dumps(trial).encode()
+    status, _, answer = server.call("POST", "/_ferrite/v1/rules/test", body, keys=keys)
+    assert (status, b"access key without a policy" in answer) == (403, True)
+
+
 def test_what_was_acknowledged_reaches_its_action_though_the_server_is_killed(tmp_path):
     server = Server(tmp_path / "data").start()
     device = quick_device(server, tmp_path, "mouth", *everything_on("*"))

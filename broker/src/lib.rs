@@ -38,6 +38,7 @@ mod receipts;
 mod retained;
 mod routing;
 mod run;
+mod samples;
 mod session;
 mod sessions;
 mod shares;

@@ -1,7 +1,7 @@
 //! Who has a message beside its subscribers: the service of a reserved topic, and taps.
 
 use std::collections::VecDeque;
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use bytestring::ByteString;
@@ -9,7 +9,7 @@ use env::TaskKind;
 use mqtt::{TopicFilter, reason};
 use service::{
     Answer, ApiError, App, Audience, BoxFuture, HeardMessage, Hooks, OutgoingMessage,
-    ReservedMessage, ReservedTopic, Sender,
+    ReservedMessage, ReservedTopic, Sender, Tap,
 };
 use types::{Tenant, Timestamp};
 
@@ -29,6 +29,8 @@ const RESERVED_BY_STANDARD: &str = "$aws/";
 #[derive(Default)]
 pub(crate) struct Routing {
     hooks: OnceLock<Hooks>,
+    /// The most that a tap is shown of each thread.
+    samples_per_s: AtomicU32,
     is_standard: bool,
 }
 
@@ -51,7 +53,7 @@ enum Work {
 impl Routing {
     /// Without features yet.
     pub(crate) fn new(is_standard: bool) -> Self {
-        Self { hooks: OnceLock::new(), is_standard }
+        Self { is_standard, ..Self::default() }
     }
 
     /// Whether `topic`, or a filter, is for services alone.
@@ -62,7 +64,19 @@ impl Routing {
 
     /// Has features take part; only the first call counts.
     pub(crate) fn set(&self, hooks: Hooks) {
-        self.hooks.get_or_init(|| hooks);
+        let hooks = self.hooks.get_or_init(|| hooks);
+        let samples = hooks.taps.iter().map(|tap| tap.samples_per_s()).max().unwrap_or_default();
+        self.samples_per_s.store(samples, Ordering::Relaxed);
+    }
+
+    /// How many messages taps are shown of each thread in a second.
+    pub(crate) fn samples_per_s(&self) -> u32 {
+        self.samples_per_s.load(Ordering::Relaxed)
+    }
+
+    /// Whoever hears messages beside subscribers.
+    pub(crate) fn taps(&self) -> &[Arc<dyn Tap>] {
+        self.hooks.get().map_or(&[], |hooks| &hooks.taps)
     }
 
     /// Who serves `topic`, and who else has it.
@@ -82,13 +96,12 @@ impl Routing {
 
     /// Whether a tap wants messages of `topic`.
     pub(crate) fn is_tapped(&self, tenant: &Tenant, topic: &str) -> bool {
-        self.hooks.get().is_some_and(|hooks| hooks.taps.iter().any(|tap| tap.wants(tenant, topic)))
+        self.taps().iter().any(|tap| tap.wants(tenant, topic))
     }
 
     /// Lets taps hear a message, and says what they have to do before it is acknowledged.
     fn tap(&self, message: &HeardMessage<'_>) -> impl Iterator<Item = Work> {
-        let taps = self.hooks.get().map_or(&[][..], |hooks| &hooks.taps);
-        taps.iter().filter_map(|tap| {
+        self.taps().iter().filter_map(|tap| {
             if !tap.wants(message.tenant, message.topic) {
                 return None;
             }
@@ -115,17 +128,23 @@ impl Space {
         let server = if message.topic.starts_with(RESERVED) { server() } else { None };
         let is_heard = server.is_none_or(|(_, audience)| audience == Audience::Everybody);
         let is_tapped = is_heard && self.routing.is_tapped(&self.tenant, &message.topic);
-        if server.is_none() && !is_tapped {
+        let is_shown = is_heard && self.routing.samples(at);
+        if server.is_none() && !is_tapped && !is_shown {
             return None;
         }
         let sender = sender();
         let mut works = Vec::new();
-        if is_tapped {
+        if is_tapped || is_shown {
             let Message { topic, payload, qos, properties, .. } = message;
             let (tenant, properties, sender) = (&self.tenant, properties.as_deref(), &sender);
             let qos = *qos;
             let heard = HeardMessage { tenant, topic, payload, qos, properties, sender, at };
-            works.extend(self.routing.tap(&heard));
+            if is_shown {
+                self.routing.show(&heard);
+            }
+            if is_tapped {
+                works.extend(self.routing.tap(&heard));
+            }
         }
         works.extend(server.map(|(server, _)| {
             let (server, asked) = (Arc::clone(server), self.asked(message, sender, at));

@@ -135,6 +135,9 @@ impl Session {
             let run = Run { topic, version, from, packets, parts, size: 0 };
             turn.run.0 = Some(Open { run, subscribers, generation });
         }
+        if self.space.routing.samples(turn.now) {
+            self.show(publish, topic, turn.now);
+        }
         if let Some(open) = &mut turn.run.0
             && !open.subscribers.is_empty()
         {
@@ -157,6 +160,7 @@ impl Session {
             || self.pace.is_some()
             || self.verdicts.refresh()
             || self.verdicts.adds_properties
+            || self.space.routing.samples(turn.now)
         {
             return false;
         }

@@ -61,6 +61,7 @@ const SETTINGS: [(&str, &str); 34] = [
     ("journal.url", "files"),
     ("journal.bytes_max", "10737418240"),
     ("rules.durability", "disk"),
+    ("rules.recent_messages", "1000"),
     ("outbound.allow", ""),
     ("outbound.ca_file", ""),
     ("secrets.key_file", ""),
@@ -145,7 +146,18 @@ pub(crate) struct JournalSettings {
 #[derive(Clone, Debug, Deserialize)]
 pub(crate) struct RuleSettings {
     /// When a message is acknowledged that rules hear with QoS 1: `disk` or `memory`.
-    pub(crate) durability: rules::Durability,
+    durability: rules::Durability,
+    /// Messages that came lately and are kept, for rules to be tried on.
+    #[serde(deserialize_with = "values::count")]
+    recent_messages: usize,
+}
+
+impl RuleSettings {
+    /// As the engine has them.
+    pub(crate) fn settings(&self) -> rules::RuleSettings {
+        let Self { durability, recent_messages } = *self;
+        rules::RuleSettings { durability, recent_messages }
+    }
 }
 
 #[derive(Clone, Debug, Deserialize)]

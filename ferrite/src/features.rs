@@ -38,7 +38,7 @@ mod tests {
             let client = outbound::Client::new(&outbound::Settings::default(), &app.env);
             let places = rules::Places::default();
             let outside = rules::Outside::open(app, client.unwrap(), &places).unwrap();
-            let rules = Rules::start(app, rules::Durability::Disk, outside);
+            let rules = Rules::start(app, rules::RuleSettings::default(), outside);
             let features = modelled(app, &broker, &rules, None);
             let endpoints = features.iter().flat_map(|feature| &feature.endpoints);
             page = gateway::compatibility::page(endpoints.map(|endpoint| endpoint.spec));

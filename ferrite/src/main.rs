@@ -160,7 +160,8 @@ enum DeviceCommand {
 
 #[derive(Subcommand)]
 enum RuleCommand {
-    /// Say what a statement selects of a message, why not, and what actions would send
+    /// Say what a statement selects of a message, or of those that come; why not; and what actions
+    /// would send
     Test(rule_commands::Trial),
 }
 

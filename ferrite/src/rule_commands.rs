@@ -8,6 +8,7 @@ use anyhow::Context as _;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
+use types::Timestamp;
 
 use crate::client::{self, encode};
 use crate::config::Config;
@@ -19,8 +20,8 @@ pub(crate) struct Trial {
     #[arg(long)]
     sql: String,
     /// The topic of the message
-    #[arg(long)]
-    topic: String,
+    #[arg(long, required_unless_present = "from_live")]
+    topic: Option<String>,
     /// The message
     #[arg(long, default_value = "", conflicts_with = "payload_file")]
     payload: String,
@@ -36,6 +37,16 @@ pub(crate) struct Trial {
     /// Who sends it
     #[arg(long, value_name = "ID")]
     client_id: Option<String>,
+    /// Try it on the last N messages that its FROM matches, in place of one that is given
+    #[arg(
+        long,
+        value_name = "N",
+        conflicts_with_all = ["topic", "payload", "payload_file", "client_id"]
+    )]
+    from_live: Option<u32>,
+    /// Wait so long for messages, if there are fewer
+    #[arg(long, value_name = "SECONDS", requires = "from_live", default_value_t = 0)]
+    wait: u32,
     /// Print the whole answer as JSON
     #[arg(long)]
     json: bool,
@@ -85,6 +96,24 @@ pub(crate) fn test(config: &Config, trial: &Trial) -> anyhow::Result<()> {
             .with_context(|| format!("{} is not JSON", path.display()))?;
         payload["actions"] = actions;
     }
+    let mut body = json!({ "topicRulePayload": payload });
+    match trial.from_live {
+        Some(count) => body["fromLive"] = json!({ "count": count, "waitSeconds": trial.wait }),
+        None => body["message"] = message(trial)?,
+    }
+    let answer = client::call(config, "POST", "/_ferrite/v1/rules/test", &body)?;
+    if trial.json {
+        println!("{}", serde_json::to_string_pretty(&answer)?);
+    } else if trial.from_live.is_some() {
+        print!("{}", verdicts(&answer));
+    } else {
+        print!("{}", verdict(&answer));
+    }
+    Ok(())
+}
+
+/// The message that a rule is tried on.
+fn message(trial: &Trial) -> anyhow::Result<Value> {
     let mut message = json!({ "topic": trial.topic, "clientId": trial.client_id });
     match &trial.payload_file {
         None => message["payload"] = trial.payload.as_str().into(),
@@ -94,14 +123,39 @@ pub(crate) fn test(config: &Config, trial: &Trial) -> anyhow::Result<()> {
             message["payloadBase64"] = STANDARD.encode(bytes).into();
         }
     }
-    let body = json!({ "topicRulePayload": payload, "message": message });
-    let answer = client::call(config, "POST", "/_ferrite/v1/rules/test", &body)?;
-    if trial.json {
-        println!("{}", serde_json::to_string_pretty(&answer)?);
-    } else {
-        print!("{}", verdict(&answer));
+    Ok(message)
+}
+
+/// What a trial on messages that came gave: a line for each, why for those that a rule would not
+/// have taken, and how many there were of which.
+fn verdicts(answer: &Value) -> String {
+    let mut lines = String::new();
+    for message in answer.get("messages").and_then(Value::as_array).into_iter().flatten() {
+        let text = |name: &str| message.get(name).and_then(Value::as_str);
+        let at = message.get("at").and_then(Value::as_i64).unwrap_or_default();
+        let at = Timestamp::from_millis(at).to_rfc3339();
+        let (topic, client) = (text("topic").unwrap_or_default(), text("clientId").unwrap_or("-"));
+        let all = verdict(message);
+        // Of a message that the rule takes, what it selects says enough.
+        let is_taken = text("outcome") == Some("matched");
+        let lines_max = if is_taken { 1 } else { usize::MAX };
+        let mut told = all.lines().take(lines_max);
+        let first = told.next().unwrap_or_default();
+        lines.extend([&*at, "  ", topic, "  ", client, "  ", first, "\n"]);
+        lines.extend(told.flat_map(|line| ["  ", line, "\n"]));
     }
-    Ok(())
+    lines + &summary(answer.get("summary").unwrap_or(&Value::Null))
+}
+
+/// How many messages there were, and what became of them.
+fn summary(summary: &Value) -> String {
+    let count = |name: &str| summary.get(name).and_then(Value::as_u64).unwrap_or_default();
+    let [messages, matched, unmatched] = ["messages", "matched", "unmatched"].map(count);
+    let [failed, untried] = ["failed", "untried"].map(count);
+    let untried = if untried > 0 { format!(", {untried} not tried") } else { String::new() };
+    format!(
+        "messages {messages}: {matched} matched, {unmatched} did not, {failed} failed{untried}\n"
+    )
 }
 
 /// What a trial gave, for a person.
@@ -201,5 +255,33 @@ mod tests {
             verdict(&answer),
             "topic      FROM does not match it\nselected   {\"a\":1}\nS3Action  \"the key is empty\"\n",
         );
+    }
+
+    #[test]
+    fn messages_that_came_have_a_line_each_and_a_reason_if_they_are_not_taken() {
+        let of = |outcome: &str, more: Value| {
+            let mut message =
+                json!({ "at": 1_767_323_045_000_i64, "topic": "a", "outcome": outcome });
+            let Value::Object(more) = more else { return message };
+            message.as_object_mut().unwrap().extend(more);
+            message
+        };
+        let steps = json!([{ "expression": "(temp > 5)", "value": "false" }]);
+        let action = json!([{ "action": "S3Action", "inputs": { "key": "k" } }]);
+        let answer = json!({
+            "messages": [
+                of("matched", json!({ "matched": true, "output": "{}", "clientId": "pump", "actions": action })),
+                of("unmatched", json!({ "matched": false, "condition": "(temp > 5)", "steps": steps })),
+                of("failed", json!({ "matched": false, "error": "the message is not JSON" })),
+            ],
+            "summary": { "messages": 4, "matched": 1, "unmatched": 1, "failed": 1, "untried": 1 },
+        });
+        let at = "2026-01-02T03:04:05Z";
+        let expected = format!(
+            "{at}  a  pump  selected   {{}}\n{at}  a  -  no match   WHERE (temp > 5)\n    (temp > 5) = false\n\
+             {at}  a  -  failed     the message is not JSON\n\
+             messages 4: 1 matched, 1 did not, 1 failed, 1 not tried\n"
+        );
+        assert_eq!(verdicts(&answer), expected);
     }
 }

@@ -83,7 +83,7 @@ async fn start(config: &Config, is_dev: bool) -> anyhow::Result<Inside> {
     let broker = Broker::new(Arc::clone(&app), devices.clone(), devices.clone());
     let client = outbound::Client::new(&config.outbound.settings(), &env)?;
     let outside = Outside::open(&app, client, &config.places)?;
-    let rules = Rules::start(&app, config.rules.durability, outside);
+    let rules = Rules::start(&app, config.rules.settings(), outside);
     rules.recover(&mut waiting).await.context("could not bring back what waits for rules")?;
     let brought = broker.bring_back_sessions(waiting).await;
     brought.context("could not bring back the persistent sessions")?;

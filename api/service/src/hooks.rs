@@ -116,6 +116,16 @@ pub trait Tap: Send + Sync {
     /// Hears a message that it wants, before anybody is told that it was taken. What has to be
     /// done before it is acknowledged is returned; an error of that is the publisher's.
     fn hear(&self, message: &HeardMessage<'_>) -> Option<BoxFuture<'static, Result<(), ApiError>>>;
+
+    /// How many messages of each thread it is shown in a second, whether it wants them or not; a KiB
+    /// of payload counts as one more.
+    fn samples_per_s(&self) -> u32 {
+        0
+    }
+
+    /// Is shown a message that somebody publishes. What it keeps of it, it copies: the message may be
+    /// a slice of what was read with it.
+    fn sample(&self, _: &HeardMessage<'_>) {}
 }
 
 /// A message as a tap hears it.

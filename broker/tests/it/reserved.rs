@@ -3,6 +3,7 @@
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use bytes::{Bytes, BytesMut};
 use model::iot_data::op::Publish;
 use mqtt::{Connect, Packet, QoS, TopicFilter, Version, reason};
 use serde_json::json;
@@ -351,5 +352,70 @@ async fn a_message_is_acknowledged_when_a_tap_has_what_it_keeps() {
         ask(&mut lamp, "durable", "fail").await;
         let told = if version == Version::V5 { vec![0x80] } else { vec![] };
         assert_eq!(come(&mut lamp).await, (told, vec![]));
+    }
+}
+
+/// Wants nothing, and looks at a few messages of each second.
+struct Window(Mutex<Vec<(String, Bytes)>>);
+
+impl Tap for Window {
+    fn wants(&self, _: &Tenant, _: &str) -> bool {
+        false
+    }
+
+    fn hear(&self, _: &HeardMessage<'_>) -> Option<BoxFuture<'static, Result<(), ApiError>>> {
+        unreachable!("it wants nothing")
+    }
+
+    fn samples_per_s(&self) -> u32 {
+        4
+    }
+
+    fn sample(&self, message: &HeardMessage<'_>) {
+        assert_eq!(message.sender.client_id.is_some(), message.topic != "https");
+        let seen = (message.topic.to_owned(), Bytes::copy_from_slice(message.payload));
+        self.0.lock().unwrap().push(seen);
+    }
+}
+
+impl Window {
+    fn seen(&self) -> Vec<String> {
+        let seen = std::mem::take(&mut *self.0.lock().unwrap());
+        let text = |(topic, payload): (String, Bytes)| {
+            format!("{topic} {}", String::from_utf8_lossy(&payload))
+        };
+        seen.into_iter().map(text).collect()
+    }
+}
+
+#[tokio::test]
+async fn a_tap_is_shown_a_few_messages_that_it_does_not_want() {
+    let world = World::new().await;
+    let window = Arc::new(Window(Mutex::default()));
+    world.broker.hook([Hooks { reserved: Vec::new(), taps: vec![window.clone()] }]);
+    for version in BOTH {
+        world.server.clock().advance(Duration::from_secs(1));
+        let mut ear = world.connect(version, "ear").await;
+        ear.subscribe("#", QoS::AtLeastOnce).await;
+        let mut lamp = world.connect(version, "lamp").await;
+        let mut bytes = BytesMut::new();
+        for number in 0..6 {
+            let message = Packet::Publish(publish("a", &number.to_string()));
+            bytes.extend_from_slice(&bytes_of(version, &message));
+        }
+        lamp.stream.write_all(&bytes).await.unwrap();
+        let heard: Vec<_> = texts(&ear.pending().await).into_iter().map(|(_, text)| text).collect();
+        assert_eq!(heard, ["0", "1", "2", "3", "4", "5"], "subscribers have all, in order");
+        assert_eq!(window.seen(), ["a 0", "a 1", "a 2", "a 3"]);
+        world.server.clock().advance(Duration::from_millis(999));
+        world.server.call::<Publish>(json!({ "topic": "https" })).await.unwrap();
+        assert_eq!(window.seen(), [""; 0]);
+        world.server.clock().advance(Duration::from_millis(1));
+        world.server.call::<Publish>(json!({ "topic": "https" })).await.unwrap();
+        lamp.send(Packet::Publish(publish("large", &"x".repeat(2048)))).await;
+        lamp.send(Packet::Publish(publish("a", "after it"))).await;
+        ear.pending().await;
+        let large = format!("large {}", "x".repeat(2048));
+        assert_eq!(window.seen(), ["https ", &large], "a KiB counts as one more");
     }
 }

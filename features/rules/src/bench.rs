@@ -1,8 +1,10 @@
 //! Trying a rule before it runs, beyond AWS: `POST /_ferrite/v1/rules/test`.
 //!
 //! It says whether the rule would take a message, why not, what each expression gives, and what the
-//! actions would send. Functions are asked for real; actions do not run. Secrets are not told.
+//! actions would send; of a message that is given, or of those that really come. Functions are asked
+//! for real; actions do not run. Secrets are not told.
 
+mod live;
 mod mask;
 
 use std::sync::Arc;
@@ -23,10 +25,14 @@ use crate::engine::heard::Heard;
 use crate::engine::rule::{Rule, reason};
 use crate::validation;
 
+use self::live::FromLive;
+
 /// Where rules are tried.
 const PATH: &str = "/_ferrite/v1/rules/test";
 /// The name of a rule that is only tried.
 const NAME: &str = "test";
+/// What the trial of one message may ask for.
+const REQUESTS_MAX: usize = 16;
 
 /// The route of this module.
 pub(crate) fn route(engine: &Arc<Engine>) -> RawRoute {
@@ -38,13 +44,14 @@ pub(crate) fn route(engine: &Arc<Engine>) -> RawRoute {
     })
 }
 
-/// A rule and a message.
+/// A rule and a message, or those that come.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 struct Trial {
     /// As CreateTopicRule has it; `actions` may be missing.
     topic_rule_payload: Value,
-    message: TrialMessage,
+    message: Option<TrialMessage>,
+    from_live: Option<FromLive>,
 }
 
 #[derive(Deserialize)]
@@ -113,9 +120,19 @@ async fn answer(engine: &Engine, cx: &Cx, request: &RawRequest) -> Result<RawRes
     let definition = definition(trial.topic_rule_payload)?;
     validation::check(&definition, &cx.app.limits)?;
     let rule = Rule::compile(&cx.tenant, NAME, &definition)?;
-    let heard = trial.message.heard(cx)?;
-    let (answers, asked) = ask(engine, &rule, &heard).await;
-    RawResponse::json(&told(&rule, &heard, cx, &answers, asked))
+    match (trial.message, trial.from_live) {
+        (Some(message), None) => {
+            let heard = message.heard(cx)?;
+            let (answers, asked) = ask(engine, &rule, &heard).await;
+            RawResponse::json(&told(&rule, &heard, cx, &answers, asked))
+        }
+        (None, Some(from_live)) => {
+            RawResponse::json(&live::try_on(engine, cx, &rule, from_live).await?)
+        }
+        (Some(_), Some(_)) | (None, None) => {
+            Err(ApiError::invalid("A trial has message or fromLive, and not both."))
+        }
+    }
 }
 
 /// A definition without actions selects, and does nothing.
@@ -129,8 +146,6 @@ fn definition(mut payload: Value) -> Result<TopicRulePayload, ApiError> {
 
 /// Gets what the statement and the templates ask for, and says what that was.
 async fn ask(engine: &Engine, rule: &Rule, heard: &Heard) -> (Answers, Vec<Value>) {
-    /// What one trial may ask for.
-    const REQUESTS_MAX: usize = 16;
     let (mut answers, mut asked) = (Answers::default(), Vec::new());
     while let Err(Halt::Wanted(request)) = rule.prepare(heard, engine.now(), &answers) {
         if answers.len() == REQUESTS_MAX {

@@ -12,6 +12,7 @@ pub(crate) mod heard;
 pub(crate) mod ingest;
 pub(crate) mod lane;
 pub(crate) mod log;
+pub(crate) mod recent;
 pub(crate) mod rule;
 pub(crate) mod run;
 pub(crate) mod table;
@@ -36,6 +37,7 @@ use types::{TenantId, Timestamp};
 use self::counters::Names;
 use self::dead_letters::Counts;
 use self::heard::Heard;
+use self::recent::Recent;
 use self::rule::Rule;
 use self::run::{Kept, Run};
 use self::table::Tables;
@@ -70,9 +72,25 @@ pub enum Durability {
     Memory,
 }
 
+/// How rules run.
+#[derive(Clone, Copy, Debug)]
+pub struct RuleSettings {
+    /// When a message is acknowledged that rules hear with QoS 1.
+    pub durability: Durability,
+    /// Messages that came lately and are kept, for rules to be tried on; 0 is none.
+    pub recent_messages: usize,
+}
+
+impl Default for RuleSettings {
+    fn default() -> Self {
+        Self { durability: Durability::default(), recent_messages: 1000 }
+    }
+}
+
 /// The rules engine.
 pub(crate) struct Engine {
     pub(crate) world: World,
+    pub(crate) recent: Recent,
     /// Where rules run: messages come from threads of all kinds.
     runtime: Handle,
     durability: Durability,
@@ -121,11 +139,12 @@ pub(crate) struct Job {
 
 impl Engine {
     /// An engine without rules yet. Must be called inside the tokio runtime that is to run it.
-    pub(crate) fn start(app: &Arc<App>, durability: Durability, outside: Outside) -> Arc<Self> {
+    pub(crate) fn start(app: &Arc<App>, settings: RuleSettings, outside: Outside) -> Arc<Self> {
         let engine = Arc::new(Self {
             world: World::new(app, outside),
+            recent: Recent::new(settings.recent_messages),
             runtime: Handle::current(),
-            durability,
+            durability: settings.durability,
             tables: RwLock::default(),
             has_rules: AtomicBool::new(false),
             generation: AtomicU64::new(0),

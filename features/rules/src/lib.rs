@@ -29,10 +29,11 @@ use journal::Recovered;
 use service::{ApiError, App, Endpoint, Feature, Hooks};
 
 use crate::confirmation::Confirmations;
-pub use crate::engine::Durability;
 use crate::engine::Engine;
 use crate::engine::ingest::BasicIngest;
+use crate::engine::recent::RecentTap;
 use crate::engine::tap::RuleTap;
+pub use crate::engine::{Durability, RuleSettings};
 use crate::live::Live;
 
 /// Topic rules, run. Clones are the same.
@@ -45,9 +46,9 @@ pub struct Rules {
 impl Rules {
     /// Starts to run the rules that the store has. Must be called inside the tokio runtime that is
     /// to run them.
-    pub fn start(app: &Arc<App>, durability: Durability, outside: Outside) -> Self {
+    pub fn start(app: &Arc<App>, settings: RuleSettings, outside: Outside) -> Self {
         Confirmations::start(app, Arc::clone(&outside.courier));
-        let engine = Engine::start(app, durability, outside);
+        let engine = Engine::start(app, settings, outside);
         let live = Live::start(app, &engine);
         engine.world.live.get_or_init(|| Arc::downgrade(&live));
         app.taggable.add("rule", store::rules::key);
@@ -73,6 +74,7 @@ impl Rules {
     /// Objects cannot be removed.
     pub async fn reset(&self) -> Result<(), ApiError> {
         self.engine.recount_all_dead_letters();
+        self.engine.recent.clear();
         let wiped = self.engine.world.outside.targets.wipe().await;
         wiped.map_err(ApiError::internal)
     }
@@ -88,7 +90,10 @@ impl Rules {
         let endpoints = endpoints.into_iter().flatten().collect();
         let hooks = Hooks {
             reserved: vec![Arc::new(BasicIngest(Arc::clone(&self.engine)))],
-            taps: vec![Arc::new(RuleTap(Arc::clone(&self.engine)))],
+            taps: vec![
+                Arc::new(RuleTap(Arc::clone(&self.engine))),
+                Arc::new(RecentTap(Arc::clone(&self.engine))),
+            ],
         };
         let mut raw_routes = vec![confirmation::link(&self.live)];
         raw_routes.push(bench::route(&self.engine));

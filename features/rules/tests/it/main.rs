@@ -13,6 +13,7 @@ mod rules;
 mod stage;
 mod statements;
 mod tags;
+mod trials;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU16, Ordering};
@@ -20,7 +21,7 @@ use std::time::Duration;
 
 use ferrite_rules as rules_feature;
 use model::iot::op::{CreateTopicRule, GetTopicRule};
-use rules_feature::{Courier, Durability, Outside, Places, Question, Rules};
+use rules_feature::{Courier, Outside, Places, Question, RuleSettings, Rules};
 use serde_json::{Value, json};
 use service::{ApiError, App, BoxFuture, Feature};
 use testing::Server;
@@ -76,7 +77,7 @@ fn feature(app: &Arc<App>, courier: Arc<dyn Courier>) -> Feature {
     let client = outbound::Client::new(&outbound::Settings::default(), &app.env).unwrap();
     let outside = Outside::open(app, client, &Places::default()).unwrap();
     let outside = Outside { courier, ..outside };
-    Rules::start(app, Durability::Disk, outside).feature()
+    Rules::start(app, RuleSettings::default(), outside).feature()
 }
 
 async fn server() -> Server {
