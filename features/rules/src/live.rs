@@ -349,7 +349,7 @@ mod tests {
     use serde_json::{Value, json};
     use testing::Server;
 
-    use crate::{Durability, Outside, Places, Rules};
+    use crate::{Outside, Places, RuleSettings, Rules};
 
     use super::*;
 
@@ -359,7 +359,7 @@ mod tests {
             let client = outbound::Client::new(&outbound::Settings::default(), &app.env);
             let client = client.expect("a client of defaults");
             let outside = Outside::open(app, client, &Places::default()).expect("a place for it");
-            let started = Rules::start(app, Durability::Disk, outside);
+            let started = Rules::start(app, RuleSettings::default(), outside);
             vec![rules.insert(started).feature()]
         });
         let server = server.await;
