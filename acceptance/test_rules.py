@@ -108,7 +108,8 @@ def counted(server, metric, **labels):
 
 
 def test_the_device_log_and_metrics_have_what_a_rule_did(server, join, rule, name):
-    made = rule(f"SELECT * FROM '{name}/in' WHERE n > 1", republish(f"{name}/out"))
+    where = "get_or_default(n, 2) > 1"
+    made = rule(f"SELECT n FROM '{name}/in' WHERE {where}", republish(f"{name}/out"))
     ear, mouth = join(), join(client_id=f"{name}-mouth")
     ear.subscribe(f"{name}/out", qos=1)
     for payload in (b'{"n":1}', b'{"n":2}', b"not JSON"):
@@ -366,16 +367,16 @@ def test_a_rule_is_tried_on_what_devices_really_send(server, join, name):
     for payload in (b'{"temp":7}', b'{"temp":5}', b"no JSON"):
         mouth.publish(f"{name}/t", payload, qos=1)
     mouth.publish(f"{name}:other", b'{"temp":8}')
-    sql = f"SELECT temp * 2 AS twice FROM '{name}/#' WHERE temp > 5"
+    sql = f"SELECT temp * 2 AS twice FROM '{name}/#' WHERE get_or_default(temp, 6) > 5"
     tried = ("rule", "test", "--sql", sql, "--from-live", "10")
     lines = server.command(*tried).stdout.splitlines()
     of = f"Z  {name}/t  {name}-mouth  "
     assert [line.partition(of)[2] for line in lines if of in line] == [
         'selected   {"twice":14}',
-        "no match   WHERE (temp > 5)",
+        "no match   WHERE (get_or_default(temp, 6) > 5)",
         "failed     the message is not JSON, and the statement asks for fields of it",
     ]
-    assert "    (temp > 5) = false" in lines
+    assert "    (get_or_default(temp, 6) > 5) = false" in lines
     assert lines[-1] == "messages 3: 1 matched, 1 did not, 1 failed"
     (last,) = json.loads(server.command(*tried[:-1], "1", "--json").stdout)["messages"]
     assert (last["outcome"], last["payload"]) == ("failed", "no JSON"), "the newest"

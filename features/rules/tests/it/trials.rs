@@ -12,7 +12,7 @@ use testing::Server;
 use tokio::task::yield_now;
 use types::Tenant;
 
-use crate::{ROLE, STATEMENT};
+use crate::ROLE;
 
 const PATH: &str = "/_ferrite/v1/rules/test";
 
@@ -106,7 +106,9 @@ async fn a_rule_is_tried_on_the_messages_that_came_lately() {
     world.publish("plant/a/cold", br#"{"degrees": 60}"#).await;
     world.publish("plant/b/heat", br#"{"degrees": 50}"#).await;
     world.publish("plant/c/heat", b"\xFF").await;
-    let answer = world.try_on(STATEMENT, json!({"count": 10})).await.unwrap();
+    let statement = "SELECT degrees FROM 'plant/+/heat' \
+                     WHERE get_or_default(degrees, 51) > 50";
+    let answer = world.try_on(statement, json!({"count": 10})).await.unwrap();
     assert_eq!(counts(&answer), [1, 1, 1]);
     assert_eq!(topics(&answer), ["plant/a/heat", "plant/b/heat", "plant/c/heat"]);
     let [matched, unmatched, failed] = [0, 1, 2].map(|place| &answer["messages"][place]);
@@ -122,7 +124,7 @@ async fn a_rule_is_tried_on_the_messages_that_came_lately() {
     assert_eq!(matched["output"], r#"{"degrees":60}"#);
     assert_eq!(matched["actions"][0]["inputs"]["key"], "a");
     assert_eq!((&unmatched["outcome"], &unmatched["output"]), (&json!("unmatched"), &Value::Null));
-    let step = json!({"expression": "(degrees > 50)", "value": "false"});
+    let step = json!({"expression": "(get_or_default(degrees, 51) > 50)", "value": "false"});
     assert!(unmatched["steps"].as_array().unwrap().contains(&step), "{unmatched}");
     assert_eq!((&failed["outcome"], &failed["payloadBase64"]), (&json!("failed"), &json!("/w==")));
     assert!(failed["error"].as_str().unwrap().contains("not JSON"), "{failed}");

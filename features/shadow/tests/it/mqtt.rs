@@ -148,7 +148,8 @@ async fn a_refusal_stands_in_the_device_log_and_a_storm_of_them_leaves_room_for_
     let shown = serde_json::to_value(first).unwrap();
     let expected = json!({
         "timestamp": shown["timestamp"], "eventType": "UpdateThingShadow", "status": "Failure",
-        "protocol": "MQTT", "reason": "INVALID_REQUEST", "details": "Invalid JSON",
+        "logLevel": "ERROR", "protocol": "MQTT", "reason": "INVALID_REQUEST",
+        "details": "Invalid JSON",
         "accountId": "000000000000", "region": "us-east-1",
         "topicName": "$aws/things/lamp/shadow/name/net/update", "deviceShadowName": "lamp~net",
     });
