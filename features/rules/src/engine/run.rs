@@ -26,7 +26,7 @@ use crate::actions::{ActionError, Call};
 /// The longest pause before the second try; it doubles with each further one.
 const PAUSE_FIRST: Duration = Duration::from_millis(200);
 /// The longest pause after a failure where everything fails.
-const REST: Duration = Duration::from_millis(500);
+const REST: Duration = Duration::from_secs(2);
 /// What a statement may ask for from outside, for one message.
 const REQUESTS_MAX: usize = 16;
 
