@@ -144,6 +144,24 @@ def test_the_device_log_and_metrics_have_what_a_rule_did(server, join, rule, nam
     assert counted(server, "ferrite_rule_actions_total", **labels, **ends) == 1
 
 
+def test_a_server_does_not_wait_for_a_target_that_is_dead_when_it_stops(tmp_path):
+    server = Server(tmp_path / "data").start()
+    device = quick_device(server, tmp_path, "mouth", *everything_on("*"))
+    function = f"arn:aws:lambda:{REGION}:{ACCOUNT}:function:nobody"
+    payload = {"sql": "SELECT * FROM 'in'", "actions": [{"lambda": {"functionArn": function}}]}
+    server.iot.create_topic_rule(ruleName="dead", topicRulePayload=payload)
+    mouth = Client(server.mqtts_port, device.tls(), version=V311)
+    mouth.connect("mouth")
+    for n in range(200):
+        mouth.publish("in", json.dumps({"n": n}), qos=1)
+    # So many in a row, and each place in the lane rests for a while.
+    failed = {"rule": "dead", "result": "failure"}
+    soon(lambda: counted(server, "ferrite_rule_actions_total", **failed) >= 64, WITHIN_S)
+    mouth.drop()
+    assert server.stop() == 0
+    assert "not everything finished" not in server.log()
+
+
 def test_headers_of_mqtt_5_are_read_and_written(join, rule, name):
     headers = {
         "contentType": "${get_mqtt_property('content_type')}+json",

@@ -454,9 +454,16 @@ impl Errand {
 
 impl Engine {
     /// Sleeps for `longest`, or down to half of it: what failed at once shall not come again at once.
+    /// A server that stops is not waited for.
     async fn rest(&self, longest: Duration) {
-        let chance = f64::from(self.world.app.env.random.bytes::<1>()[0]) / 255.0;
-        sleep(longest.mul_f64(0.5 + chance / 2.0)).await;
+        let env = &self.world.app.env;
+        let chance = f64::from(env.random.bytes::<1>()[0]) / 255.0;
+        let mut shutdown = env.tasks.shutdown_signal();
+        tokio::select! {
+            biased;
+            () = shutdown.begun() => {}
+            () = sleep(longest.mul_f64(0.5 + chance / 2.0)) => {}
+        }
     }
 
     /// Goes on with `work`: at once as far as it needs no waiting, then on a task of its own.
