@@ -152,7 +152,7 @@ def test_a_server_does_not_wait_for_a_target_that_is_dead_when_it_stops(tmp_path
     server.iot.create_topic_rule(ruleName="dead", topicRulePayload=payload)
     mouth = Client(server.mqtts_port, device.tls(), version=V311)
     mouth.connect("mouth")
-    for n in range(200):
+    for n in range(800):
         mouth.publish("in", json.dumps({"n": n}), qos=1)
     # So many in a row, and each place in the lane rests for a while.
     failed = {"rule": "dead", "result": "failure"}
